@@ -1,0 +1,5 @@
+"""The ``qmpx`` command."""
+
+from qmpx.cli.main import main
+
+__all__ = ["main"]

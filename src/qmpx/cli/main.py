@@ -1,0 +1,248 @@
+"""The command line: its subcommands, its help, its exit statuses.
+
+Each subcommand lives in a module that is imported only when it runs, so that a one-shot
+command starts quickly.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+from qmpx.errors import QmpxError
+
+EXIT_STATUSES = """\
+exit status:
+  0  done             3  no connection, or no greeting     6  connection lost
+  1  the peer's error 4  no reply before the deadline    130  interrupted
+  2  usage
+"""
+
+ADDRESS_FORMS = """\
+addresses:
+  /run/vm/qmp.sock   unix:/run/vm/qmp.sock   unix:@abstract-name
+  localhost:4444     tcp:127.0.0.1:4444      [::1]:4444
+  fd:3               vsock:2:4444            stdio (to serve)
+QEMU's options may follow, as in unix:/run/vm/qmp.sock,server=on,wait=off.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        argv: The arguments, without the program's name; else those of the process.
+
+    Returns:
+        The exit status; see `EXIT_STATUSES`.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        run = import_module(f"qmpx.cli.{arguments.module}")
+        return int(run.run(arguments) or 0)
+    except QmpxError as error:
+        print(f"qmpx: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone: that is not our user's problem.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def printable(text: str) -> str:
+    """Return what came from a peer without what a terminal would act on."""
+    return "".join(
+        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
+        for c in text
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Takes what follows ``--`` as it stands, and keeps help as it is written."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **options)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="qmpx",
+        description="Speak the QEMU Monitor Protocol, from both ends.",
+        epilog=f"{ADDRESS_FORMS}\n{EXIT_STATUSES}",
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
+    add = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_run(add)
+    _add_events(add)
+    _add_serve(add)
+    _add_demo(add)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"qmpx {version('qmpx')}")  # noqa: T201
+        parser.exit()
+
+
+def _command(add: Any, name: str, help: str, description: str) -> Any:  # noqa: A002
+    parser = add.add_parser(name, help=help, description=description)
+    parser.set_defaults(module=name)
+    return parser
+
+
+def _add_run(add: Any) -> None:
+    parser = _command(
+        add,
+        "run",
+        "run one command, print what it returns",
+        "Run one command and print what it returns, as JSON, on standard output.\n"
+        "An error reply goes to standard error, and the exit status is 1.\n\n"
+        "  qmpx run /run/vm/qmp.sock query-status\n"
+        "  qmpx run /run/vm/qmp.sock eject device=ide1-cd0 force:=true\n",
+    )
+    _add_address(parser)
+    parser.add_argument("command", metavar="COMMAND", help="such as query-status")
+    parser.add_argument(
+        "arguments",
+        metavar="ARGUMENT",
+        nargs="*",
+        help="key=value for a string, key:=JSON for anything else; a.b=value for "
+        "a member within a member",
+    )
+    parser.add_argument(
+        "-p", "--pretty", action="store_true", help="indent the output"
+    )
+    parser.add_argument(
+        "--oob", action="store_true", help="run it out of band, ahead of the queue"
+    )
+    _add_timeouts(parser, 30.0, "for the reply")
+
+
+def _add_events(add: Any) -> None:
+    parser = _command(
+        add,
+        "events",
+        "print events as they come, a JSON line each",
+        "Print events as they come, a JSON line each, until interrupted.\n\n"
+        "  qmpx events /run/vm/qmp.sock 'BLOCK_JOB_*' --count 1 --timeout 60\n",
+    )
+    _add_address(parser)
+    parser.add_argument(
+        "patterns",
+        metavar="PATTERN",
+        nargs="*",
+        help="only events whose name matches one of these; * and ? are wildcards",
+    )
+    parser.add_argument(
+        "--count", type=_positive, metavar="N", help="end after so many events"
+    )
+    _add_timeouts(
+        parser, None, "in all; ends with status 4 if --count was not reached"
+    )
+
+
+def _add_serve(add: Any) -> None:
+    parser = _command(
+        add,
+        "serve",
+        "serve a monitor for an embedded machine",
+        "Serve a monitor for an embedded machine, until interrupted or told to quit.\n\n"
+        "  qmpx serve --qmp unix:/tmp/qmp.sock\n",
+    )
+    parser.add_argument(
+        "--qmp",
+        metavar="ADDRESS",
+        action="append",
+        required=True,
+        help="serve QMP here; may be given several times",
+    )
+    parser.add_argument(
+        "--dialect",
+        choices=["modern", "2010"],
+        default="modern",
+        help="the monitor of QEMU 7.2, or that of 0.13 (default: %(default)s)",
+    )
+    parser.add_argument("--name", metavar="N", help="the machine's name")
+    parser.add_argument("--uuid", metavar="UUID", help="the machine's UUID")
+    parser.add_argument(
+        "-S", "--paused", action="store_true", help="start paused, as QEMU's -S"
+    )
+    parser.add_argument(
+        "--clients",
+        type=_positive,
+        metavar="N",
+        help="clients that each address serves at once; others wait unseen. "
+        "QEMU has 1 (default: as many as come, up to 16384)",
+    )
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="listen on TCP addresses that others can reach",
+    )
+
+
+def _add_demo(add: Any) -> None:
+    parser = _command(
+        add,
+        "demo",
+        "show a conversation, line by line as it crosses the wire",
+        "Start a machine, talk with it, and show each line as it crosses the wire.",
+    )
+    parser.add_argument(
+        "--qemu",
+        action="store_true",
+        help="talk with an installed qemu-system-* instead",
+    )
+
+
+def _add_address(parser: Any) -> None:
+    parser.add_argument(
+        "address", metavar="ADDRESS", help="where the monitor is; see 'qmpx --help'"
+    )
+
+
+def _add_timeouts(parser: Any, default: float | None, what: str) -> None:
+    shown = "%(default)g" if default else "none"
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=default,
+        metavar="S",
+        help=f"seconds {what} (default: {shown})",
+    )
+    parser.add_argument(
+        "--connect-timeout",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="seconds for connection, greeting and negotiation (default: %(default)g)",
+    )
+
+
+def _number(convert: Callable[[str], Any], what: str) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            value = convert(text)
+        except ValueError:
+            value = 0
+        if not value > 0:
+            message = f"{text!r} is no {what}"
+            raise argparse.ArgumentTypeError(message)
+        return value
+
+    return read
+
+
+_positive = _number(int, "number above zero")
+_seconds = _number(float, "number of seconds above zero")

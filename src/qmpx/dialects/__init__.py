@@ -1,0 +1,1 @@
+"""The vocabularies of monitors, and how each maps onto the machine."""

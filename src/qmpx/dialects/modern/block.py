@@ -1,0 +1,133 @@
+"""Block devices: what is in the drives, trays, media, sizes."""
+
+from typing import Annotated, Any
+
+from qmpx.errors import DeviceNotFound, GenericError, InvalidParameterValue
+from qmpx.machine import Drive, Machine, Medium
+from qmpx.monitor import CommandRegistry
+from qmpx.qapi import WireName
+
+commands = CommandRegistry()
+
+
+@commands.command("query-block")
+def query_block(machine: Machine) -> list[Any]:
+    """Tell of all block devices and what is in them."""
+    return [_block_info(drive) for drive in machine.drives.values()]
+
+
+def _block_info(drive: Drive) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "device": drive.device,
+        "qdev": drive.id,
+        "type": "unknown",
+        "locked": drive.is_locked,
+        "removable": drive.removable,
+    }
+    if drive.has_tray:
+        info["tray_open"] = drive.is_tray_open
+    if drive.medium is not None:
+        info["io-status"] = "ok"
+        info["inserted"] = _inserted(drive.medium)
+    return info
+
+
+def _inserted(medium: Medium) -> dict[str, Any]:
+    return {
+        "file": medium.file,
+        "node-name": medium.node_name,
+        "ro": medium.read_only,
+        "drv": medium.format,
+        "backing_file_depth": 0,
+        "encrypted": False,
+        "detect_zeroes": "off",
+        "bps": 0,
+        "bps_rd": 0,
+        "bps_wr": 0,
+        "iops": 0,
+        "iops_rd": 0,
+        "iops_wr": 0,
+        "write_threshold": 0,
+        "image": {
+            "filename": medium.file,
+            "format": medium.format,
+            "virtual-size": medium.size,
+            "dirty-flag": False,
+        },
+        "cache": {"writeback": True, "direct": False, "no-flush": False},
+    }
+
+
+def _drive(machine: Machine, device: str | None, id_: str | None) -> Drive:
+    """Return the drive that a command names by its back end or by its device id."""
+    if (device is None) is (id_ is None):
+        message = "Need exactly one of 'device' and 'id'"
+        raise GenericError(message)
+    if device is not None:
+        if device not in machine.drives:
+            raise DeviceNotFound(device=device)
+        return machine.drives[device]
+    for drive in machine.drives.values():
+        if drive.id == id_:
+            return drive
+    raise DeviceNotFound(device=str(id_))
+
+
+@commands.command("eject")
+def eject(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    id_: str | None = None,
+    force: bool = False,
+) -> None:
+    """Open the tray and take the medium out."""
+    _drive(machine, device, id_).eject(force=force)
+
+
+@commands.command("blockdev-open-tray")
+def blockdev_open_tray(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    id_: str | None = None,
+    force: bool = False,
+) -> None:
+    """Open the tray and leave the medium in it."""
+    _drive(machine, device, id_).open_tray(force=force)
+
+
+@commands.command("blockdev-close-tray")
+def blockdev_close_tray(
+    machine: Machine, *, device: str | None = None, id_: str | None = None
+) -> None:
+    """Close the tray."""
+    _drive(machine, device, id_).close_tray()
+
+
+@commands.command("block_resize")
+def block_resize(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    node_name: Annotated[str | None, WireName("node-name")] = None,
+    size: int,
+) -> None:
+    """Change the size of an image."""
+    for drive in machine.drives.values():
+        medium = drive.medium
+        if medium is not None and (
+            drive.device == device or (node_name and medium.node_name == node_name)
+        ):
+            break
+    else:
+        message = (
+            f"Cannot find device='{device or ''}' nor node-name='{node_name or ''}'"
+        )
+        raise GenericError(message)
+    if size < 0:
+        raise InvalidParameterValue(name="size", expected="a >0 size")
+    if medium.read_only:
+        message = "Cannot resize read-only node"
+        raise GenericError(message)
+    medium.size = size

@@ -1,0 +1,69 @@
+"""The commands that may run out of band: those that help a stuck machine."""
+
+from typing import NoReturn
+
+from msgspec import Struct
+
+from qmpx.errors import CommandError, GenericError
+from qmpx.monitor import CommandRegistry, Session
+
+commands = CommandRegistry()
+
+
+class _Instance(Struct, tag_field="type", rename="kebab", forbid_unknown_fields=True):
+    pass
+
+
+class BlockNodeInstance(_Instance, tag="block-node"):
+    """A block node with a connection."""
+
+    node_name: str
+
+
+class ChardevInstance(_Instance, tag="chardev"):
+    """A character device with a connection."""
+
+    id: str
+
+
+class MigrationInstance(_Instance, tag="migration"):
+    """A migration."""
+
+
+YankInstance = BlockNodeInstance | ChardevInstance | MigrationInstance
+
+
+class _InstanceNotFound(CommandError):
+    """Towards clients a ``DeviceNotFound`` with a text of its own."""
+
+    def __init__(self) -> None:
+        self._set("DeviceNotFound", "Instance not found", {}, None)
+
+
+@commands.command("query-yank", allow_oob=True)
+def query_yank(session: Session) -> list[dict[str, str]]:
+    """Tell of what can be broken off: the connections of the monitors."""
+    return [
+        {"type": "chardev", "id": label}
+        for label, _, _ in session.monitor.character_devices()
+    ]
+
+
+@commands.command("yank", allow_oob=True)
+def yank(session: Session, *, instances: list[YankInstance]) -> None:
+    """Break off connections. All must exist; else none is."""
+    monitor = session.monitor
+    labels = {label for label, _, _ in monitor.character_devices()}
+    for instance in instances:
+        if not isinstance(instance, ChardevInstance) or instance.id not in labels:
+            raise _InstanceNotFound
+    for instance in instances:
+        if isinstance(instance, ChardevInstance):
+            monitor.break_off(instance.id)
+
+
+@commands.command("migrate-pause", allow_oob=True)
+def migrate_pause(session: Session) -> NoReturn:  # noqa: ARG001
+    """Pause a migration; none can be in that state yet."""
+    message = "migrate-pause is currently only supported during postcopy-active state"
+    raise GenericError(message)

@@ -1,0 +1,113 @@
+"""The machine as a whole: run state, identity, reset, power; the monitor itself."""
+
+from typing import Any
+
+from msgspec import Struct
+
+from qmpx.machine import Machine
+from qmpx.monitor import CommandRegistry, Session
+
+commands = CommandRegistry()
+
+
+class StatusInfo(Struct, frozen=True):
+    """The run state."""
+
+    status: str
+    singlestep: bool
+    running: bool
+
+
+class NameInfo(Struct, frozen=True, omit_defaults=True):
+    """The machine's name, if it has one."""
+
+    name: str | None = None
+
+
+@commands.command("query-status")
+def query_status(machine: Machine) -> StatusInfo:
+    """Tell the run state."""
+    state = machine.state
+    return StatusInfo(state.value, False, state.is_running)  # noqa: FBT003
+
+
+@commands.command("query-name")
+def query_name(machine: Machine) -> NameInfo:
+    """Tell the machine's name."""
+    return NameInfo(machine.name)
+
+
+@commands.command("query-uuid")
+def query_uuid(machine: Machine) -> dict[str, str]:
+    """Tell the machine's UUID."""
+    return {"UUID": str(machine.uuid)}
+
+
+@commands.command("query-kvm")
+def query_kvm(machine: Machine) -> dict[str, bool]:  # noqa: ARG001
+    """Tell whether KVM is used: there is no processor that it could run on."""
+    return {"enabled": False, "present": False}
+
+
+@commands.command("query-target")
+def query_target(machine: Machine) -> dict[str, str]:  # noqa: ARG001
+    """Tell the architecture."""
+    return {"arch": "x86_64"}
+
+
+@commands.command("stop")
+def stop(machine: Machine) -> None:
+    """Let the virtual processors stand still."""
+    machine.stop()
+
+
+@commands.command("cont")
+def cont(machine: Machine) -> None:
+    """Let the virtual processors run."""
+    machine.cont()
+
+
+@commands.command("system_reset")
+def system_reset(machine: Machine) -> None:
+    """Press the reset button."""
+    machine.reset(reason="host-qmp-system-reset")
+
+
+@commands.command("system_powerdown")
+def system_powerdown(machine: Machine) -> None:
+    """Ask the guest to power down."""
+    machine.press_power_button()
+
+
+@commands.command("system_wakeup")
+def system_wakeup(machine: Machine) -> None:
+    """Wake a sleeping guest."""
+    machine.wake_up()
+
+
+@commands.command("quit")
+def quit_(machine: Machine, session: Session) -> None:
+    """Switch the machine off and end the monitor."""
+    machine.shut_down(reason="host-qmp-quit")
+    session.monitor.shut_down()
+
+
+@commands.command("query-version")
+def query_version(session: Session) -> Any:
+    """Tell the version, as the greeting does."""
+    return session.monitor.version
+
+
+@commands.command("query-commands")
+def query_commands(session: Session) -> list[dict[str, str]]:
+    """Tell the names of all commands."""
+    return [{"name": name} for name in session.monitor.commands]
+
+
+@commands.command("query-chardev")
+def query_chardev(session: Session) -> list[dict[str, Any]]:
+    """Tell of the character devices: those that the monitors are on."""
+    return [
+        {"label": label, "filename": filename, "frontend-open": is_open}
+        for label, filename, is_open in session.monitor.character_devices()
+    ]

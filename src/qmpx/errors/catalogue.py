@@ -1,0 +1,215 @@
+"""The errors of QMP itself: each is declared once, and raising it is the only act.
+
+A class of this catalogue is the error's class on the wire, its annotations are the
+data that go with it, its template is the description::
+
+    class DeviceNotFound(CommandError, template="Device '{device}' not found"):
+        device: str
+
+    raise DeviceNotFound(device="foobar")
+
+The side that serves raises them and the side that drives catches them: the same class
+serves both. What of an error goes over the wire is the dialect's business, since 2010's
+monitor sent class, description and data, and every monitor since QEMU 1.2 sends the
+class (one of `MODERN_CLASSES`, else ``GenericError``) and the description.
+
+Sources: texts and classes as observed on QEMU 0.13 and 7.2.
+"""
+
+from typing import Any, ClassVar, Self, dataclass_transform
+
+from qmpx.errors.exceptions import QmpxError
+
+MODERN_CLASSES = frozenset(
+    {
+        "GenericError",
+        "CommandNotFound",
+        "DeviceNotActive",
+        "DeviceNotFound",
+        "KVMMissingCap",
+    }
+)
+"""The classes that are left since QEMU 1.2 (``QapiErrorClass`` of its schema)."""
+
+
+@dataclass_transform(kw_only_default=True)
+class CommandError(QmpxError):
+    """A command failed: the peer, or the handler, said no.
+
+    A subclass that is declared with a template takes its annotations as keyword
+    arguments. On the client's side `from_reply` makes the instance, and picks the
+    declared class where there is one, so that ``except DeviceNotFound`` works.
+    """
+
+    catalogue: ClassVar[dict[str, type["CommandError"]]] = {}
+    """Every declared error by the name of its class."""
+
+    template: ClassVar[str] = ""
+    members: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, *, template: str | None = None) -> None:
+        """Declare an error: read its members, enter it into the catalogue.
+
+        Raises:
+            TypeError: The class is declared twice.
+        """
+        if template is None:
+            return
+        if cls.__name__ in cls.catalogue:
+            message = f"error class {cls.__name__!r} is declared twice"
+            raise TypeError(message)
+        cls.template = template
+        cls.members = tuple(cls.__dict__.get("__annotations__", ()))
+        cls.catalogue[cls.__name__] = cls
+
+    def __init__(self, **data: Any) -> None:
+        if data.keys() != set(self.members):
+            message = (
+                f"{type(self).__name__} takes {', '.join(self.members) or 'nothing'}; "
+                f"got {', '.join(data) or 'nothing'}"
+            )
+            raise TypeError(message)
+        self._set(type(self).__name__, self.template.format_map(data), data, None)
+
+    @classmethod
+    def from_reply(
+        cls, error_class: str, desc: str, data: dict[str, Any], command: str | None
+    ) -> Self:
+        """Return the error that a reply told of, with the peer's own words.
+
+        Args:
+            error_class: The reply's ``class``.
+            desc: Its ``desc``.
+            data: Its ``data``, which only monitors before QEMU 1.2 send.
+            command: The command that was refused.
+        """
+        declared = cls.catalogue.get(error_class, cls)
+        self = declared.__new__(declared if issubclass(declared, cls) else cls)
+        self._set(error_class, desc, data, command)
+        return self
+
+    def _set(
+        self, error_class: str, desc: str, data: dict[str, Any], command: str | None
+    ) -> None:
+        Exception.__init__(self, desc)
+        self.error_class: str = error_class
+        self.desc: str = desc
+        self.data: dict[str, Any] = data
+        self.command: str | None = command
+        for name, value in data.items():
+            if name in self.members:
+                setattr(self, name, value)
+
+    def __str__(self) -> str:
+        return f"{self.error_class}: {self.desc}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (
+            type(self),
+            self.error_class,
+            self.desc,
+            self.data,
+            self.command,
+        )
+
+
+def _restore(cls: type[CommandError], *state: Any) -> CommandError:
+    """Rebuild an error that was pickled: it may have come from a reply."""
+    return cls.from_reply(*state)
+
+
+class GenericError(CommandError, template="{desc}"):
+    """The class of nearly all errors since QEMU 1.2: only its text tells.
+
+    Args:
+        desc: The description, one sentence without a full stop.
+    """
+
+    desc: str
+
+    def __init__(self, desc: str) -> None:
+        self._set("GenericError", desc, {}, None)
+
+
+class CommandNotFound(
+    CommandError, template="The command {name} has not been found"
+):
+    """There is no such command, or none in this state of the session."""
+
+    name: str
+
+
+class NegotiationError(CommandError):
+    """What came does not fit the session's mode; on the wire a ``CommandNotFound``.
+
+    The two texts are those of QEMU 7.2, and differ from the catalogue's, so this class
+    is no entry of its own.
+
+    Args:
+        desc: The description.
+    """
+
+    def __init__(self, desc: str) -> None:
+        self._set("CommandNotFound", desc, {}, None)
+
+
+class DeviceNotFound(CommandError, template="Device '{device}' not found"):
+    """There is no device, or block back end, of that name."""
+
+    device: str
+
+
+class DeviceNotActive(
+    CommandError, template="No {device} device has been activated"
+):
+    """What the command needs is not plugged in, or its guest driver is silent."""
+
+    device: str
+
+
+class DeviceLocked(CommandError, template="Device '{device}' is locked"):
+    """The guest has locked the tray."""
+
+    device: str
+
+
+class DeviceNotRemovable(
+    CommandError, template="Device '{device}' is not removable"
+):
+    """The medium of that device cannot be taken out."""
+
+    device: str
+
+
+class KVMMissingCap(
+    CommandError, template="Using KVM without {capability}, {feature} unavailable"
+):
+    """The kernel's KVM lacks something."""
+
+    capability: str
+    feature: str
+
+
+class FdNotSupplied(
+    CommandError, template="No file descriptor supplied via SCM_RIGHTS"
+):
+    """``getfd`` or ``add-fd``, but no descriptor had come."""
+
+
+class FdNotFound(CommandError, template="File descriptor named '{name}' not found"):
+    """There is no descriptor, or set of descriptors, of that name."""
+
+    name: str
+
+
+class InvalidParameterValue(
+    CommandError, template="Parameter '{name}' expects {expected}"
+):
+    """An argument has the right type and a value that cannot be."""
+
+    name: str
+    expected: str
+
+
+class UndefinedError(CommandError, template="An undefined error has occurred"):
+    """A handler failed without saying why: a defect of the server, kept in its log."""

@@ -1,0 +1,123 @@
+"""The exceptions of the package: one tree, split by whose fault it was.
+
+::
+
+    QmpxError
+    ├── AddressError          the text is no address (also a ValueError)
+    ├── LocalProtocolError    we, or the code that calls us, broke the rules
+    ├── RemoteProtocolError   the peer broke the rules
+    ├── ConnectError          there is no conversation to be had at this address
+    │   └── GreetingTimeout   somebody listens, but says nothing
+    ├── ConnectionLost        there was a conversation, and it broke off
+    ├── DeadlineExceeded      no reply in time (also a TimeoutError)
+    ├── EventsLost            a subscriber was too slow, and asked to be told
+    └── CommandError          the peer understood, and said no: see `catalogue`
+
+Each class states the status with which the ``qmpx`` command exits when it ends it.
+"""
+
+from typing import ClassVar
+
+
+class QmpxError(Exception):
+    """Everything that qmpx raises on purpose."""
+
+    exit_status: ClassVar[int] = 1
+    """What ``qmpx`` exits with when this error ends it."""
+
+
+class AddressError(QmpxError, ValueError):
+    """A text is no address of a monitor, or names one that cannot be used."""
+
+    exit_status = 2
+
+
+class LocalProtocolError(QmpxError):
+    """The calling code asked for what the protocol does not allow."""
+
+    exit_status = 2
+
+
+class RemoteProtocolError(QmpxError):
+    """The peer sent what the protocol does not allow; the connection is closed."""
+
+    exit_status = 6
+
+
+class ConnectError(QmpxError):
+    """No conversation could be opened.
+
+    Args:
+        address: Where it was tried, as text.
+        reason: What happened.
+        hint: What to do about it; may be empty.
+    """
+
+    exit_status = 3
+
+    def __init__(self, address: str, reason: str, hint: str = "") -> None:
+        super().__init__(address, reason, hint)
+        self.address = address
+        self.reason = reason
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"cannot talk to {self.address}: {self.reason}"
+        return f"{text}\n{self.hint}" if self.hint else text
+
+
+class GreetingTimeout(ConnectError):
+    """The connection stands, but no greeting came before the deadline.
+
+    QEMU serves one client per monitor and lets the next wait without a word, so the
+    usual cause is another client; `reason` names it where it can be found out.
+    """
+
+
+class ConnectionLost(QmpxError):
+    """The conversation broke off; every call that waited got one of these.
+
+    A command that was sent may or may not have been carried out.
+    """
+
+    exit_status = 6
+
+
+class DeadlineExceeded(QmpxError, TimeoutError):
+    """No reply came in time.
+
+    The connection stays usable: the late reply, should it come, is recognised by its
+    ``id`` and dropped. The command may still be carried out.
+
+    Args:
+        command: The command that was not answered.
+        timeout: How long it was waited for, in seconds.
+    """
+
+    exit_status = 4
+
+    def __init__(self, command: str, timeout: float) -> None:
+        super().__init__(command, timeout)
+        self.command = command
+        self.timeout = timeout
+
+    def __str__(self) -> str:
+        return f"no reply to {self.command!r} within {self.timeout:g} s"
+
+
+class EventsLost(QmpxError):
+    """Events came faster than this subscriber took them, and some were dropped.
+
+    Args:
+        dropped: How many.
+    """
+
+    def __init__(self, dropped: int) -> None:
+        super().__init__(dropped)
+        self.dropped = dropped
+
+    def __str__(self) -> str:
+        return (
+            f"{self.dropped} events were dropped because this subscription's buffer "
+            "was full: read it faster, narrow its patterns or raise its limit"
+        )

@@ -1,0 +1,426 @@
+"""A monitor: commands, events, and the sessions of its clients.
+
+::
+
+    monitor = Monitor(machine)
+
+    @monitor.command("query-status")
+    def query_status(machine: Machine) -> StatusInfo: ...
+
+    async with monitor.serve("unix:/run/qmp.sock") as server:
+        await server.wait_closed()
+
+Everything here belongs to one event loop and its thread.
+"""
+
+import asyncio
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
+from qmpx.monitor.descriptors import DescriptorSets, NamedDescriptors
+from qmpx.monitor.registry import CommandRegistry, Entry, HandlerT
+from qmpx.monitor.session import Session
+from qmpx.monitor.throttle import LIMITED, Throttle
+from qmpx.transport.address import Address, parse_address
+from qmpx.transport.channel import Channel
+from qmpx.transport.listener import BACKLOG, Listener
+from qmpx.wire.encode import encode
+from qmpx.wire.parser import Limits
+from qmpx.wire.server import OOB, ServerSession, event
+
+MAX_SESSIONS: Final = 16 * 1024
+"""Clients of one listener that are served at once: 40 MB at their idle size."""
+
+GRACE: Final = 10.0
+"""Seconds that a closing server waits for commands that still run."""
+
+logger = logging.getLogger("qmpx.monitor")
+
+
+def modern_error(error: CommandError) -> dict[str, Any]:
+    """Return an error as every monitor since QEMU 1.2 shows it."""
+    known = error.error_class in MODERN_CLASSES
+    return {
+        "class": error.error_class if known else "GenericError",
+        "desc": error.desc,
+    }
+
+
+class Monitor:
+    """Serve commands to any number of clients.
+
+    Args:
+        target: What handlers act on: their positional parameter. Anything.
+        commands: Commands to begin with; more can be declared with `command`.
+        version: What the greeting says: ``{"qemu": {"major": ...}, "package": ...}``.
+        capabilities: What the greeting offers.
+        show_error: How an error looks on the wire.
+        limits: What one unfinished message of a client may come to.
+        limited_events: Which events are held to one a second; see `throttle`.
+        clock: The time of events, in microseconds since 1970.
+
+    Attributes:
+        descriptor_sets: The descriptors that clients put into sets.
+        on_idle: Called when the last client has gone.
+    """
+
+    def __init__(
+        self,
+        target: Any = None,
+        *,
+        commands: CommandRegistry | None = None,
+        version: Any = None,
+        capabilities: tuple[str, ...] = (OOB,),
+        show_error: Callable[[CommandError], dict[str, Any]] = modern_error,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        limited_events: Mapping[str, tuple[str, ...]] = LIMITED,
+        clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        self.target = target
+        self.commands = CommandRegistry(*([] if commands is None else [commands]))
+        if "qmp_capabilities" not in self.commands:
+            self.commands.command("qmp_capabilities")(qmp_capabilities)
+        self.version = version or {
+            "qemu": {"major": 0, "minor": 0, "micro": 0},
+            "package": "qmpx",
+        }
+        self.capabilities = capabilities
+        self.limits = limits
+        self.descriptor_sets = DescriptorSets()
+        self.on_idle: Callable[[], None] | None = None
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.servers: set[Server] = set()
+        self.greeting = ServerSession(capabilities).greeting(self.version)
+        self._show_error = show_error
+        self._clock = clock
+        self._throttle = Throttle(self._broadcast, limited_events)
+        self._subscribers: dict[Session, None] = {}
+        self._holder: Session | None = None
+        self._held: deque[Session] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def entries(self) -> dict[str, Entry]:
+        """The commands by name."""
+        return self.commands.entries
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that the monitor serves on.
+
+        Raises:
+            LocalProtocolError: It does not serve.
+        """
+        if self._loop is None:
+            message = "this monitor does not serve: it has no event loop"
+            raise LocalProtocolError(message)
+        return self._loop
+
+    def command(
+        self, name: str, *, allow_oob: bool = False, holds_monitor: bool = False
+    ) -> Callable[[HandlerT], HandlerT]:
+        """Declare the decorated function as a command: `CommandRegistry.command`."""
+        return self.commands.command(
+            name, allow_oob=allow_oob, holds_monitor=holds_monitor
+        )
+
+    def emit(self, name: str, data: Any = None) -> None:
+        """Send an event to every negotiated session.
+
+        It takes its place before the reply of the command whose handler emits it, and
+        is encoded once for all. Call it in the loop's thread.
+
+        Args:
+            name: Its name, in capitals.
+            data: Its data, an object, or ``None`` if the event has none.
+        """
+        body = None if data is None else encode(data)
+        self._throttle.pass_on(name, data, event(name, body, self._clock()))
+
+    def encode_error(self, error: Exception) -> bytes:
+        """Return an error as this monitor shows it; any exception has a form."""
+        if not isinstance(error, CommandError):
+            error = UndefinedError()
+        return encode(self._show_error(error))
+
+    def serve(
+        self,
+        *addresses: str | os.PathLike[str] | Address,
+        max_sessions: int = MAX_SESSIONS,
+        backlog: int = BACKLOG,
+        allow_remote: bool = False,
+    ) -> "Server":
+        """Return a server, to be used in ``async with``.
+
+        Args:
+            addresses: Where to listen.
+            max_sessions: How many clients each listener serves at once. The next ones
+                wait unseen; 1 is what QEMU does.
+            backlog: How many may wait.
+            allow_remote: Whether to listen on TCP addresses that others can reach.
+
+        Raises:
+            AddressError: A text is no address; on entering, that it cannot be had.
+        """
+        return Server(
+            self,
+            [parse_address(address) for address in addresses],
+            max_sessions=max_sessions,
+            backlog=backlog,
+            allow_remote=allow_remote,
+        )
+
+    def run(self, *addresses: str | os.PathLike[str] | Address, **options: Any) -> None:
+        """Serve until something closes the server, on a loop of its own.
+
+        Args:
+            addresses: Where to listen.
+            options: See `serve`.
+        """
+
+        async def serve() -> None:
+            async with self.serve(*addresses, **options) as server:
+                await server.wait_closed()
+
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serve())
+
+    def character_devices(self) -> list[tuple[str, str, bool]]:
+        """Return label, address and whether a client is connected, for each listener.
+
+        The labels are those that QEMU gives to monitors of its ``-qmp`` option.
+        """
+        listeners = [x for server in self.servers for x in server.listeners]
+        return [
+            (f"compat_monitor{n}", f"{listener.address},server=on", bool(listener.sessions))
+            for n, listener in enumerate(listeners)
+        ]
+
+    def break_off(self, label: str) -> None:
+        """Close the connections of one listener at once, by its label."""
+        listeners = [x for server in self.servers for x in server.listeners]
+        listener = listeners[int(label.removeprefix("compat_monitor"))]
+        for server in self.servers:
+            server.break_off(listener)
+
+    # For sessions.
+
+    def subscribe(self, session: Session) -> None:
+        """Send events to *session* from now on."""
+        self._subscribers[session] = None
+
+    def unsubscribe(self, session: Session) -> None:
+        """Send no more events to *session*, and let nobody wait for it."""
+        self._subscribers.pop(session, None)
+
+    def is_held_against(self, session: Session) -> bool:
+        """Whether a command of another session holds the monitor.
+
+        The session is then told to advance when that is over.
+        """
+        if self._holder is None or self._holder is session:
+            return False
+        if session not in self._held:
+            self._held.append(session)
+        return True
+
+    def hold(self, session: Session) -> None:
+        """Let no other session run in-band commands."""
+        self._holder = session
+
+    def release(self, session: Session) -> None:
+        """Let the others go on, in the order in which they came to wait."""
+        if self._holder is session:
+            self._holder = None
+        held, self._held = self._held, deque()
+        for waiting in held:
+            waiting.advance()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a server waits for sessions to come to rest."""
+        return any(server.is_stopping for server in self.servers)
+
+    def session_advanced(self) -> None:
+        """Let stopping servers look whether all is answered."""
+        for server in list(self.servers):
+            server.look()
+
+    def attach(self, server: "Server") -> None:
+        """Serve on the running loop.
+
+        Raises:
+            LocalProtocolError: It serves on another loop already.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop and self.servers:
+            message = "this monitor serves on another event loop already"
+            raise LocalProtocolError(message)
+        self._loop = loop
+        self.servers.add(server)
+
+    def detach(self, server: "Server") -> None:
+        """Serve no more for *server*; with the last one, let go of descriptors."""
+        self.servers.discard(server)
+        if not self.servers:
+            self._throttle.close()
+            self.descriptor_sets.close()
+
+    def shut_down(self) -> None:
+        """Close all servers once what is being answered is sent. Returns at once."""
+        for server in self.servers:
+            server.stop()
+
+    def _broadcast(self, message: bytes) -> None:
+        for session in list(self._subscribers):
+            session.send_event(message)
+
+
+class Server:
+    """The listeners and the clients of one call of `Monitor.serve`.
+
+    Attributes:
+        addresses: Where it listens, ports filled in.
+        sessions: The clients that are connected.
+    """
+
+    def __init__(
+        self,
+        monitor: Monitor,
+        addresses: list[Address],
+        *,
+        max_sessions: int,
+        backlog: int,
+        allow_remote: bool,
+    ) -> None:
+        self.monitor = monitor
+        self.addresses = addresses
+        self.sessions: dict[Session, Listener] = {}
+        self.is_stopping = False
+        self._options: dict[str, Any] = {
+            "max_sessions": max_sessions,
+            "backlog": backlog,
+            "allow_remote": allow_remote,
+        }
+        self._listeners: dict[Listener, NamedDescriptors] = {}
+        self._closed: asyncio.Future[None] | None = None
+        self._grace: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        self.monitor.attach(self)
+        loop = self.monitor.loop
+        self._closed = loop.create_future()
+        try:
+            for address in self.addresses:
+                listener = Listener(loop, address, self._accept, **self._options)
+                self._listeners[listener] = NamedDescriptors()
+        except BaseException:
+            self._close()
+            raise
+        self.addresses = [listener.address for listener in self._listeners]
+        for listener in self._listeners:
+            listener.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """What it listens on."""
+        return list(self._listeners)
+
+    def break_off(self, listener: Listener) -> None:
+        """Close the connections of *listener* at once."""
+        for session, origin in list(self.sessions.items()):
+            if origin is listener and session.channel is not None:
+                session.channel.abort()
+
+    async def close(self, grace: float = GRACE) -> None:
+        """Take no more clients, answer what is being answered, and close.
+
+        Args:
+            grace: Seconds to wait for commands that run; then they are cancelled.
+        """
+        self.stop(grace)
+        await self.wait_closed()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed, by `close`, `stop` or a command."""
+        if self._closed is not None:
+            await asyncio.shield(self._closed)
+
+    def stop(self, grace: float = GRACE) -> None:
+        """Begin to close; see `close`. Returns at once."""
+        if self.is_stopping or self._closed is None or self._closed.done():
+            return
+        self.is_stopping = True
+        for listener in self._listeners:
+            listener.close()
+        self._grace = self.monitor.loop.call_later(grace, self._cancel)
+        self.monitor.loop.call_soon(self.look)
+
+    def look(self) -> None:
+        """Close if nothing is being answered any more."""
+        if not self.is_stopping or any(s.is_busy for s in self.sessions):
+            return
+        for session in list(self.sessions):
+            if session.channel is not None:
+                session.channel.close()
+        if not self.sessions:
+            self._close()
+
+    def _cancel(self) -> None:
+        """End what did not end in time."""
+        for task in self.monitor.tasks:
+            task.cancel()
+        for session in list(self.sessions):
+            if session.channel is not None:
+                session.channel.abort()
+        self._close()
+
+    def _close(self) -> None:
+        for listener, named in self._listeners.items():
+            listener.close()
+            named.close()
+        if self._grace is not None:
+            self._grace.cancel()
+        self.is_stopping = False
+        self.monitor.detach(self)
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    def _accept(self, sock: Any, listener: Listener) -> None:
+        session = Session(self.monitor, self._listeners[listener])
+        self.sessions[session] = listener
+
+        def closed(session: Session) -> None:
+            self.sessions.pop(session, None)
+            if not self.sessions and self.monitor.on_idle is not None:
+                self.monitor.on_idle()
+            if self.is_stopping:
+                self.look()
+            else:
+                listener.release()
+
+        session.on_close = closed
+        session.open(Channel(self.monitor.loop, sock, session))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes an event loop: uvloop's where it is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def qmp_capabilities(session: Session, *, enable: list[str] | None = None) -> None:
+    """Enter command mode, with some of the offered capabilities."""
+    session.negotiate(enable or [])

@@ -1,0 +1,142 @@
+"""Which commands there are, and how each is called: declared by annotated functions.
+
+::
+
+    commands = CommandRegistry()
+
+    @commands.command("eject")
+    def eject(machine: Machine, *, device: str, force: bool = False) -> None: ...
+
+The decorated function is handed back as it was, to be called in tests like any other.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from msgspec import UNSET, Raw, UnsetType
+
+from qmpx.qapi import Signature
+
+Handler = Callable[..., Any]
+HandlerT = TypeVar("HandlerT", bound=Handler)
+
+
+class Entry:
+    """A command, ready to be called.
+
+    Attributes:
+        name: On the wire.
+        handler: The function.
+        signature: What it takes and gives.
+        allow_oob: Whether it may run out of band.
+        holds_monitor: Whether, while it waits, no other in-band command of any session
+            runs. QEMU's commands that block its main loop are like that.
+        invoke: Call the handler for a session with unread arguments.
+        is_async: Whether that gives a coroutine.
+        encode: What it returned, in wire form.
+    """
+
+    __slots__ = (
+        "allow_oob",
+        "encode",
+        "handler",
+        "holds_monitor",
+        "invoke",
+        "is_async",
+        "name",
+        "signature",
+    )
+
+    def __init__(
+        self, name: str, handler: Handler, *, allow_oob: bool, holds_monitor: bool
+    ) -> None:
+        self.name = name
+        self.handler = handler
+        self.signature = Signature(name, handler)
+        self.allow_oob = allow_oob
+        self.holds_monitor = holds_monitor
+        self.is_async = self.signature.is_async
+        self.encode = self.signature.encode
+        self.invoke = _binder(handler, self.signature)
+
+
+class CommandRegistry(Mapping[str, Entry]):
+    """Commands by name, in the order of their declaration."""
+
+    def __init__(self, *others: "CommandRegistry") -> None:
+        self.entries: dict[str, Entry] = {}
+        for other in others:
+            self.entries.update(other.entries)
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.entries[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def command(
+        self, name: str, *, allow_oob: bool = False, holds_monitor: bool = False
+    ) -> Callable[[HandlerT], HandlerT]:
+        """Declare the decorated function as the command *name*.
+
+        Its positional parameters are handed over by the monitor: one annotated with
+        `Session` gets the session that asks, any other the monitor's target. Its
+        keyword-only parameters are the arguments on the wire, where underscores become
+        hyphens (see `qmpx.qapi.WireName` for other spellings).
+
+        Args:
+            name: The name on the wire.
+            allow_oob: Whether it may run out of band. Such a handler must be quick and
+                must not wait for an in-band command.
+            holds_monitor: Whether a coroutine holds up the in-band commands of *all*
+                sessions while it waits; else it holds up those of its own.
+
+        Raises:
+            TypeError: The name is taken, or the signature is no schema.
+        """
+
+        def register(handler: HandlerT) -> HandlerT:
+            if name in self.entries:
+                message = f"command {name!r} is declared twice"
+                raise TypeError(message)
+            self.entries[name] = Entry(
+                name, handler, allow_oob=allow_oob, holds_monitor=holds_monitor
+            )
+            return handler
+
+        return register
+
+
+def _binder(
+    handler: Handler, signature: Signature
+) -> Callable[[Any, Raw | UnsetType], Any]:
+    """Return how to call *handler* for a session with unread arguments."""
+    # Sessions are recognised by name, not by type: their module needs this one.
+    wants = tuple(_is_session(annotation) for annotation in signature.positional)
+    read = signature.read
+    takes_nothing = not signature.members
+
+    def invoke(session: Any, arguments: Raw | UnsetType) -> Any:
+        given = [session if want else session.monitor.target for want in wants]
+        return handler(*given, **read(arguments))
+
+    def invoke_on_target(session: Any, arguments: Raw | UnsetType) -> Any:
+        if arguments is UNSET and takes_nothing:
+            return handler(session.monitor.target)
+        return handler(session.monitor.target, **read(arguments))
+
+    return invoke_on_target if wants == (False,) else invoke
+
+
+class SessionLike:
+    """What handlers may ask for beside the target: see `qmpx.monitor.Session`."""
+
+    __slots__ = ()
+
+
+def _is_session(annotation: Any) -> bool:
+    return inspect.isclass(annotation) and issubclass(annotation, SessionLike)

@@ -1,0 +1,391 @@
+"""One client of a monitor: its commands in their order, its replies, its events.
+
+What comes is looked at as far as it may be run, and no further: what a session does not
+look at it does not hold either, for its channel stops reading. It stops
+
+* while an in-band command waits, until its reply is made; with ``oob`` enabled it reads
+  up to `MAX_QUEUED` commands ahead, to find those that may overtake;
+* while another session's command holds the whole monitor;
+* while the client does not take its replies.
+
+In-band commands are answered in their order, one at a time.
+
+Source: observed on QEMU 7.2 (facts 63 to 76 of the conformance notes).
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import UNSET
+
+from qmpx.errors import CommandError, CommandNotFound, GenericError
+from qmpx.monitor import coroutines
+from qmpx.monitor.descriptors import NamedDescriptors, PendingDescriptors
+from qmpx.monitor.registry import Entry, SessionLike
+from qmpx.transport.channel import Channel
+from qmpx.wire.framing import Item
+from qmpx.wire.messages import Command
+from qmpx.wire.server import Phase, Refused, ServerSession
+
+if TYPE_CHECKING:
+    from qmpx.monitor.monitor import Monitor
+
+MAX_QUEUED: Final = 8
+"""Commands read ahead behind a running one (QEMU's figure)."""
+
+MAX_EVENTS: Final = 1024
+"""Events kept for a client that does not read; then the oldest are dropped.
+
+At some 200 bytes each that is a fifth of a megabyte for a client that may never read.
+"""
+
+FLUSH_SIZE: Final = 64 * 1024
+"""Bytes of replies after which they are sent, and the client may have to wait."""
+
+_BUSY: Final = object()
+logger = logging.getLogger("qmpx.monitor")
+
+
+class Session(SessionLike):
+    """One connection to a monitor.
+
+    A handler that has a positional parameter of this type gets the session that asks.
+
+    Args:
+        monitor: What it is a session of.
+        channel: The connection.
+        named: The descriptors of its listener.
+
+    Attributes:
+        monitor: What it is a session of.
+        wire: The protocol's state.
+        pending: Descriptors that no command took yet.
+        named: Descriptors by name, shared with the other sessions of the listener.
+        events_dropped: Events that this client was too slow to get.
+    """
+
+    __slots__ = (
+        "_channel",
+        "_eof",
+        "_events",
+        "_items",
+        "_out",
+        "_queue",
+        "_task",
+        "_working",
+        "events_dropped",
+        "monitor",
+        "named",
+        "on_close",
+        "pending",
+        "wire",
+    )
+
+    def __init__(self, monitor: "Monitor", named: NamedDescriptors) -> None:
+        self.monitor = monitor
+        self.wire = ServerSession(monitor.capabilities, monitor.limits)
+        self.named = named
+        self.pending = PendingDescriptors()
+        self.events_dropped = 0
+        self.on_close: Any = None
+        self._channel: Channel | None = None
+        self._items: Iterator[Item] = iter(())
+        self._queue: deque[Item] | None = None
+        self._events: deque[bytes] | None = None
+        self._out: list[bytes] = []
+        self._task: asyncio.Task[Any] | None = None
+        self._working = False
+        self._eof = False
+
+    def open(self, channel: Channel) -> None:
+        """Greet the client and read what it says."""
+        self._channel = channel
+        channel.write(self.monitor.greeting)
+        channel.resume_reading()
+
+    @property
+    def channel(self) -> Channel | None:
+        """The connection; ``None`` once it is closed."""
+        return self._channel
+
+    def negotiate(self, enable: list[str]) -> None:
+        """Carry out ``qmp_capabilities``; from its reply on the session gets events.
+
+        Raises:
+            CommandError: See `ServerSession.negotiate`.
+        """
+        self.wire.negotiate(enable)
+        self.monitor.subscribe(self)
+
+    def send_event(self, message: bytes) -> None:
+        """Send an event in its place among the replies."""
+        channel = self._channel
+        if channel is None:
+            return
+        if self._working:
+            self._out.append(message)
+        elif not channel.is_congested:
+            channel.write(message)
+        else:
+            if self._events is None:
+                self._events = deque(maxlen=MAX_EVENTS)
+            if len(self._events) == MAX_EVENTS:
+                if not self.events_dropped:
+                    logger.warning(
+                        "a client does not read: its oldest events are dropped"
+                    )
+                self.events_dropped += 1
+            self._events.append(message)
+
+    # What the channel tells.
+
+    def data_received(self, data: bytes, fds: list[int]) -> None:
+        """Take what the client sent."""
+        if fds:
+            self.pending.replace(fds)
+        self.wire.reader.feed(data)
+        self.advance()
+
+    def eof_received(self) -> None:
+        """Close once everything that came before is answered."""
+        self._eof = True
+        self.advance()
+
+    def drained(self) -> None:
+        """Go on: the client reads again."""
+        channel = self._channel
+        while self._events and channel is not None and not channel.is_congested:
+            channel.write(self._events.popleft())
+        self.advance()
+
+    def connection_lost(self, error: OSError | None) -> None:
+        """Forget the client; a command that runs is carried through."""
+        if error is not None:
+            logger.debug("a client was lost: %s", error)
+        self._channel = None
+        self._queue = None
+        self._items = iter(())
+        self.pending.replace([])
+        self.monitor.unsubscribe(self)
+        if self.on_close is not None:
+            self.on_close(self)
+
+    # What runs, and when.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a command of this session runs."""
+        return self._task is not None
+
+    def advance(self) -> None:
+        """Run what may be run, send what there is to send, read on or not."""
+        channel = self._channel
+        if self._working or channel is None:
+            return
+        self._working = True
+        try:
+            may_read = self._run_queue() and self._run_items()
+        finally:
+            self._working = False
+        self._flush()
+        if self._channel is None:
+            return
+        if not may_read:
+            channel.pause_reading()
+        elif self._eof:
+            if self._task is None and not self._queue:
+                channel.close()
+        else:
+            channel.resume_reading()
+        if self.monitor.is_stopping:
+            self.monitor.session_advanced()
+
+    def _must_wait(self) -> bool:
+        return self._task is not None or self.monitor.is_held_against(self)
+
+    def _run_queue(self) -> bool:
+        """Run what is queued; tell whether more may be looked at."""
+        queue = self._queue
+        while queue and not self._must_wait():
+            if self._is_stuck():
+                return False
+            self._run(queue.popleft())
+        return not self._is_stuck()
+
+    def _run_items(self) -> bool:
+        """Run what was read; tell whether more may be read."""
+        reader = self.wire.reader
+        while True:
+            if self._must_wait() and not self._may_read_ahead():
+                return False
+            item = next(self._items, None)
+            if item is None:
+                self._items = iter(reader.take())
+                item = next(self._items, None)
+            if item is None:
+                if not reader.unread:
+                    return True
+                continue
+            if self._must_wait():
+                self._read_ahead(item)
+            else:
+                self._run(item)
+            if len(self._out) > 32 and self._is_stuck():  # noqa: PLR2004 - often enough
+                return False
+
+    def _may_read_ahead(self) -> bool:
+        if not self.wire.enabled:
+            # Not even an event needs the queue: the next one stays unread.
+            return False
+        return self._queue is None or len(self._queue) < MAX_QUEUED
+
+    def _read_ahead(self, item: Item) -> None:
+        if self.wire.is_out_of_band(item):
+            self._run(item)
+            return
+        if self._queue is None:
+            self._queue = deque()
+        self._queue.append(item)
+
+    def _is_stuck(self) -> bool:
+        """Send what has gathered if it is much; tell whether the client must read."""
+        channel = self._channel
+        if channel is None:
+            return True
+        if sum(map(len, self._out)) >= FLUSH_SIZE:
+            self._flush()
+        return channel.is_congested
+
+    def _flush(self) -> None:
+        if self._out:
+            out, self._out = self._out, []
+            if self._channel is not None:
+                self._channel.write(b"".join(out) if len(out) > 1 else out[0])
+
+    def _run(self, item: Item) -> None:
+        """Run one command; its reply, if it is not delayed, goes to `_out`."""
+        if (
+            type(item) is not Command
+            or self.wire.phase is not Phase.READY
+            or item.exec_oob is not UNSET
+            or (entry := self.monitor.entries.get(item.execute)) is None  # type: ignore[arg-type]
+            or (item.arguments is not UNSET and not _is_object(item))
+        ):
+            self._run_with_care(item)
+            return
+        self._call(entry, item)
+
+    def _run_with_care(self, item: Item) -> None:
+        command = self.wire.admit(item)
+        if isinstance(command, Refused):
+            self._fail(command.id, command.error)
+            return
+        out_of_band = command.exec_oob is not UNSET
+        name = str(command.exec_oob if out_of_band else command.execute)
+        entry = self.monitor.entries.get(name)
+        if entry is None:
+            self._fail(command.id, CommandNotFound(name=name))
+        elif out_of_band and not entry.allow_oob:
+            message = f"The command {name} does not support OOB"
+            self._fail(command.id, GenericError(message))
+        else:
+            self._call(entry, command)
+
+    def _call(self, entry: Entry, command: Command) -> None:
+        try:
+            value = entry.invoke(self, command.arguments)
+            if entry.is_async:
+                value = self._start(entry, command, value)
+                if value is _BUSY:
+                    return
+            self._succeed(entry, command, value)
+        except Exception as error:  # noqa: BLE001 - a defect must not end the session
+            self._fail(command.id, error, entry.name)
+
+    def _start(self, entry: Entry, command: Command, coroutine: Any) -> Any:
+        """Return what an asynchronous handler returned, or `_BUSY` if it waits."""
+        try:
+            task = coroutines.start(self.monitor.loop, coroutine)
+        except StopIteration as stop:
+            return stop.value
+        if task is not None:
+            _Delayed(self, entry, command).await_(task)
+        return _BUSY
+
+    def _succeed(self, entry: Entry, command: Command, value: Any) -> None:
+        self._out.append(self.wire.success(command.id, entry.encode(value)))
+
+    def _fail(self, id_: Any, error: Exception, name: str = "") -> None:
+        if not isinstance(error, CommandError):
+            logger.error("command %s failed", name, exc_info=error)
+        self._out.append(self.wire.failure(id_, self.monitor.encode_error(error)))
+
+    def finish(self, delayed: "_Delayed", outcome: Any, error: Exception | None) -> None:
+        """Send a delayed reply, and go on with what waited for it."""
+        if error is None:
+            try:
+                self._succeed(delayed.entry, delayed.command, outcome)
+            except Exception as defect:  # noqa: BLE001 - what it returned is no JSON
+                error = defect
+        if error is not None:
+            self._fail(delayed.command.id, error, delayed.entry.name)
+        if self._channel is None:
+            self._out.clear()
+        elif not self._working:
+            self._flush()
+
+    def hold(self, task: asyncio.Task[Any] | None) -> None:
+        """Note that an in-band command waits, or waits no more."""
+        self._task = task
+
+
+class _Delayed:
+    """A command whose reply is yet to come."""
+
+    __slots__ = ("command", "entry", "session")
+
+    def __init__(self, session: Session, entry: Entry, command: Command) -> None:
+        self.session = session
+        self.entry = entry
+        self.command = command
+
+    @property
+    def is_in_band(self) -> bool:
+        return self.command.exec_oob is UNSET
+
+    def await_(self, task: asyncio.Task[Any]) -> None:
+        monitor = self.session.monitor
+        monitor.tasks.add(task)
+        if self.is_in_band:
+            self.session.hold(task)
+            if self.entry.holds_monitor:
+                monitor.hold(self.session)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        session, monitor = self.session, self.session.monitor
+        monitor.tasks.discard(task)
+        outcome, error = None, None
+        if task.cancelled():
+            error = GenericError(f"The command {self.entry.name} was cancelled")
+        elif (raised := task.exception()) is not None:
+            if not isinstance(raised, Exception):
+                raise raised
+            error = raised  # type: ignore[assignment]
+        else:
+            outcome = task.result()
+        session.finish(self, outcome, error)
+        if self.is_in_band:
+            session.hold(None)
+            session.advance()
+            if self.entry.holds_monitor:
+                monitor.release(session)
+        if monitor.is_stopping:
+            monitor.session_advanced()
+
+
+def _is_object(command: Command) -> bool:
+    return bytes(memoryview(command.arguments)[:1]) == b"{"  # type: ignore[arg-type]

@@ -1,0 +1,237 @@
+"""The signature of a handler is the schema of its command.
+
+Read once, when the handler is registered: a parameter that is keyword-only is an
+argument on the wire, its annotation the type, a default the sign that it may be left
+out. Positional parameters are what the monitor hands over, told apart by type. A slip
+stops the import, not a request.
+
+From it follow a compiled decoder (arguments in, keywords out), the check that words
+refusals as QEMU does, and how the returned value is encoded.
+"""
+
+import enum
+import inspect
+import json
+import types
+from collections.abc import Callable
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from qmpx.errors import GenericError
+from qmpx.qapi.check import (
+    INT64_MAX,
+    INT64_MIN,
+    Member,
+    check_for,
+    check_for_members,
+    is_boxed,
+    wire_name,
+)
+from qmpx.wire.encode import encode
+from qmpx.wire.parser import read_number
+
+_INT64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
+
+
+class Signature:
+    """What a handler takes and gives.
+
+    Args:
+        name: The command's name, for messages.
+        handler: A function or coroutine function.
+
+    Attributes:
+        positional: The annotations of its positional parameters.
+        members: Its arguments on the wire.
+        returns: The annotation of what it returns.
+        is_async: Whether it is a coroutine function.
+
+    Raises:
+        TypeError: The signature is no schema.
+    """
+
+    __slots__ = (
+        "_boxed",
+        "_check",
+        "_decode",
+        "_names",
+        "is_async",
+        "may_return_doubles",
+        "members",
+        "positional",
+        "returns",
+    )
+
+    def __init__(self, name: str, handler: Callable[..., Any]) -> None:
+        self.positional: list[Any] = []
+        self.members: list[Member] = []
+        self._names: dict[str, str] = {}
+        self._boxed: str | None = None
+        fields: list[Any] = []
+        rename: dict[str, str] = {}
+        signature = inspect.signature(handler)
+        hints = get_type_hints(handler, include_extras=True)
+        for parameter in signature.parameters.values():
+            annotation = hints.get(parameter.name, Any)
+            match parameter.kind:
+                case parameter.POSITIONAL_ONLY | parameter.POSITIONAL_OR_KEYWORD:
+                    self.positional.append(annotation)
+                    continue
+                case parameter.VAR_POSITIONAL | parameter.VAR_KEYWORD:
+                    message = f"{name}: {parameter} is no argument: name them all"
+                    raise TypeError(message)
+            if is_boxed(annotation):
+                self._boxed = parameter.name
+            required = parameter.default is parameter.empty
+            wire = wire_name(parameter.name, annotation)
+            self.members.append(Member(wire, annotation, required))
+            rename[parameter.name] = wire
+            narrow = _narrow(annotation)
+            fields.append(
+                (parameter.name, narrow)
+                if required
+                else (parameter.name, narrow | UnsetType, UNSET)
+            )
+        if self._boxed is not None and len(self.members) > 1:
+            message = f"{name}: {self._boxed} is boxed, and so must stand alone"
+            raise TypeError(message)
+        try:
+            self._check = (
+                check_for_members(self.members)
+                if self._boxed is None
+                else check_for(self.members[0].annotation)
+            )
+        except TypeError as error:
+            message = f"{name}: {error}"
+            raise TypeError(message) from None
+        if self._boxed is not None:
+            self._decode = msgspec.json.Decoder(fields[0][1]).decode
+        else:
+            self._decode = msgspec.json.Decoder(_arguments(fields, rename)).decode
+        self._names = rename
+        self.returns = hints.get("return", Any)
+        self.is_async = inspect.iscoroutinefunction(handler)
+        self.may_return_doubles = _may_hold_doubles(self.returns, set())
+
+    def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
+        """Return the handler's keywords.
+
+        Args:
+            arguments: A well-formed JSON object, unread, or nothing.
+
+        Raises:
+            GenericError: They do not fit the signature; QEMU's text.
+        """
+        if not self._names and arguments is UNSET:
+            return {}
+        try:
+            struct = self._decode(b"{}" if arguments is UNSET else arguments)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._explain(arguments, error) from None
+        if self._boxed is not None:
+            return {self._boxed: struct}
+        return {
+            name: value
+            for name in self._names
+            if (value := getattr(struct, name)) is not UNSET
+        }
+
+    def _explain(self, arguments: Raw | UnsetType, error: Exception) -> Exception:
+        """Return what QEMU says of arguments that could not be decoded."""
+        parsed = json.loads(
+            b"{}" if arguments is UNSET else bytes(arguments),
+            parse_int=lambda digits: read_number(digits.encode(), is_integer=True),
+        )
+        try:
+            self._check(parsed, "")
+        except GenericError as refusal:
+            return refusal
+        return GenericError(f"Arguments cannot be read: {error}")
+
+    def encode(self, value: Any) -> bytes:
+        """Return what the handler returned in wire form; ``None`` is ``{}``."""
+        if value is None:
+            return b"{}"
+        if type(value) is Encoded:
+            return value.text
+        return encode(value, may_hold_doubles=self.may_return_doubles)
+
+
+def _arguments(fields: list[Any], rename: dict[str, str]) -> type[Struct]:
+    """Return the Struct that a handler's arguments are decoded into."""
+    return msgspec.defstruct(
+        "Arguments",
+        fields,
+        rename=rename.get,
+        forbid_unknown_fields=True,
+        gc=False,
+        kw_only=True,
+    )
+
+
+class Encoded(Struct, frozen=True):
+    """A value that a handler returns in wire form, to be sent as it is.
+
+    For replies that are large and always the same. `of` makes one.
+
+    Attributes:
+        text: ASCII without newlines.
+    """
+
+    text: bytes
+
+    @classmethod
+    def of(cls, value: Any) -> "Encoded":
+        """Encode *value* once, for many replies."""
+        return cls(encode(value))
+
+
+def _narrow(annotation: Any) -> Any:
+    """Return *annotation* with its integers limited to QEMU's 64 bits."""
+    if annotation is int:
+        return _INT64
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        if "uint64" in annotation.__metadata__:
+            return Annotated[int, Meta(ge=INT64_MIN)]
+        return _narrow(args[0])
+    if origin is list:
+        return list[_narrow(args[0])]  # type: ignore[misc]
+    if origin in (Union, types.UnionType):
+        kept = [_narrow(a) for a in args if a is not types.NoneType]
+        return Union[tuple(kept)]  # noqa: UP007 - the members are known at run time
+    return annotation
+
+
+def _may_hold_doubles(annotation: Any, seen: set[Any]) -> bool:
+    """Whether a value of this type might hold a double somewhere."""
+    if annotation in (str, int, bool, None, types.NoneType, bytes, Encoded):
+        return False
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return False
+    if origin is Annotated:
+        return _may_hold_doubles(args[0], seen)
+    if origin in (list, dict, tuple, Union, types.UnionType):
+        return any(_may_hold_doubles(a, seen) for a in args if a is not Ellipsis)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return False
+    if isinstance(annotation, type) and (
+        issubclass(annotation, Struct) or is_typeddict(annotation)
+    ):
+        if annotation in seen:
+            return False
+        hints = get_type_hints(annotation, include_extras=True)
+        return any(_may_hold_doubles(h, seen | {annotation}) for h in hints.values())
+    return annotation is not UnsetType

@@ -1,0 +1,40 @@
+"""Standard input and output as one connected socket.
+
+The two may be pipes, a terminal or files, and not all of these can be waited for on an
+event loop. Two threads carry the bytes between them and a pair of sockets, which can.
+"""
+
+import contextlib
+import os
+import socket
+import threading
+
+_PIECE = 64 * 1024  # one read; the socket pair's own buffer holds back the rest
+
+
+def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
+    """Return a socket whose peer is standard input and standard output.
+
+    Args:
+        read_fd: Where its bytes come from.
+        write_fd: Where the bytes sent to it go.
+    """
+    ours, theirs = socket.socketpair()
+
+    def carry_in() -> None:
+        with contextlib.suppress(OSError):  # the session has closed
+            while data := os.read(read_fd, _PIECE):
+                theirs.sendall(data)
+            theirs.shutdown(socket.SHUT_WR)
+
+    def carry_out() -> None:
+        with contextlib.suppress(OSError):  # nobody reads our output any more
+            while data := theirs.recv(_PIECE):
+                while data:
+                    data = data[os.write(write_fd, data) :]
+        with contextlib.suppress(OSError):
+            theirs.shutdown(socket.SHUT_RD)
+
+    threading.Thread(target=carry_in, name="qmpx-stdin", daemon=True).start()
+    threading.Thread(target=carry_out, name="qmpx-stdout", daemon=True).start()
+    return ours

@@ -1,0 +1,211 @@
+"""A client's bytes to its commands: the fast path and the faithful path.
+
+Nearly every chunk holds whole, plain commands: msgspec takes the chunk at once. It
+passes some things that QEMU refuses, so what might hold any of them is not plain:
+
+* a member twice in one object: the colons of the chunk are counted, and there must be
+  as many as members;
+* U+FFFE and its like, raw or escaped: only ASCII without ``\\u`` is plain;
+* more than 1024 brackets open;
+* ``0e1``, two tokens for QEMU.
+
+The spelling of an ``id`` is mended when it goes back: see `spell_id`.
+
+Whatever else there is goes through the lexer and the parser, which are exact. Once a
+chunk turned out not to be plain the rest of it is not tried again, so that the work
+stays linear in what is sent.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from qmpx.wire.encode import encode_exactly
+from qmpx.wire.lexer import Lexer
+from qmpx.wire.messages import Command
+from qmpx.wire.parser import Limits, Malformed, Parsed, Parser
+
+Item = Command | Parsed | Malformed
+
+MAX_ITEMS: Final = 64
+"""Most items that the faithful path returns at once.
+
+A chunk of garbage is an error for each byte; the taker decides when to go on.
+"""
+
+_decode_commands: Final = msgspec.json.Decoder(Command).decode_lines
+_decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_ZERO_EXPONENT: Final = re.compile(rb"0[eE]")  # in a string, too: that costs only time
+_NOT_PLAIN: Final = (
+    msgspec.DecodeError,  # ValidationError is one
+    UnicodeDecodeError,
+    RecursionError,
+)
+
+
+class CommandReader:
+    """Find the commands in one client's stream; however it is cut, they are the same.
+
+    Args:
+        limits: What one unfinished message may come to.
+    """
+
+    __slots__ = ("_data", "_lexer", "_limits", "_parser", "_position", "_try_plain")
+
+    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+        self._limits = limits
+        self._data = b""
+        self._position = 0
+        self._try_plain = True
+        self._lexer: Lexer | None = None  # made when first needed: most never are
+        self._parser: Parser | None = None
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; everything before must have been taken out."""
+        if self._position < len(self._data):
+            data = self._data[self._position :] + data
+        self._data = data
+        self._position = 0
+        self._try_plain = True
+
+    @property
+    def unread(self) -> int:
+        """How many bytes are still to be looked at."""
+        return len(self._data) - self._position
+
+    def take(self) -> list[Item]:
+        """Return the next items; an empty list when all that was fed is read."""
+        if self._position >= len(self._data):
+            self._data = b""
+            self._position = 0
+            return []
+        if self._try_plain and (
+            self._parser is None
+            or self._lexer is None
+            or (self._lexer.is_idle and self._parser.is_idle)
+        ):
+            commands = self._take_plain()
+            if commands:
+                return commands  # type: ignore[return-value]
+        return self._take_faithfully()
+
+    def _take_plain(self) -> list[Command]:
+        text = self._data[self._position :] if self._position else self._data
+        self._try_plain = False
+        if text[-1] not in b"}\n":
+            # The chunk ends within a message: take what surely lies before it.
+            end = max(text.rfind(b"}\n"), text.rfind(b"}{"), text.rfind(b"}\r")) + 1
+            if end == 0:
+                return []
+            text = text[:end]
+        if not text.isascii():
+            return []
+        escapes = 0x5C in text
+        if (escapes and b"\\u" in text) or _ZERO_EXPONENT.search(text):
+            return []
+        try:
+            commands = _decode_commands(text)
+        except _NOT_PLAIN:
+            return []
+        if not commands or _nests_deep(text, len(commands)):
+            return []
+        if _repeats_members(text, commands):
+            return []
+        if escapes or 0x7F in text:
+            for command in commands:
+                if command.id is not UNSET:
+                    command.id = Raw(respell(bytes(command.id)))
+        self._position += len(text)
+        return commands
+
+    def _take_faithfully(self) -> list[Item]:
+        if self._lexer is None or self._parser is None:
+            self._lexer = Lexer(self._limits.token_size)
+            self._parser = Parser(self._limits)
+        next_token, push = self._lexer.next_token, self._parser.push
+        data, position = self._data, self._position
+        items: list[Item] = []
+        while position < len(data):
+            token, position = next_token(data, position)
+            if token is None:
+                break
+            item = push(token)
+            if item is not None:
+                items.append(item)
+                if self._try_plain or len(items) == MAX_ITEMS:
+                    break
+        self._position = position
+        return items
+
+
+def _nests_deep(text: bytes, commands: int) -> bool:
+    """Whether some command of *text* might pass the limit on nesting."""
+    if len(text) <= Limits().nesting:
+        return False
+    return text.count(b"[") + text.count(b"{") - commands >= Limits().nesting
+
+
+def _repeats_members(text: bytes, commands: list[Command]) -> bool:
+    """Whether an object in *text* might hold a member twice."""
+    arguments = [command.arguments for command in commands]
+    ids = [command.id for command in commands]
+    absent = arguments.count(UNSET) + ids.count(UNSET)
+    absent += [command.exec_oob for command in commands].count(UNSET)
+    absent += [command.execute for command in commands].count(UNSET)
+    members = 4 * len(commands) - absent
+    colons = text.count(b":")
+    if colons == members:
+        return False
+    for value in arguments + ids:
+        if value is not UNSET:
+            raw = bytes(value)
+            inside = raw.count(b":")
+            if inside and raw[0] != 0x22 and _repeats_inside(raw, inside):
+                return True
+            members += inside
+    return colons != members
+
+
+def _repeats_inside(raw: bytes, colons: int) -> bool:
+    try:
+        if len(_decode_members(raw)) == colons:
+            return False
+    except _NOT_PLAIN:
+        pass  # an id that is an array, say: the next look settles it
+    try:
+        json.loads(raw, object_pairs_hook=_refuse_repeats)
+    except (ValueError, RecursionError):
+        return True
+    return False
+
+
+def _refuse_repeats(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        message = "a member stands twice"
+        raise ValueError(message)
+
+
+def spell_id(raw: Raw) -> bytes:
+    """Return an ``id`` in QEMU's spelling, in which it goes back to the client."""
+    text = bytes(raw)
+    # Short integers and plain strings, so all ids in practice, are spelled right.
+    if text[0] == 0x22 or (text.isdigit() and len(text) < 19):  # noqa: PLR2004
+        return text
+    return respell(text)
+
+
+def respell(text: bytes) -> bytes:
+    """Return valid JSON in QEMU's spelling, with the limits of its numbers."""
+    lexer, parser = Lexer(), Parser(Limits())
+    position, item = 0, None
+    while not isinstance(item, Parsed):
+        # The blank ends a bare number.
+        token, position = lexer.next_token(text + b" ", position)
+        if token is None or isinstance(item, Malformed):
+            message = f"cannot respell {text!r}: {item}"
+            raise ValueError(message)
+        item = parser.push(token)
+    return encode_exactly(item.value)

@@ -1,0 +1,234 @@
+"""The server's half of a QMP conversation: what may be said when.
+
+A session reads a client's bytes, admits or refuses each item, and spells the replies.
+It runs nothing and knows no commands but ``qmp_capabilities``; whoever drives it does
+this, in a loop::
+
+    session.reader.feed(data)
+    while items := session.reader.take():
+        for item in items:
+            command = session.admit(item)      # a Command, or Refused
+            ...
+            write(session.success(command.id, encoded_value))
+
+Source: QMP specification, sections 2 and 3, and observations of QEMU 7.2 where it is
+silent (the order of the checks, the texts).
+"""
+
+import enum
+from typing import Any, Final, NamedTuple
+
+from msgspec import UNSET, Raw, UnsetType
+
+from qmpx.errors import (
+    CommandError,
+    GenericError,
+    NegotiationError,
+)
+from qmpx.wire.encode import encode, encode_exactly, encode_plainly, encode_string
+from qmpx.wire.framing import CommandReader, Item, spell_id
+from qmpx.wire.messages import Command
+from qmpx.wire.parser import Limits, Malformed, Parsed
+
+QMP_CAPABILITIES: Final = "qmp_capabilities"
+OOB: Final = "oob"
+
+Id = Raw | UnsetType
+
+
+class Phase(enum.Enum):
+    """Where a conversation stands."""
+
+    NEGOTIATING = "negotiating"
+    READY = "ready"
+
+
+# What a command for (qmp_capabilities, anything else) meets in each phase: the text of
+# the refusal, or None. The second negotiation is refused by `negotiate`, for its
+# arguments are checked before.
+_REFUSALS: Final = {
+    (Phase.NEGOTIATING, True): None,
+    (Phase.NEGOTIATING, False): (
+        "Expecting capabilities negotiation with 'qmp_capabilities'"
+    ),
+    (Phase.READY, True): None,
+    (Phase.READY, False): None,
+}
+
+
+class Refused(NamedTuple):
+    """What came cannot be run.
+
+    Attributes:
+        error: Why.
+        id: The id to reply with; a fault found in reading never has one.
+    """
+
+    error: CommandError
+    id: Id
+
+
+class ServerSession:
+    """One conversation, as its server sees it.
+
+    Args:
+        offered: Capabilities that the greeting offers.
+        limits: What one unfinished message may come to.
+    """
+
+    __slots__ = ("enabled", "offered", "phase", "reader")
+
+    def __init__(
+        self,
+        offered: tuple[str, ...] = (OOB,),
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+    ) -> None:
+        self.offered = offered
+        self.enabled: frozenset[str] = frozenset()
+        self.phase = Phase.NEGOTIATING
+        self.reader = CommandReader(limits)
+
+    def greeting(self, version: Any) -> bytes:
+        """Return the first line to send.
+
+        Args:
+            version: The object that ``query-version`` returns.
+        """
+        body = {"QMP": {"version": version, "capabilities": self.offered}}
+        return encode(body, may_hold_doubles=False) + b"\r\n"
+
+    def negotiate(self, enable: list[str]) -> None:
+        """Carry out ``qmp_capabilities``: enable some capabilities, enter command mode.
+
+        Raises:
+            GenericError: A capability was not offered; nothing is changed.
+            NegotiationError: That has been done before.
+        """
+        for name in enable:
+            if name not in self.offered:
+                # An element of a list has no name, and QEMU says so.
+                message = f"Parameter 'null' does not accept value '{name}'"
+                raise GenericError(message)
+        if self.phase is Phase.READY:
+            message = "Capabilities negotiation is already complete, command ignored"
+            raise NegotiationError(message)
+        self.enabled = frozenset(enable)
+        self.phase = Phase.READY
+
+    def is_out_of_band(self, item: Item) -> bool:
+        """Whether *item* may overtake: it has ``exec-oob``, and no ``execute``."""
+        if OOB not in self.enabled:
+            return False
+        if isinstance(item, Command):
+            return item.exec_oob is not UNSET and item.execute is UNSET
+        return (
+            isinstance(item, Parsed)
+            and isinstance(item.value, dict)
+            and "exec-oob" in item.value
+            and "execute" not in item.value
+        )
+
+    def admit(self, item: Item) -> Command | Refused:
+        """Return the command in *item*, well-formed and allowed in this phase.
+
+        Whether it exists, may run out of band and has the right arguments is for the
+        registry of commands to say.
+        """
+        if isinstance(item, Malformed):
+            return Refused(GenericError(item.desc), UNSET)
+        command = item if isinstance(item, Command) else _read_object(item.value)
+        if isinstance(command, Refused):
+            return command
+        fault = self._find_fault(command)
+        if fault is not None:
+            return Refused(fault, command.id)
+        return command
+
+    def _find_fault(self, command: Command) -> CommandError | None:
+        out_of_band = command.exec_oob is not UNSET
+        if command.arguments is not UNSET and bytes(memoryview(command.arguments)[:1]) != b"{":
+            return GenericError("QMP input member 'arguments' must be an object")
+        if out_of_band and OOB not in self.enabled:
+            return GenericError("QMP input member 'exec-oob' is unexpected")
+        if out_of_band and not isinstance(command.exec_oob, str):
+            return GenericError("QMP input member 'exec-oob' must be a string")
+        if command.execute is UNSET and not out_of_band:
+            return GenericError("QMP input lacks member 'execute'")
+        if command.execute is not UNSET and out_of_band:
+            return GenericError(
+                "QMP input member 'exec-oob' clashes with 'execute'"
+            )
+        refusal = _REFUSALS[self.phase, command.execute == QMP_CAPABILITIES]
+        return NegotiationError(refusal) if refusal else None
+
+    @staticmethod
+    def success(id_: Id, value: bytes) -> bytes:
+        """Return the reply to a command that was done.
+
+        Args:
+            id_: The command's id.
+            value: What it returned, encoded.
+        """
+        if id_ is UNSET:
+            return b'{"return": %b}\r\n' % value
+        return b'{"return": %b, "id": %b}\r\n' % (value, spell_id(id_))
+
+    @staticmethod
+    def failure(id_: Id, body: bytes) -> bytes:
+        """Return the reply to a command that was refused or went wrong.
+
+        Args:
+            id_: The command's id.
+            body: The error as the dialect shows it, encoded.
+        """
+        if id_ is UNSET:
+            return b'{"error": %b}\r\n' % body
+        return b'{"id": %b, "error": %b}\r\n' % (spell_id(id_), body)
+
+
+def event(name: str, data: bytes | None, microseconds: int) -> bytes:
+    """Return an event as it goes to every session.
+
+    Args:
+        name: Its name, in capitals.
+        data: Its data, an encoded object; ``None`` for an event without data.
+        microseconds: When it happened, in host time since 1970.
+    """
+    seconds, rest = divmod(microseconds, 1_000_000)
+    text = b'{"timestamp": {"seconds": %d, "microseconds": %d}, "event": %b' % (
+        seconds,
+        rest,
+        encode_string(name).encode(),
+    )
+    return text + (b"}\r\n" if data is None else b', "data": %b}\r\n' % data)
+
+
+def _read_object(value: Any) -> Command | Refused:
+    """Return the command that a value of QEMU's dialect stands for, in plain JSON."""
+    if not isinstance(value, dict):
+        return Refused(GenericError("QMP input must be a JSON object"), UNSET)
+    id_: Id = Raw(encode_exactly(value["id"])) if "id" in value else UNSET
+    command = Command(id=id_)
+    for name, member in value.items():
+        match name, member:
+            case "execute", str():
+                command.execute = member
+            case "exec-oob", _:
+                # Whether this member may be there is known only when its turn comes.
+                command.exec_oob = member
+            case "arguments", dict():
+                command.arguments = Raw(encode_plainly(member))
+            case "execute", _:
+                return _refuse(name, "must be a string", id_)
+            case "arguments", _:
+                return _refuse(name, "must be an object", id_)
+            case "id", _:
+                pass
+            case _:
+                return _refuse(name, "is unexpected", id_)
+    return command
+
+
+def _refuse(name: str, why: str, id_: Id) -> Refused:
+    return Refused(GenericError(f"QMP input member '{name}' {why}"), id_)
+
