@@ -35,13 +35,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the children, too
     rounds = options.rounds or (2 if options.quick else 5)
     with open_lab(rounds, tuple(options.only), quick=options.quick) as lab:
+        lab.free = options.free
+        partial = options.no_write or options.quick or options.free or options.only
         if options.profile:
             return _show_profile(lab, *options.profile.partition(":")[::2])
-        return _run(lab, write=not (options.no_write or options.quick or options.only))
+        return _run(lab, write=not partial)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--free",
+        action="store_true",
+        help="let the system choose the core of each process; nothing is written",
+    )
     parser.add_argument(
         "--only",
         metavar="PATTERN",
@@ -71,20 +78,20 @@ def _run(lab: Lab, *, write: bool) -> int:
     """Measure everything that is wanted, show it and, if *write*, keep it."""
     begun = time.monotonic()
     described = machine.describe(lab)
-    for measure in (
-        measure_servers,
-        measure_starts,
-        measure_crowds,
-        measure_mutes,
-        measure_clients,
-        measure_processes,
-    ):
-        measure(lab)
+    measure_servers(lab)
+    measure_crowds(lab)
+    with lab.one_core():
+        measure_starts(lab)
+        measure_mutes(lab)
+        measure_clients(lab)
+        measure_processes(lab)
     verdicts = [judge(goal, lab.samples) for goal in GOALS if lab.wants(goal.metric)]
     profiles = _profiles(lab, report.misses(verdicts)) if write else []
     minutes = (time.monotonic() - begun) / 60
     described["duration"] = f"{minutes:.1f} minutes, {lab.rounds} rounds"
     print("\n".join(report.tables(verdicts)))
+    if not write:
+        print("\n".join(("", "## All figures", "", *report.figures(lab.samples))))
     for remark in lab.samples.remarks:
         print(f"- {remark}")
     print(f"\n{report.summary(verdicts)}; {minutes:.1f} minutes")

@@ -12,15 +12,15 @@ from typing import Final
 
 import qmpx
 
-_STATUS: Final = {"status": "running", "singlestep": False, "running": True}
+_STATUS: Final[dict[str, str | bool]] = {"status": "running", "singlestep": False, "running": True}
 
 
-async def status_soon(_target: object) -> dict[str, object]:
+async def status_soon(_target: object) -> dict[str, str | bool]:
     """Return the run state, from a coroutine that never waits."""
     return _STATUS
 
 
-def status_now(_target: object) -> dict[str, object]:
+def status_now(_target: object) -> dict[str, str | bool]:
     """Return the run state."""
     return _STATUS
 

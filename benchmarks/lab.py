@@ -43,6 +43,7 @@ class Lab:
         qemu: The system emulator, or "".
         peer: Whether ``qemu.qmp`` can be imported.
         samples: The figures.
+        free: Whether the system decides on which core a process runs.
     """
 
     scratch: Path
@@ -53,6 +54,7 @@ class Lab:
     qemu: str = ""
     peer: bool = False
     samples: Samples = field(default_factory=Samples)
+    free: bool = False
 
     @property
     def responder(self) -> list[str]:
@@ -82,6 +84,24 @@ class Lab:
     def scale(self, count: int, least: int = 1) -> int:
         """Return *count*, or a quarter of it in a quick run."""
         return max(least, count // 4) if self.quick else count
+
+    @contextmanager
+    def one_core(self, *, wanted: bool = True) -> Iterator[None]:
+        """Keep this process, and the children it makes in the block, on one core.
+
+        Two processes that take turns then never wake an idle core. On a virtual
+        machine that wake-up costs more, and varies more, than what is measured.
+
+        Args:
+            wanted: Whether to do so at all.
+        """
+        cores = os.sched_getaffinity(0)
+        if wanted and not self.free:
+            os.sched_setaffinity(0, {max(cores)})
+        try:
+            yield
+        finally:
+            os.sched_setaffinity(0, cores)
 
     def note(self, text: str) -> None:
         """Tell whoever waits how far the run has come."""

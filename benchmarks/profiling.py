@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from benchmarks.lab import Lab
 
 _IMPORT: Final = re.compile(r"import time:\s+(\d+) \|\s+\d+ \| +(\S+)")
-_CALIBRATION: Final = 6  # how many times the usual work shows the kernel's share
+_DILUTION: Final = 3  # how many times the usual work makes the start small
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,12 @@ def profile(lab: Lab, metric: str, subject: str, top: int = 15) -> Profile | Non
     try:
         for shape in server_rounds.SHAPES:
             if shape.name == name:
-                return _profile_server(lab, shape, subject, top)
+                with lab.one_core(wanted=shape.one_core):
+                    return _profile_server(lab, shape, subject, top)
         for work in client_rounds.WORKS:
             if work.name == name and work.kind != "memory":
-                return _profile_client(lab, work, subject, top)
+                with lab.one_core():
+                    return _profile_client(lab, work, subject, top)
         if name in {"process.import", "process.oneshot", "server.start"}:
             return _profile_imports(lab, name, top)
     except (ServerFailed, LoadFailed, subprocess.SubprocessError, OSError) as error:
@@ -75,7 +77,7 @@ def _profile_server(
     lab: Lab, shape: server_rounds.Shape, subject: str, top: int
 ) -> Profile:
     kind = shape.servers.get(subject) or subject
-    ops = lab.scale(shape.ops, 128)
+    ops = lab.scale(shape.ops, 128) * _DILUTION
     options = {**shape.options, "ops": ops}
     path = lab.scratch / "server.prof"
     wrapper = ("-m", "cProfile", "-o", str(path))
@@ -83,9 +85,7 @@ def _profile_server(
         spent = run_load(lab, shape.mode, server, options).cpu_us
     with serve(lab, kind) as server:
         user, kernel = ticks(server.pid)
-        plain = run_load(
-            lab, shape.mode, server, {**options, "ops": ops * _CALIBRATION}
-        ).cpu_us
+        plain = run_load(lab, shape.mode, server, {**options, "ops": ops * 2}).cpu_us
         users, kernels = ticks(server.pid)
     user, kernel = users - user, kernels - kernel
     share = kernel / (user + kernel) if user + kernel else 0

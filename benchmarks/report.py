@@ -169,7 +169,7 @@ def page(
     if samples.remarks:
         lines += ["", "## Remarks", "", *(f"- {text}" for text in samples.remarks)]
     lines += ["", "## The machine", "", *_table([("", ""), *machine.items()])]
-    lines += ["", _METHOD, "## All figures", "", *_table(_all_figures(samples)), ""]
+    lines += ["", _METHOD, "## All figures", "", *figures(samples), ""]
     return "\n".join(lines)
 
 
@@ -180,12 +180,14 @@ def tables(verdicts: Iterable[Verdict]) -> Iterator[str]:
         yield from _table([_HEAD, *map(_cells, group)])
 
 
-def _all_figures(samples: Samples) -> Iterator[tuple[str, ...]]:
-    yield "metric", "subject", "median [min..max]", "rounds"
+def figures(samples: Samples) -> Iterator[str]:
+    """Yield a table of everything that was measured."""
+    rows = [("metric", "subject", "median [min..max]", "rounds")]
     for metric, subjects in samples.values.items():
         for subject, values in subjects.items():
             spread = Spread.of(values)
-            yield metric, subject, _spread(spread, ""), str(spread.rounds)
+            rows.append((metric, subject, _spread(spread, ""), str(spread.rounds)))
+    return _table(rows)
 
 
 def results(

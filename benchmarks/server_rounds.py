@@ -33,6 +33,7 @@ class Shape:
         options: Of the load generator.
         servers: The servers that get it, by the subject they stand for.
         sockets: How many sockets QEMU has to open, one for each session.
+        one_core: Whether server and generator share a core: they take turns.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Shape:
         default_factory=lambda: dict.fromkeys(("qemu", "responder", "qmpx"), "")
     )
     sockets: int = 1
+    one_core: bool = True
 
 
 _NO_QEMU: Final = {"responder": "", "qmpx": ""}
@@ -61,8 +63,24 @@ SHAPES: Final = (
     Shape("server.events1", "events", 32_000, 640),
     Shape("server.events2", "events", 32_000, 640, {"sessions": 2}, sockets=2),
     Shape("server.events10", "events", 12_800, 640, {"sessions": 10}, sockets=10),
-    Shape("server.events100", "events", 1_920, 0, {"sessions": 100}, _NO_QEMU),
-    Shape("server.events1000", "events", 256, 0, {"sessions": 1000}, _NO_QEMU),
+    Shape(
+        "server.events100",
+        "events",
+        1_920,
+        0,
+        {"sessions": 100},
+        _NO_QEMU,
+        one_core=False,
+    ),
+    Shape(
+        "server.events1000",
+        "events",
+        256,
+        0,
+        {"sessions": 1000},
+        _NO_QEMU,
+        one_core=False,
+    ),
 )
 
 
@@ -71,18 +89,21 @@ def measure_servers(lab: Lab) -> None:
     shapes = [shape for shape in SHAPES if lab.wants(shape.name)]
     with ExitStack() as stack:
         park = _Park(lab, stack)
-        if any(shape.mode == "schema" for shape in shapes):
-            park.learn_schema()
+        for shape in shapes:
+            if shape.mode == "schema":
+                with lab.one_core():
+                    park.learn_schema(shape)
         for number in range(lab.rounds if shapes else 0):
             lab.note(f"servers, round {number + 1} of {lab.rounds}")
             for shape in shapes:
-                for subject in shape.servers:
-                    _measure(lab, park, shape, subject)
+                with lab.one_core(wanted=shape.one_core):
+                    for subject in shape.servers:
+                        _measure(lab, park, shape, subject)
 
 
 def _measure(lab: Lab, park: _Park, shape: Shape, subject: str) -> None:
     """Put one load on one server and note what it cost."""
-    server = park.get(shape.servers[subject] or subject, shape.sockets)
+    server = park.get(shape, shape.servers[subject] or subject)
     if server is None:
         return
     slow = subject == "qemu"
@@ -108,13 +129,14 @@ class _Park:
 
     def __init__(self, lab: Lab, stack: ExitStack) -> None:
         self._lab, self._stack = lab, stack
-        self._up: dict[tuple[str, int], Server | None] = {}
+        self._up: dict[tuple[str, int, bool], Server | None] = {}
 
-    def get(self, subject: str, sockets: int) -> Server | None:
+    def get(self, shape: Shape, subject: str) -> Server | None:
         """Return the server for *subject*; None if there can be none."""
         lab = self._lab
-        sockets = sockets if subject == "qemu" else 1
-        if (subject, sockets) not in self._up:
+        sockets = shape.sockets if subject == "qemu" else 1
+        key = subject, sockets, shape.one_core
+        if key not in self._up:
             server = None
             missing = not (lab.compiler if subject == "responder" else True)
             missing = missing or not (lab.qemu if subject == "qemu" else True)
@@ -123,12 +145,12 @@ class _Park:
                     server = self._stack.enter_context(serve(lab, subject, sockets))
                 except ServerFailed as error:
                     lab.samples.remark(f"server {subject} failed: {error}")
-            self._up[subject, sockets] = server
-        return self._up[subject, sockets]
+            self._up[key] = server
+        return self._up[key]
 
-    def learn_schema(self) -> None:
+    def learn_schema(self, shape: Shape) -> None:
         """Take the schema from the QEMU, before those start that are to return it."""
-        server = self.get("qemu", 1)
+        server = self.get(shape, "qemu")
         if server is None:
             self._lab.samples.remark("no QEMU: the schema is made up, of like size")
         else:

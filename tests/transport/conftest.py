@@ -1,86 +1,105 @@
-"""Other processes at a socket: servers that stay silent, and clients that hold them."""
+"""Other processes at a socket, and other users, for the tests of diagnosis."""
 
 from __future__ import annotations
 
+import os
+import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+NOBODY = 65534  # user and group, on every Linux
 
 # Listens at, or connects to, a path or a port, says what it does, and stays until its
 # standard input ends. It takes the name by which the kernel shows it to others.
 PROGRAM = """
 import socket, sys
-role, name, kind, where, count = sys.argv[1:]
+role, name, where, accept = sys.argv[1:]
 with open("/proc/self/comm", "w") as comm:
     comm.write(name)
-family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
-sock = socket.socket(family)
-address = where if kind == "unix" else ("127.0.0.1", int(where))
+is_port = where.isdigit()
+sock = socket.socket(socket.AF_INET if is_port else socket.AF_UNIX)
+address = ("127.0.0.1", int(where)) if is_port else where.replace("@", chr(0))
 if role == "listen":
     sock.bind(address)
     sock.listen(1)
-    print(sock.getsockname()[1] if kind == "tcp" else "ready", flush=True)
-    accepted = []
-    for _ in range(int(count)):
-        accepted.append(sock.accept())
-        print("accepted", flush=True)
 else:
     sock.connect(address)
-    print("ready", flush=True)
+print(sock.getsockname()[1] if is_port else "ready", flush=True)
+accepted = []
+for _ in range(int(accept)):
+    accepted.append(sock.accept())
+    print("accepted", flush=True)
 sys.stdin.read()
 """
 
 
 class OtherProcess:
-    """A process of its own at one end of a socket.
+    """A process at one end of a socket.
 
     Attributes:
         pid: Its number.
-        ready: What it said when it listened or was connected: a port, for TCP.
+        ready: What it said when it listened or was connected: its port, for TCP.
     """
 
-    def __init__(self, role: str, name: str, where: str | int, *, accept: int) -> None:
-        kind = "unix" if isinstance(where, str) else "tcp"
-        self._process = subprocess.Popen(
-            [sys.executable, "-S", "-c", PROGRAM, role, name, kind, str(where)]
-            + [str(accept)],
+    def __init__(self, role: str, name: str, where: str, accept: int) -> None:
+        # Out of the way of the coverage's and the environment's start-up code.
+        command = [sys.executable, "-I", "-S", "-c", PROGRAM]
+        self.process = subprocess.Popen(
+            [*command, role, name, where, str(accept)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.pid = self._process.pid
+        self.pid = self.process.pid
         self.ready = self.line()
 
     def line(self) -> str:
         """Wait for the next thing that it says."""
-        assert self._process.stdout
-        return self._process.stdout.readline().strip()
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
 
     def end(self) -> None:
         """Kill it, stopped or not, and wait until it is gone."""
-        self._process.kill()
-        self._process.communicate()
+        self.process.kill()
+        self.process.communicate()
 
 
-Listen: TypeAlias = "Callable[..., OtherProcess]"
+class StartProcess(Protocol):
+    """The fixture `other_process`."""
+
+    def __call__(
+        self, role: str, name: str, where: str | int | Path, *, accept: int = 0
+    ) -> OtherProcess:
+        """Start a process, and wait until it listens or is connected.
+
+        Args:
+            role: ``listen`` or ``connect``.
+            name: The name of its command, as others see it.
+            where: A path, an abstract name after an ``@``, or a port of this host.
+            accept: How many connections it accepts; it says so each time.
+        """
 
 
 @pytest.fixture
-def other_process() -> Iterator[Listen]:
-    """Give a function that starts processes: (role, name, where, accept=0)."""
+def other_process() -> Iterator[StartProcess]:
+    """Start other processes; all of them end with the test."""
     started: list[OtherProcess] = []
 
     def start(
         role: str, name: str, where: str | int | Path, *, accept: int = 0
     ) -> OtherProcess:
-        place = where if isinstance(where, int) else str(where)
-        started.append(OtherProcess(role, name, place, accept=accept))
+        started.append(OtherProcess(role, name, str(where), accept))
         return started[-1]
 
     yield start
@@ -95,3 +114,23 @@ def public_directory() -> Iterator[Path]:
     directory.chmod(0o755)
     yield directory
     shutil.rmtree(directory)
+
+
+def as_nobody(function: Callable[[], T]) -> T:
+    """Call *function* as the user nobody, in a child, and return what it returns."""
+    readable, writable = os.pipe()
+    if (pid := os.fork()) == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            os.write(writable, pickle.dumps(function()))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writable)
+    with os.fdopen(readable, "rb") as pipe:
+        answer = pipe.read()
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return pickle.loads(answer)  # type: ignore[no-any-return]  # noqa: S301

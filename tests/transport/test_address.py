@@ -280,8 +280,8 @@ FOR_QEMU = (
         (
             "libvirt:guest",
             (
-                "address 'libvirt:guest' has the port 'guest': expected a number from 0 "
-                "to 65535 (services have no names here; a path is unix:PATH)"
+                "address 'libvirt:guest' has the port 'guest': expected a number "
+                "from 0 to 65535 (services have no names here; a path is unix:PATH)"
             ),
         ),
         (

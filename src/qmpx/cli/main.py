@@ -117,12 +117,11 @@ def _add_run(add: Any) -> None:
         "arguments",
         metavar="ARGUMENT",
         nargs="*",
+        default=[],
         help="key=value for a string, key:=JSON for anything else; a.b=value for "
         "a member within a member",
     )
-    parser.add_argument(
-        "-p", "--pretty", action="store_true", help="indent the output"
-    )
+    parser.add_argument("-p", "--pretty", action="store_true", help="indent the output")
     parser.add_argument(
         "--oob", action="store_true", help="run it out of band, ahead of the queue"
     )
@@ -142,14 +141,13 @@ def _add_events(add: Any) -> None:
         "patterns",
         metavar="PATTERN",
         nargs="*",
+        default=[],
         help="only events whose name matches one of these; * and ? are wildcards",
     )
     parser.add_argument(
         "--count", type=_positive, metavar="N", help="end after so many events"
     )
-    _add_timeouts(
-        parser, None, "in all; ends with status 4 if --count was not reached"
-    )
+    _add_timeouts(parser, None, "in all; ends with status 4 if --count was not reached")
 
 
 def _add_serve(add: Any) -> None:

@@ -131,9 +131,7 @@ class GenericError(CommandError, template="{desc}"):
         self._set("GenericError", desc, {}, None)
 
 
-class CommandNotFound(
-    CommandError, template="The command {name} has not been found"
-):
+class CommandNotFound(CommandError, template="The command {name} has not been found"):
     """There is no such command, or none in this state of the session."""
 
     name: str
@@ -159,9 +157,7 @@ class DeviceNotFound(CommandError, template="Device '{device}' not found"):
     device: str
 
 
-class DeviceNotActive(
-    CommandError, template="No {device} device has been activated"
-):
+class DeviceNotActive(CommandError, template="No {device} device has been activated"):
     """What the command needs is not plugged in, or its guest driver is silent."""
 
     device: str
@@ -173,9 +169,7 @@ class DeviceLocked(CommandError, template="Device '{device}' is locked"):
     device: str
 
 
-class DeviceNotRemovable(
-    CommandError, template="Device '{device}' is not removable"
-):
+class DeviceNotRemovable(CommandError, template="Device '{device}' is not removable"):
     """The medium of that device cannot be taken out."""
 
     device: str

@@ -108,5 +108,3 @@ class _Rest:
                     awaited = coroutine.send(sent)
                 except StopIteration as stop:
                     return stop.value
-
-

@@ -137,15 +137,15 @@ class DescriptorSets:
         """
         members = [m for m in self.sets.get(set_id, ()) if fd is None or m.fd == fd]
         if not members:
-            which = f"fdset-id:{set_id}" if fd is None else f"fdset-id:{set_id}, fd:{fd}"
+            which = (
+                f"fdset-id:{set_id}" if fd is None else f"fdset-id:{set_id}, fd:{fd}"
+            )
             raise FdNotFound(name=which)
         for member in members:
             member.removed = True
         self.clean_up(set_id, running=running)
 
-    def clean_up(
-        self, set_id: int, *, running: bool, abandoned: bool = False
-    ) -> None:
+    def clean_up(self, set_id: int, *, running: bool, abandoned: bool = False) -> None:
         """Close what was removed from a set.
 
         Args:

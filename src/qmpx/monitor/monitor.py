@@ -197,7 +197,11 @@ class Monitor:
         """
         listeners = [x for server in self.servers for x in server.listeners]
         return [
-            (f"compat_monitor{n}", f"{listener.address},server=on", bool(listener.sessions))
+            (
+                f"compat_monitor{n}",
+                f"{listener.address},server=on",
+                bool(listener.sessions),
+            )
             for n, listener in enumerate(listeners)
         ]
 

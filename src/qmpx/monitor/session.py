@@ -323,7 +323,9 @@ class Session(SessionLike):
             logger.error("command %s failed", name, exc_info=error)
         self._out.append(self.wire.failure(id_, self.monitor.encode_error(error)))
 
-    def finish(self, delayed: "_Delayed", outcome: Any, error: Exception | None) -> None:
+    def finish(
+        self, delayed: "_Delayed", outcome: Any, error: Exception | None
+    ) -> None:
         """Send a delayed reply, and go on with what waited for it."""
         if error is None:
             try:

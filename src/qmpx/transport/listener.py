@@ -25,7 +25,6 @@ from qmpx.transport.address import (
     TcpAddress,
     UnixAddress,
     VsockAddress,
-    short_path,
 )
 from qmpx.transport.stdio import stdio_socket
 
@@ -185,12 +184,11 @@ class Listener:
         # The file takes the socket's own mode: it is never open to others, not even
         # for the moment that a chmod() after bind() would leave.
         os.fchmod(sock.fileno(), 0o600)
-        if address.abstract:
-            sock.bind(address.kernel_name)
-        else:
-            _remove_stale(address.path)
-            with short_path(address.path) as path:
-                sock.bind(path)
+        if not address.abstract:
+            _remove_stale(address)
+        with address.socket_name() as name:
+            sock.bind(name)
+        if not address.abstract:
             self._unlink = (address.path, os.stat(address.path).st_ino)
         sock.listen(backlog)
 
@@ -234,12 +232,13 @@ class Listener:
         return address._replace(port=port)
 
 
-def _remove_stale(path: str) -> None:
+def _remove_stale(address: UnixAddress) -> None:
     """Remove a socket that nobody listens on any more.
 
     Raises:
         AddressError: Something else is there, or somebody listens.
     """
+    path = address.path
     try:
         mode = os.stat(path).st_mode
     except FileNotFoundError:
@@ -247,7 +246,7 @@ def _remove_stale(path: str) -> None:
     if not stat.S_ISSOCK(mode):
         message = f"cannot listen on {path}: it exists and is no socket"
         raise AddressError(message)
-    with socket.socket(socket.AF_UNIX) as probe, short_path(path) as name:
+    with socket.socket(socket.AF_UNIX) as probe, address.socket_name() as name:
         probe.setblocking(False)
         try:
             probe.connect(name)

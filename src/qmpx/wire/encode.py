@@ -20,7 +20,9 @@ _encode: Final = msgspec.json.Encoder().encode
 _space_out: Final = msgspec.json.format
 
 # A string, to be left alone, or a number that may be a double.
-_DOUBLES: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?')
+_DOUBLES: Final = re.compile(
+    rb'"(?:[^"\\]|\\.)*"|-?[0-9]+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?'
+)
 # An escape of two characters, an escape of six, or what must become one of six.
 _ESCAPES: Final = re.compile(r"\\(?:u[0-9a-f]{4}|.)|[\x7f-\U0010ffff]")
 _SPECIAL: Final = re.compile(r'["\\\x00-\x1f\x7f-\U0010ffff]')

@@ -113,9 +113,7 @@ _TABLE: Final[dict[_State, list[_Move]]] = {
     _State.STRING_ESCAPE: _row((range(0x20, 0xFE), _Move(_State.STRING))),
     _State.QUOTED: _body(b"'", _State.QUOTED, _State.QUOTED_ESCAPE),
     _State.QUOTED_ESCAPE: _row((range(0x20, 0xFE), _Move(_State.QUOTED))),
-    _State.SIGN: _row(
-        (b"0", _Move(_State.ZERO)), (b"123456789", _Move(_State.DIGITS))
-    ),
+    _State.SIGN: _row((b"0", _Move(_State.ZERO)), (b"123456789", _Move(_State.DIGITS))),
     _State.ZERO: _row(  # "0e1" is a number for RFC 8259, two tokens for QEMU
         (_DIGIT, _BAD),
         (b".", _Move(_State.POINT)),

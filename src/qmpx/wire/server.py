@@ -146,7 +146,10 @@ class ServerSession:
 
     def _find_fault(self, command: Command) -> CommandError | None:
         out_of_band = command.exec_oob is not UNSET
-        if command.arguments is not UNSET and bytes(memoryview(command.arguments)[:1]) != b"{":
+        if (
+            command.arguments is not UNSET
+            and bytes(memoryview(command.arguments)[:1]) != b"{"
+        ):
             return GenericError("QMP input member 'arguments' must be an object")
         if out_of_band and OOB not in self.enabled:
             return GenericError("QMP input member 'exec-oob' is unexpected")
@@ -155,9 +158,7 @@ class ServerSession:
         if command.execute is UNSET and not out_of_band:
             return GenericError("QMP input lacks member 'execute'")
         if command.execute is not UNSET and out_of_band:
-            return GenericError(
-                "QMP input member 'exec-oob' clashes with 'execute'"
-            )
+            return GenericError("QMP input member 'exec-oob' clashes with 'execute'")
         refusal = _REFUSALS[self.phase, command.execute == QMP_CAPABILITIES]
         return NegotiationError(refusal) if refusal else None
 
@@ -231,4 +232,3 @@ def _read_object(value: Any) -> Command | Refused:
 
 def _refuse(name: str, why: str, id_: Id) -> Refused:
     return Refused(GenericError(f"QMP input member '{name}' {why}"), id_)
-

@@ -55,5 +55,3 @@ def query_fdsets(session: Session) -> list[dict[str, Any]]:
         }
         for set_id, members in session.monitor.descriptor_sets.sets.items()
     ]
-
-

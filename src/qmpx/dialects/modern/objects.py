@@ -64,9 +64,7 @@ async def object_add(
             machine.objects.create(options.id, IOThread(options.poll_max_ns))
         case MemoryBackendRamOptions():
             if options.size == 0:
-                message = (
-                    "property 'size' of memory-backend-ram doesn't take value '0'"
-                )
+                message = "property 'size' of memory-backend-ram doesn't take value '0'"
                 raise GenericError(message)
             machine.objects.create(options.id, MemoryBackend(options.size))
 

@@ -1,0 +1,586 @@
+"""The blocking client: a socket and the core, no event loop, no thread of its own.
+
+Any number of threads may use one client. One of those that wait reads for all: what it
+reads for another wakes that one.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from qmpx.client.core import (
+    CAPABILITIES,
+    CONNECT_TIMEOUT,
+    DEFAULT,
+    TIMEOUT,
+    Arguments,
+    BatchCommand,
+    Call,
+    ClientCore,
+    Default,
+    Timeout,
+    closed_by_peer,
+    merge,
+    name_of,
+    read_batch,
+    read_raw,
+    read_value,
+)
+from qmpx.client.events import MAX_EVENTS, Event, EventBuffer, Overflow
+from qmpx.client.silence import explain_silence
+from qmpx.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    LocalProtocolError,
+    QmpxError,
+    RemoteProtocolError,
+)
+from qmpx.transport.address import Address
+from qmpx.transport.dial import Alive, dial
+from qmpx.transport.stream import Stream
+from qmpx.wire.client import MAX_MESSAGE_SIZE
+from qmpx.wire.messages import Greeting, ServerMessage
+
+
+class Client:
+    """A conversation with a monitor; `qmpx.connect` makes one.
+
+    It is a context manager, which closes it. All methods may be called from any thread.
+
+    Args:
+        address: Where the monitor is.
+        timeout: Seconds for a reply, unless a call says otherwise; ``None`` for ever.
+        connect_timeout: Seconds for connection, greeting and negotiation together.
+        wait: Seconds to wait for a program that is starting.
+        alive: Tells whether that program still runs.
+        capabilities: What to enable if it is offered.
+        reconnect: Whether a call after the connection was lost makes a new one.
+        max_message_size: Most bytes of one message of the server.
+
+    Attributes:
+        address: Where the monitor is.
+        timeout: Seconds for a reply.
+
+    Raises:
+        ConnectError: There is no conversation; the message says why and what to do.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        timeout: float | None = TIMEOUT,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        wait: float = 0.0,
+        alive: Alive | None = None,
+        capabilities: Sequence[str] = CAPABILITIES,
+        reconnect: bool = False,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+    ) -> None:
+        self.address = address
+        self.timeout = timeout
+        self._connect_timeout = connect_timeout
+        self._capabilities = tuple(capabilities)
+        self._reconnect = reconnect
+        self._core = ClientCore(max_message_size)
+        self._sending = threading.RLock()
+        self._changed = threading.Condition()
+        self._is_reading = False
+        self._is_closed = False
+        self._stream: Stream
+        self._open(wait, alive)
+
+    def _open(self, wait: float, alive: Alive | None) -> None:
+        deadline = time.monotonic() + self._connect_timeout
+        self._stream = Stream(
+            dial(self.address, timeout=self._connect_timeout, wait=wait, alive=alive)
+        )
+        deadline = max(deadline, time.monotonic() + 0.001)
+        try:
+            core = self._core
+            if not self._read_until(
+                lambda: core.greeting is not None or core.failure is not None, deadline
+            ):
+                raise explain_silence(
+                    self.address, self._stream.sock, self._connect_timeout
+                )
+            if core.failure is not None:
+                raise core.failure
+            call = Call()
+            self._send(core.negotiation(call, self._capabilities), deadline)
+            if not self._read_until(lambda: call.is_done, deadline):
+                raise explain_silence(
+                    self.address, self._stream.sock, self._connect_timeout
+                )
+            read_value(self._outcome(call), "qmp_capabilities")
+        except BaseException:
+            self._stream.close()
+            raise
+
+    # Commands.
+
+    def execute(
+        self,
+        name: str,
+        arguments: Arguments = None,
+        /,
+        *,
+        timeout: Timeout = DEFAULT,
+        fds: Sequence[int] = (),
+        **more: Any,
+    ) -> Any:
+        """Run a command and return what it returned.
+
+        Args:
+            name: The command.
+            arguments: Its arguments, with their names on the wire.
+            timeout: Seconds for the reply; ``None`` for ever.
+            fds: Descriptors to go with the command (unix sockets only).
+            more: Further arguments, for names that Python can spell.
+
+        Raises:
+            CommandError: The peer said no.
+            DeadlineExceeded: No reply in time. The connection stays in step.
+            ConnectionLost: It broke off; the command may have been carried out.
+            LocalProtocolError: The arguments are no JSON.
+        """
+        arguments = merge(arguments, more)
+        return read_value(self._run(name, arguments, timeout, fds), name)
+
+    def execute_raw(
+        self,
+        name: str,
+        arguments: Arguments = None,
+        /,
+        *,
+        timeout: Timeout = DEFAULT,
+        **more: Any,
+    ) -> msgspec.Raw:
+        """Run a command and return what it returned as JSON that is not decoded.
+
+        For large replies, and for decoding into types: ``msgspec.json.decode(raw,
+        type=...)``. Arguments and errors are those of `execute`.
+        """
+        message = self._run(name, merge(arguments, more), timeout, ())
+        return read_raw(message, name)
+
+    def exec_oob(
+        self,
+        name: str,
+        arguments: Arguments = None,
+        /,
+        *,
+        timeout: Timeout = DEFAULT,
+        **more: Any,
+    ) -> Any:
+        """Run a command out of band, ahead of those that wait.
+
+        Arguments and errors are those of `execute`; also:
+
+        Raises:
+            LocalProtocolError: The server does not offer it, or it is not enabled.
+        """
+        require_oob(self.greeting, self._capabilities)
+        arguments = merge(arguments, more)
+        message = self._run(name, arguments, timeout, (), out_of_band=True)
+        return read_value(message, name)
+
+    def execute_many(
+        self,
+        commands: Iterable[BatchCommand],
+        *,
+        timeout: Timeout = DEFAULT,
+        return_errors: bool = False,
+    ) -> list[Any]:
+        """Run many commands with one write, and return what they returned, in order.
+
+        All of them are run, also those behind one that fails.
+
+        Args:
+            commands: Names, or pairs of name and arguments.
+            timeout: Seconds for all replies together.
+            return_errors: Whether to return errors in their places; else the first is
+                raised.
+
+        Raises:
+            CommandError: The first that failed.
+            DeadlineExceeded: Not all replies came in time.
+            ConnectionLost: The connection broke off.
+        """
+        batch = list(commands)
+        if not batch:
+            return []
+        calls = BatchCall(len(batch))
+        seconds = self._seconds(timeout)
+        deadline = self._deadline(seconds)
+        with self._sending:
+            with self._changed:
+                self._be_connected()
+                data = calls.issue(self._core, batch)
+            sent = self._send(data, deadline)
+        if not sent or not self._read_until(lambda: calls.is_done, deadline):
+            with self._changed:
+                calls.abandon(self._core)
+            raise DeadlineExceeded(f"{len(batch)} commands", seconds or 0.0)
+        self._outcome(calls)
+        names = map(name_of, batch)
+        return read_batch(calls.messages(), names, return_errors=return_errors)
+
+    def send_fd(self, fd: int) -> None:
+        """Hand over a descriptor, for the ``getfd`` or ``add-fd`` to come.
+
+        To send it with its command, which leaves no room for a mix-up, use *fds* of
+        `execute`.
+        """
+        with self._sending:
+            self._be_connected()
+            self._send(b" ", self._deadline(self._seconds(DEFAULT)), [fd])
+
+    # Events.
+
+    def events(
+        self,
+        *patterns: str,
+        limit: int = MAX_EVENTS,
+        overflow: Overflow = "drop-oldest",
+    ) -> "Subscription":
+        """Subscribe to events, from now on.
+
+        Args:
+            patterns: Names, with ``*`` and ``?`` as wildcards; none means all events.
+            limit: How many are kept until they are taken.
+            overflow: ``drop-oldest`` or ``drop-newest``, both counted, or ``error``:
+                `EventsLost` is raised when the kept ones are taken.
+        """
+        buffer = EventBuffer(patterns, limit, overflow)
+        with self._changed:
+            buffer.failure = self._core.failure if not self._reconnect else None
+            self._core.buffers.append(buffer)
+        return Subscription(self, buffer)
+
+    # The conversation.
+
+    @property
+    def greeting(self) -> Greeting:
+        """What the server said first."""
+        return self._core.greeting or Greeting()
+
+    @property
+    def late_replies(self) -> int:
+        """How many replies came after their calls had given up."""
+        return self._core.late_replies
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the conversation goes on, as far as is known."""
+        return not self._is_closed and self._core.failure is None
+
+    def close(self) -> None:
+        """Close the connection; calls that wait get `ConnectionLost`."""
+        with self._changed:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            self._core.lose(ConnectionLost("this client was closed"))
+            for buffer in self._core.buffers:
+                buffer.is_closed = True
+            self._stream.close()
+            self._changed.notify_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # Waiting and reading.
+
+    def _run(
+        self,
+        name: str,
+        arguments: Arguments,
+        timeout: Timeout,
+        fds: Sequence[int],
+        *,
+        out_of_band: bool = False,
+    ) -> ServerMessage:
+        call = Call()
+        seconds = self._seconds(timeout)
+        deadline = self._deadline(seconds)
+        # One thread at a time, so that commands go out in the order of their ids.
+        with self._sending:
+            with self._changed:
+                self._be_connected()
+                data = self._core.issue(call, name, arguments, out_of_band=out_of_band)
+                id_ = self._core.last_id
+            sent = self._send(data, deadline, list(fds))
+        if not sent or not self._read_until(lambda: call.is_done, deadline):
+            with self._changed:
+                self._core.abandon(id_)
+            raise DeadlineExceeded(name, seconds or 0.0)
+        return self._outcome(call)
+
+    @staticmethod
+    def _outcome(call: "Call | BatchCall") -> ServerMessage:
+        if call.error is not None:
+            raise call.error
+        return call.message  # type: ignore[return-value]
+
+    def _seconds(self, timeout: Timeout) -> float | None:
+        return self.timeout if isinstance(timeout, Default) else timeout
+
+    @staticmethod
+    def _deadline(seconds: float | None) -> float | None:
+        return None if seconds is None else time.monotonic() + seconds
+
+    def _be_connected(self) -> None:
+        """Make a new connection if the last one was lost and that is wanted."""
+        failure = self._core.failure
+        if failure is None:
+            return
+        if self._is_closed or not self._reconnect:
+            raise failure
+        self._stream.close()
+        self._core.restart()
+        try:
+            self._open(0.0, None)
+        except BaseException:
+            self._core.lose(failure, for_good=False)
+            raise
+        self._core.reconnected()
+
+    def _send(
+        self, data: bytes, deadline: float | None, fds: list[int] | None = None
+    ) -> bool:
+        """Send all of *data*; tell whether that was done by the deadline.
+
+        A peer may take no more before its replies are read: then they are, here, if no
+        other thread does.
+        """
+        try:
+            sent = self._stream.send(data, fds)
+            while sent < len(data):
+                if deadline is not None and time.monotonic() >= deadline:
+                    if sent:
+                        self._break_off("it took only a part of a command in time")
+                    return False
+                self._make_room(deadline)
+                sent += self._stream.send(
+                    memoryview(data)[sent:], None if sent else fds
+                )
+        except OSError as error:
+            with self._changed:
+                self._lost(error)
+                self._changed.notify_all()
+            raise self._core.failure or error from error
+        return True
+
+    def _make_room(self, deadline: float | None) -> None:
+        """Wait until the peer takes more, and read meanwhile."""
+        with self._changed:
+            leads = not self._is_reading
+            self._is_reading = True
+        data: bytes | None = None
+        try:
+            if self._stream.wait_writable(deadline, or_readable=leads) and leads:
+                data = self._stream.receive(deadline)
+        finally:
+            if leads:
+                with self._changed:
+                    self._is_reading = False
+                    if data is not None:
+                        self._take(data)
+                    self._changed.notify_all()
+
+    def _break_off(self, reason: str) -> None:
+        with self._changed:
+            self._core.lose(ConnectionLost(f"the connection was given up: {reason}"))
+            self._stream.close()
+            self._changed.notify_all()
+
+    def _read_until(self, done: Callable[[], bool], deadline: float | None) -> bool:
+        """Read, or let another thread read, until *done*; tell whether it is."""
+        changed = self._changed
+        while True:
+            with changed:
+                if done():
+                    return True
+                if self._is_reading:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        return False
+                    changed.wait(left)
+                    continue
+                self._is_reading = True
+            data: bytes | None = None
+            error: OSError | None = None
+            try:
+                data = self._stream.receive(deadline)
+            except OSError as failure:
+                error = failure
+            finally:
+                with changed:
+                    self._is_reading = False
+                    if error is not None or data is not None:
+                        self._take(data or b"", error)
+                    changed.notify_all()
+            if data is None and error is None:
+                return done()
+
+    def _take(self, data: bytes, error: OSError | None = None) -> None:
+        """Hand on what was read; an empty *data* is the end."""
+        if not data:
+            self._lost(error)
+            return
+        try:
+            self._core.feed(data)
+        except RemoteProtocolError:
+            self._stream.close()  # every call has been told
+
+    def _lost(self, error: OSError | None) -> None:
+        failure: QmpxError = closed_by_peer(len(self._core.pending))
+        if error is not None:
+            failure = ConnectionLost(f"the connection broke: {error.strerror or error}")
+        self._core.lose(failure, for_good=not self._reconnect)
+
+
+class BatchCall:
+    """Many commands and what became of them."""
+
+    __slots__ = ("_first", "_missing", "_replies", "error", "is_done", "message")
+
+    def __init__(self, count: int) -> None:
+        self._replies: list[ServerMessage | None] = [None] * count
+        self._missing = count
+        self._first = 0
+        self.is_done = False
+        self.message: ServerMessage | None = None
+        self.error: QmpxError | None = None
+
+    def issue(self, core: ClientCore, batch: Sequence[BatchCommand]) -> bytes:
+        """Return what to send; nothing is noted if one of them is no JSON."""
+        self._first = core.last_id + 1
+        pieces: list[bytes] = []
+        try:
+            for command in batch:
+                if isinstance(command, str):
+                    pieces.append(core.issue(self, command))
+                else:
+                    pieces.append(core.issue(self, *command))
+        except LocalProtocolError:
+            for id_ in range(self._first, core.last_id + 1):
+                core.pending.pop(id_, None)
+            raise
+        return b"".join(pieces)
+
+    def abandon(self, core: ClientCore) -> None:
+        """Wait no more."""
+        core.abandon(self._first, len(self._replies))
+
+    def messages(self) -> list[ServerMessage]:
+        """Return the replies in the order of the commands."""
+        return [reply for reply in self._replies if reply is not None]
+
+    def resolve(self, id_: int, message: ServerMessage) -> None:
+        """Take a reply."""
+        self._replies[id_ - self._first] = message
+        self._missing -= 1
+        if not self._missing:
+            self.message = message
+            self.is_done = True
+
+    def fail(self, error: QmpxError) -> None:
+        """Learn that there will be no more."""
+        self.error = error
+        self.is_done = True
+
+
+class Subscription:
+    """Events of a blocking client: an iterator, and a context manager that ends it.
+
+    Events come in while any thread uses the client, and while one waits here.
+    """
+
+    __slots__ = ("_buffer", "_client")
+
+    def __init__(self, client: Client, buffer: EventBuffer) -> None:
+        self._client = client
+        self._buffer = buffer
+
+    @property
+    def dropped(self) -> int:
+        """How many events were dropped because the buffer was full."""
+        return self._buffer.dropped
+
+    def get(self, timeout: float | None = None) -> Event:
+        """Return the next event.
+
+        Args:
+            timeout: Seconds to wait; ``None`` for ever.
+
+        Raises:
+            DeadlineExceeded: None came in time.
+            ConnectionLost: None will come: the connection broke off.
+            EventsLost: Some were dropped, and the subscription asked to be told.
+            StopIteration: None will come: the subscription or the client was closed.
+        """
+        client = self._client
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with client._changed:  # noqa: SLF001 - one unit, two classes
+                event = self._buffer.take()
+                if event is not None:
+                    return event
+                client._be_connected()  # noqa: SLF001
+            if not client._read_until(lambda: self._is_ready, deadline):  # noqa: SLF001
+                raise DeadlineExceeded("events", timeout or 0.0)
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._buffer.is_ready or self._client._core.failure is not None  # noqa: SLF001
+
+    def close(self) -> None:
+        """Take no more events; an iteration that waits ends."""
+        with self._client._changed:  # noqa: SLF001
+            self._buffer.is_closed = True
+            if self._buffer in self._client._core.buffers:  # noqa: SLF001
+                self._client._core.buffers.remove(self._buffer)  # noqa: SLF001
+            self._client._changed.notify_all()  # noqa: SLF001
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        return self.get()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def require_oob(greeting: Greeting, capabilities: Sequence[str]) -> None:
+    """Return if commands may run out of band.
+
+    Raises:
+        LocalProtocolError: They may not.
+    """
+    if "oob" not in greeting.capabilities:
+        message = (
+            "this server does not offer out-of-band execution; it offers "
+            f"{', '.join(map(str, greeting.capabilities)) or 'no capabilities'}"
+        )
+        raise LocalProtocolError(message)
+    if "oob" not in capabilities:
+        message = "out-of-band execution was not enabled: add 'oob' to capabilities"
+        raise LocalProtocolError(message)

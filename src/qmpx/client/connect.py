@@ -1,0 +1,87 @@
+"""The two ways in: `connect` and `connect_async`."""
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from qmpx.client.blocking import Client
+from qmpx.client.core import CAPABILITIES, CONNECT_TIMEOUT, TIMEOUT
+from qmpx.transport.address import Address, default_address, parse_address
+from qmpx.transport.dial import Alive
+from qmpx.wire.client import MAX_MESSAGE_SIZE
+
+if TYPE_CHECKING:
+    from qmpx.client.asynchronous import Connecting
+
+
+def connect(
+    address: str | os.PathLike[str] | Address | None = None,
+    *,
+    timeout: float | None = TIMEOUT,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    wait: float = 0.0,
+    alive: Alive | None = None,
+    capabilities: Sequence[str] = CAPABILITIES,
+    reconnect: bool = False,
+    max_message_size: int = MAX_MESSAGE_SIZE,
+) -> Client:
+    """Connect to a monitor, and return a client that blocks.
+
+    Args:
+        address: Where it is: a path, ``host:port``, or any form that QEMU's ``-qmp``
+            takes; else what the environment's ``QMP_SOCKET`` says.
+        timeout: Seconds for a reply, unless a call says otherwise; ``None`` for ever.
+        connect_timeout: Seconds for connection, greeting and negotiation together.
+        wait: Seconds to wait for a program that is starting and does not listen yet.
+        alive: Tells whether that program still runs; if not, there is no waiting.
+        capabilities: What to enable if it is offered.
+        reconnect: Whether a call after the connection was lost makes a new one.
+        max_message_size: Most bytes of one message of the server.
+
+    Raises:
+        AddressError: That is no address.
+        ConnectError: There is no conversation; the message says why and what to do.
+    """
+    return Client(
+        default_address() if address is None else parse_address(address),
+        timeout=timeout,
+        connect_timeout=connect_timeout,
+        wait=wait,
+        alive=alive,
+        capabilities=capabilities,
+        reconnect=reconnect,
+        max_message_size=max_message_size,
+    )
+
+
+def connect_async(
+    address: str | os.PathLike[str] | Address | None = None,
+    *,
+    timeout: float | None = TIMEOUT,
+    connect_timeout: float = CONNECT_TIMEOUT,
+    wait: float = 0.0,
+    alive: Alive | None = None,
+    capabilities: Sequence[str] = CAPABILITIES,
+    reconnect: bool = False,
+    max_message_size: int = MAX_MESSAGE_SIZE,
+) -> "Connecting":
+    """Connect to a monitor from asyncio: await the result, or use it in ``async with``.
+
+    Arguments and errors are those of `connect`; with *reconnect* a lost connection is
+    made anew in the background, with pauses that grow.
+    """
+    # Imported when needed: the blocking client does without asyncio.
+    from qmpx.client.asynchronous import AsyncClient, Connecting
+
+    return Connecting(
+        AsyncClient(
+            default_address() if address is None else parse_address(address),
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            wait=wait,
+            alive=alive,
+            capabilities=capabilities,
+            reconnect=reconnect,
+            max_message_size=max_message_size,
+        )
+    )

@@ -1,0 +1,372 @@
+"""What both clients share: ids, waiting calls, late replies, subscriptions. No I/O.
+
+A call that gave up stays known until its reply comes, so that a late reply is never
+taken for another's; that also holds for servers that leave ids out, whose replies go to
+the calls in their order.
+"""
+
+import enum
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Protocol
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from qmpx.client.events import RECONNECTED, Event, EventBuffer
+from qmpx.errors import (
+    CommandError,
+    ConnectionLost,
+    LocalProtocolError,
+    QmpxError,
+    RemoteProtocolError,
+)
+from qmpx.wire.client import MAX_MESSAGE_SIZE, MessageReader
+from qmpx.wire.messages import Greeting, ServerMessage
+
+TIMEOUT: Final = 30.0
+"""Seconds for a reply: a loaded host may need ten for a query, a person gives up later."""
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds for connection, greeting and negotiation, as libvirt and others settled on."""
+
+MAX_IN_FLIGHT: Final = 65536
+"""Calls without a reply, those given up included; a peer so far behind is gone."""
+
+CAPABILITIES: Final = ("oob",)
+"""What is enabled where it is offered."""
+
+logger = logging.getLogger("qmpx.client")
+
+
+class Default(enum.Enum):
+    """Stands for an argument that was not given where ``None`` means something."""
+
+    DEFAULT = "default"
+
+
+DEFAULT: Final = Default.DEFAULT
+Timeout = float | None | Default
+Arguments = Mapping[str, Any] | None
+BatchCommand = str | tuple[str, Arguments]
+
+
+class Waiter(Protocol):
+    """Somebody who waits for a reply."""
+
+    def resolve(self, id_: int, message: ServerMessage) -> None:
+        """Take the reply."""
+
+    def fail(self, error: QmpxError) -> None:
+        """Learn that there will be none."""
+
+
+class _Abandoned:
+    """A call that gave up."""
+
+    def resolve(self, id_: int, message: ServerMessage) -> None:
+        logger.info("a late reply to call %d was dropped: %s", id_, _outcome(message))
+
+    def fail(self, error: QmpxError) -> None:
+        pass
+
+
+ABANDONED: Final = _Abandoned()
+
+
+class ClientCore:
+    """One client's conversation.
+
+    Args:
+        max_message_size: Most bytes of one message of the server.
+
+    Attributes:
+        greeting: The server's greeting, once it has come.
+        failure: Why the conversation is over.
+        late_replies: How many replies came after their calls gave up.
+    """
+
+    __slots__ = (
+        "_max_message_size",
+        "_names",
+        "_next_id",
+        "_reader",
+        "buffers",
+        "failure",
+        "greeting",
+        "late_replies",
+        "pending",
+    )
+
+    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
+        self._max_message_size = max_message_size
+        self._names: dict[str, bytes] = {}
+        self._next_id = 1
+        self.pending: dict[int, Waiter] = {}
+        self.buffers: list[EventBuffer] = []
+        self.late_replies = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin a new conversation; ids go on, so that none is used twice."""
+        self._reader = MessageReader(self._max_message_size)
+        self.greeting: Greeting | None = None
+        self.failure: QmpxError | None = None
+        self.pending.clear()
+
+    # Out.
+
+    def issue(
+        self,
+        waiter: Waiter,
+        name: str,
+        arguments: Arguments = None,
+        *,
+        out_of_band: bool = False,
+    ) -> bytes:
+        """Note that *waiter* waits for the reply to a command; return what to send.
+
+        Raises:
+            LocalProtocolError: Too many calls wait, or the arguments are no JSON.
+            QmpxError: The conversation is over, for this reason.
+        """
+        if self.failure is not None:
+            raise self.failure
+        if len(self.pending) >= MAX_IN_FLIGHT:
+            message = f"{MAX_IN_FLIGHT} calls wait for replies; wait for some first"
+            raise LocalProtocolError(message)
+        member = b'{"exec-oob":%b' if out_of_band else b'{"execute":%b'
+        quoted = self._names.get(name)
+        if quoted is None:
+            quoted = encode_arguments(name)
+            if len(self._names) < 1024:  # noqa: PLR2004 - more names than QEMU has
+                self._names[name] = quoted
+        id_ = self._next_id
+        if arguments:
+            text = encode_arguments(arguments)
+            if text[:1] != b"{":
+                message = f"the arguments of {name!r} are no object: {arguments!r}"
+                raise LocalProtocolError(message)
+            data = (member + b',"arguments":%b,"id":%d}\n') % (quoted, text, id_)
+        else:
+            data = (member + b',"id":%d}\n') % (quoted, id_)
+        self._next_id = id_ + 1
+        self.pending[id_] = waiter
+        return data
+
+    @property
+    def last_id(self) -> int:
+        """The id of the command that was issued last."""
+        return self._next_id - 1
+
+    def negotiation(self, waiter: Waiter, capabilities: Iterable[str]) -> bytes:
+        """Return the command that ends negotiation, with what of *capabilities* is offered.
+
+        Raises:
+            RemoteProtocolError: There was no greeting.
+        """
+        if self.greeting is None:
+            message = "the server's first message was no greeting"
+            raise RemoteProtocolError(message)
+        wanted = [c for c in capabilities if c in self.greeting.capabilities]
+        return self.issue(
+            waiter, "qmp_capabilities", {"enable": wanted} if wanted else None
+        )
+
+    def abandon(self, id_: int, count: int = 1) -> None:
+        """Wait no more for some calls; their replies will be dropped."""
+        for each in range(id_, id_ + count):
+            if each in self.pending:
+                self.pending[each] = ABANDONED
+
+    # In.
+
+    def feed(self, data: bytes) -> None:
+        """Hand on what *data* brings: replies to their callers, events to subscribers.
+
+        Raises:
+            RemoteProtocolError: It is no QMP; the conversation is over.
+        """
+        try:
+            messages = self._reader.receive(data)
+        except RemoteProtocolError as error:
+            self.lose(error)
+            raise
+        pending = self.pending
+        for message in messages:
+            id_ = message.id
+            if type(id_) is int and (waiter := pending.pop(id_, None)) is not None:
+                if waiter is ABANDONED:
+                    self.late_replies += 1
+                waiter.resolve(id_, message)
+            elif message.event is not UNSET:
+                self._publish(Event.of(message))
+            else:
+                self._take_odd(message)
+
+    def _take_odd(self, message: ServerMessage) -> None:
+        if message.greeting is not UNSET:
+            self.greeting = message.greeting
+        elif message.returned is UNSET and message.error is UNSET:
+            logger.warning("a message that is neither reply nor event was dropped")
+        elif message.id is UNSET and self.pending:
+            # A server that leaves ids out answers in order.
+            id_ = next(iter(self.pending))
+            waiter = self.pending.pop(id_)
+            if waiter is ABANDONED:
+                self.late_replies += 1
+            waiter.resolve(id_, message)
+        else:
+            self.late_replies += 1
+            logger.warning(
+                "a reply that nobody waits for was dropped: id %r", message.id
+            )
+
+    def _publish(self, event: Event) -> None:
+        for buffer in self.buffers:
+            if not buffer.offer(event) and buffer.dropped == 1:
+                logger.warning("a subscription is full: events are dropped")
+
+    def reconnected(self) -> None:
+        """Tell subscribers that events may be missing."""
+        self._publish(Event(RECONNECTED, {}, synthetic=True))
+
+    def lose(self, error: QmpxError, *, for_good: bool = True) -> None:
+        """End the conversation: every call that waits fails with *error*.
+
+        Args:
+            error: Why.
+            for_good: Whether subscribers are to be told; they are not if there will be
+                a new connection.
+        """
+        if self.failure is None:
+            self.failure = error
+        pending, self.pending = self.pending, {}
+        for waiter in pending.values():
+            waiter.fail(error)
+        if for_good:
+            for buffer in self.buffers:
+                if buffer.failure is None:
+                    buffer.failure = error
+
+
+class Call:
+    """One command and what became of it, for the blocking client."""
+
+    __slots__ = ("error", "is_done", "message")
+
+    def __init__(self) -> None:
+        self.is_done = False
+        self.message: ServerMessage | None = None
+        self.error: QmpxError | None = None
+
+    def resolve(self, id_: int, message: ServerMessage) -> None:
+        """Take the reply."""
+        self.message = message
+        self.is_done = True
+
+    def fail(self, error: QmpxError) -> None:
+        """Learn that there will be none."""
+        self.error = error
+        self.is_done = True
+
+
+def encode_arguments(value: Any) -> bytes:
+    """Return JSON for a peer.
+
+    Raises:
+        LocalProtocolError: JSON cannot hold the value.
+    """
+    try:
+        text = msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"JSON cannot hold {value!r}: {error}"
+        raise LocalProtocolError(message) from error
+    # msgspec writes null for what JSON has no number for.
+    if b"null" in text and _holds_no_number(value):
+        message = f"JSON cannot hold an infinity or NaN: {value!r}"
+        raise LocalProtocolError(message)
+    return text
+
+
+def _holds_no_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(_holds_no_number(each) for each in value.values())
+    if isinstance(value, (list, tuple)):
+        return any(_holds_no_number(each) for each in value)
+    return False
+
+
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def read_raw(message: ServerMessage, name: str) -> Raw:
+    """Return what a command returned, unread.
+
+    Raises:
+        CommandError: The reply is an error.
+        RemoteProtocolError: It is neither.
+    """
+    if message.returned is not UNSET:
+        return message.returned
+    raise read_error(message, name)
+
+
+def read_value(message: ServerMessage, name: str) -> Any:
+    """Return what a command returned; errors as `read_raw`."""
+    if message.returned is not UNSET:
+        return _decode(message.returned)
+    raise read_error(message, name)
+
+
+def read_error(message: ServerMessage, name: str) -> QmpxError:
+    """Return the error that a reply tells of."""
+    error = message.error
+    if error is UNSET:
+        return RemoteProtocolError(f"the reply to {name!r} holds nothing")
+    data = error.data if isinstance(error.data, dict) else {}
+    return CommandError.from_reply(error.error_class, error.desc, data, name)
+
+
+def read_batch(
+    messages: Iterable[ServerMessage], names: Iterable[str], *, return_errors: bool
+) -> list[Any]:
+    """Return what the commands of a batch returned, in their order.
+
+    Raises:
+        CommandError: The first that failed, unless errors are to be returned.
+    """
+    values: list[Any] = []
+    for message, name in zip(messages, names, strict=True):
+        try:
+            values.append(read_value(message, name))
+        except CommandError as error:
+            if not return_errors:
+                raise
+            values.append(error)
+    return values
+
+
+def merge(arguments: Arguments, more: dict[str, Any]) -> Arguments:
+    """Return the arguments of a call, given as a mapping, as keywords or as both."""
+    if not more:
+        return arguments
+    return {**arguments, **more} if arguments else more
+
+
+def name_of(command: BatchCommand) -> str:
+    """Return the name of one command of a batch."""
+    return command if isinstance(command, str) else command[0]
+
+
+def _outcome(message: ServerMessage) -> str:
+    return "success" if message.error is UNSET else message.error.desc
+
+
+def closed_by_peer(in_flight: int) -> ConnectionLost:
+    """Return the error for a connection that the peer has closed."""
+    waited = f" while {in_flight} calls waited" if in_flight else ""
+    return ConnectionLost(f"the peer closed the connection{waited}")

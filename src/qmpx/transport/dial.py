@@ -1,0 +1,232 @@
+"""Connecting to an address, blocking and on an event loop, with a deadline.
+
+Where a QEMU is still starting its socket may not be there, not be listened on yet or
+have a full queue: with *wait* these are tried again, on one connection at a time, for an
+abandoned one would stay in the queue and keep the next client out.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from qmpx.errors import ConnectError
+from qmpx.transport.address import (
+    Address,
+    FdAddress,
+    StdioAddress,
+    TcpAddress,
+    UnixAddress,
+    VsockAddress,
+)
+from qmpx.transport.stdio import stdio_socket
+
+PAUSE: Final = 0.02
+"""Seconds between two tries: a starting QEMU takes some tens of milliseconds."""
+
+_STARTING: Final = (
+    errno.ENOENT,
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EAGAIN,
+)
+"""What a program that is still starting answers with."""
+
+_FAMILIES: Final = {
+    "any": socket.AF_UNSPEC,
+    "ipv4": socket.AF_INET,
+    "ipv6": socket.AF_INET6,
+}
+
+Alive = Callable[[], bool]
+
+
+class Attempts:
+    """How often to try, and when to give up.
+
+    Args:
+        address: Where.
+        timeout: Seconds for one try that is under way, and for a full queue.
+        wait: Seconds for a program that is starting.
+        alive: Whether that program still runs; if not, there is no use in waiting.
+    """
+
+    def __init__(
+        self, address: Address, timeout: float, wait: float, alive: Alive | None
+    ) -> None:
+        now = time.monotonic()
+        self.address = address
+        self.deadline = now + timeout
+        self._wait_until = now + wait
+        self._alive = alive
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline."""
+        return max(self.deadline - time.monotonic(), 0.001)
+
+    def failed(self, error: OSError) -> None:
+        """Return if it is worth another try.
+
+        Raises:
+            ConnectError: It is not.
+        """
+        now = time.monotonic()
+        until = (
+            max(self._wait_until, self.deadline)
+            if _is_full(error)
+            else (self._wait_until)
+        )
+        starting = isinstance(error, OSError) and error.errno in _STARTING
+        alive = self._alive is None or self._alive()
+        if starting and alive and now < until:
+            return
+        # Imported when needed: connections that work need no explanation.
+        from qmpx.transport.diagnosis import explain_connect_error
+
+        reason, hint = explain_connect_error(self.address, error)
+        if not alive:
+            reason = f"{reason} (and the program has ended)"
+        raise ConnectError(str(self.address), reason, hint) from error
+
+
+def _is_full(error: OSError) -> bool:
+    return isinstance(error, BlockingIOError) or error.errno == errno.EAGAIN
+
+
+def dial(
+    address: Address, *, timeout: float, wait: float = 0.0, alive: Alive | None = None
+) -> socket.socket:
+    """Return a connected, blocking socket.
+
+    Args:
+        address: Where to.
+        timeout: Seconds for the connection to be made.
+        wait: Seconds to wait for a program that has not got so far as to listen.
+        alive: Tells whether that program still runs.
+
+    Raises:
+        ConnectError: There is no connection; the message says why and what to do.
+    """
+    attempts = Attempts(address, timeout, wait, alive)
+    while True:
+        try:
+            return _connect(address, attempts.left)
+        except OSError as error:
+            attempts.failed(error)
+            time.sleep(PAUSE)
+
+
+async def dial_async(
+    address: Address, *, timeout: float, wait: float = 0.0, alive: Alive | None = None
+) -> socket.socket:
+    """Return a connected, non-blocking socket; arguments and errors as `dial`.
+
+    Cancelling it leaves nothing behind.
+    """
+    attempts = Attempts(address, timeout, wait, alive)
+    while True:
+        try:
+            async with asyncio.timeout(attempts.left):
+                return await _connect_async(address)
+        except OSError as error:  # TimeoutError is one
+            attempts.failed(error)
+            await asyncio.sleep(PAUSE)
+
+
+def _connect(address: Address, timeout: float) -> socket.socket:
+    match address:
+        case FdAddress() | StdioAddress():
+            return _inherited(address)
+        case TcpAddress():
+            found = socket.getaddrinfo(**_question(address))
+            return _first(
+                (family, lambda sock, name=name: _connect_within(sock, name, timeout))
+                for family, _, _, _, name in found
+            )
+        case UnixAddress():
+            return _first([(socket.AF_UNIX, lambda sock: _connect_unix(sock, address))])
+        case VsockAddress():
+            place = (address.cid, address.port)
+            return _first(
+                [(socket.AF_VSOCK, lambda sock: _connect_within(sock, place, timeout))]
+            )
+
+
+def _connect_within(sock: socket.socket, place: Any, timeout: float) -> None:
+    sock.settimeout(timeout)
+    sock.connect(place)
+    sock.settimeout(None)
+
+
+def _connect_unix(sock: socket.socket, address: UnixAddress) -> None:
+    # Not blocking: a full queue is to be told from a slow peer.
+    sock.setblocking(False)
+    with address.socket_name() as name:
+        sock.connect(name)
+    sock.setblocking(True)
+
+
+def _first(choices: Any) -> socket.socket:
+    """Return a socket of the first family that a connection can be made with."""
+    failure: OSError | None = None
+    for family, connect in choices:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connect(sock)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure or OSError(errno.EADDRNOTAVAIL, "the name has no address")
+
+
+async def _connect_async(address: Address) -> socket.socket:
+    if not isinstance(address, (TcpAddress, VsockAddress)):
+        return _connect(address, 0.0)
+    loop = asyncio.get_running_loop()
+    if isinstance(address, VsockAddress):
+        places: list[tuple[int, Any]] = [(socket.AF_VSOCK, tuple(address))]
+    else:
+        question = _question(address)
+        found = await loop.getaddrinfo(
+            question.pop("host"), question.pop("port"), **question
+        )
+        places = [(family, name) for family, _, _, _, name in found]
+    failure: OSError | None = None
+    for family, place in places:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            await loop.sock_connect(sock, place)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure or OSError(errno.EADDRNOTAVAIL, "the name has no address")
+
+
+def _question(address: TcpAddress) -> dict[str, Any]:
+    return {
+        "host": address.host or "localhost",
+        "port": address.port,
+        "family": _FAMILIES[address.family],
+        "type": socket.SOCK_STREAM,
+    }
+
+
+def _inherited(address: FdAddress | StdioAddress) -> socket.socket:
+    if isinstance(address, StdioAddress):
+        return stdio_socket()
+    return socket.socket(fileno=os.dup(address.fd))

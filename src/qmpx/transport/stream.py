@@ -1,0 +1,110 @@
+"""A connected socket for a program that blocks: every wait has a deadline.
+
+The kernel keeps the time (``SO_RCVTIMEO``), so a read is one system call, where
+Python's own time-outs make two. The time it is set to is a lower bound of what is left;
+a wait that ends early is taken up again.
+"""
+
+import array
+import select
+import socket
+import struct
+import sys
+import time
+from typing import Final
+
+READ_SIZE: Final = 256 * 1024
+"""Most bytes of one read: a whole schema reply."""
+
+_FOREVER: Final = 3600.0  # seconds; a wait without a deadline is taken up again
+_KERNEL_KEEPS_TIME: Final = sys.platform != "win32"
+
+
+class Stream:
+    """A connected stream socket.
+
+    Args:
+        sock: The socket, now the stream's own.
+
+    One thread may read while another writes.
+    """
+
+    __slots__ = ("_armed", "sock")
+
+    def __init__(self, sock: socket.socket) -> None:
+        if sock.family in (socket.AF_INET, socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setblocking(True)
+        self.sock = sock
+        self._armed = 0.0
+
+    def receive(self, deadline: float | None) -> bytes | None:
+        """Return what has come, ``b""`` at the end, ``None`` if the deadline passes.
+
+        Args:
+            deadline: On the clock of `time.monotonic`; ``None`` waits for ever.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        while True:
+            left = _FOREVER if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                return None
+            # Set anew if it would wake us too late, or far too often.
+            if not left * 0.1 <= self._armed <= left:
+                self._arm(left)
+            try:
+                return self.sock.recv(READ_SIZE)
+            except (BlockingIOError, TimeoutError):
+                continue
+
+    def send(self, data: bytes | memoryview, fds: list[int] | None = None) -> int:
+        """Send what the kernel takes now, and return how many bytes that is.
+
+        Args:
+            data: What to send.
+            fds: Descriptors to go with the first byte.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        flags = socket.MSG_DONTWAIT if _KERNEL_KEEPS_TIME else 0
+        try:
+            if not fds:
+                return self.sock.send(data, flags)
+            rights = array.array("i", fds)
+            level = (socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)
+            return self.sock.sendmsg([data], [level], flags)
+        except BlockingIOError:
+            return 0
+
+    def wait_writable(self, deadline: float | None, *, or_readable: bool) -> bool:
+        """Wait until something can be sent; tell whether there is something to read.
+
+        Args:
+            deadline: As for `receive`; the wait ends then in any case.
+            or_readable: Whether to end the wait when there is something to read.
+        """
+        left = _FOREVER if deadline is None else max(deadline - time.monotonic(), 0.0)
+        wanted = [self.sock] if or_readable else []
+        readable, _, _ = select.select(wanted, [self.sock], [], left)
+        return bool(readable)
+
+    def _arm(self, seconds: float) -> None:
+        if _KERNEL_KEEPS_TIME:
+            whole = int(seconds)
+            rest = max(int((seconds - whole) * 1_000_000), 1)
+            value = struct.pack("ll", whole, rest)
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
+        else:
+            self.sock.settimeout(seconds)
+        self._armed = seconds
+
+    def close(self) -> None:
+        """Close the connection; a read that waits in another thread ends."""
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was quicker
+        self.sock.close()

@@ -1,0 +1,125 @@
+"""The client's half of the wire: a server's bytes to its messages.
+
+A server ends each message with a newline, and so a chunk is cut at its last newline and
+decoded at once. Real servers do other things, too: ``pretty=on`` spreads a message over
+lines, some programs leave the newline out. What looks cut off is tried again when more
+has come: in pretty mode when a line begins with the bracket that closes a message.
+
+Source: QMP specification 2.1.1; observed on QEMU 7.2 and on programs that imitate it.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+import msgspec
+
+from qmpx.errors import RemoteProtocolError
+from qmpx.wire.messages import ServerMessage
+
+MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
+"""Most bytes of one message of a server: some three hundred times its largest reply."""
+
+_decode: Final = msgspec.json.Decoder(ServerMessage).decode_lines
+_TRUNCATED: Final = "Input data was truncated"
+_CLOSING: Final = re.compile(rb"\n\}[ \t]*\r?\n")
+
+
+class MessageReader:
+    """Find the messages in one server's stream.
+
+    Args:
+        max_message_size: Most bytes of one message.
+    """
+
+    __slots__ = ("_buffer", "_ends_lines", "_is_pretty", "_max_message_size")
+
+    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
+        self._max_message_size = max_message_size
+        self._buffer = bytearray()
+        self._ends_lines = False  # until a newline shows that this server sends them
+        self._is_pretty = False
+
+    def receive(self, data: bytes) -> list[ServerMessage]:
+        """Take the next bytes; return the messages that are complete with them.
+
+        Raises:
+            RemoteProtocolError: They are no messages. Nothing more can be read.
+        """
+        if not self._buffer and data[-1] == 0x0A and not self._is_pretty:
+            self._ends_lines = True
+            messages = self._try(data)
+            if messages is not None:
+                return messages
+        return self._gather(data)
+
+    def _gather(self, data: bytes) -> list[ServerMessage]:
+        searched = len(self._buffer)
+        self._buffer += data
+        end = self._find_end(searched)
+        while end:
+            messages = self._try(bytes(memoryview(self._buffer)[:end]))
+            if messages is not None:
+                del self._buffer[:end]
+                return messages
+            if self._is_pretty or not self._ends_lines:
+                break
+            # Whole lines, yet cut off: this server spreads its messages over lines.
+            self._is_pretty = True
+            end = self._find_end(0)
+        if len(self._buffer) > self._max_message_size:
+            message = (
+                f"a message of the server exceeds {self._max_message_size} bytes; if "
+                "that is what it should send, raise max_message_size"
+            )
+            raise RemoteProtocolError(message)
+        return []
+
+    def _find_end(self, searched: int) -> int:
+        """Return where in the buffer the last whole message may end, or 0."""
+        buffer = self._buffer
+        if self._is_pretty:
+            # The last line that begins with the closing bracket.
+            ends = [m.end() for m in _CLOSING.finditer(buffer, max(searched - 4, 0))]
+            return ends[-1] if ends else 0
+        end = buffer.rfind(b"\n", searched) + 1
+        if end:
+            self._ends_lines = True
+            return end
+        if not self._ends_lines and buffer.endswith(b"}"):
+            return len(buffer)
+        return 0
+
+    def _try(self, text: bytes) -> list[ServerMessage] | None:
+        """Return the messages in *text*; ``None`` if it is cut off."""
+        try:
+            return _decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if str(error) != _TRUNCATED:
+                raise _refuse(text, error) from error
+        if b"\\ud" in text or b"\\uD" in text:
+            # A lone surrogate, as old servers send it, is called a cut, too.
+            return _without_surrogates(text)
+        return None
+
+
+def _without_surrogates(text: bytes) -> list[ServerMessage] | None:
+    decoder = json.JSONDecoder()
+    rest = text.decode("utf-8", "replace").strip()
+    values: list[Any] = []
+    while rest:
+        try:
+            value, end = decoder.raw_decode(rest)
+        except (ValueError, RecursionError):
+            return None
+        values.append(value)
+        rest = rest[end:].lstrip()
+    mended = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
+    return _decode(mended.encode("utf-8", "replace"))
+
+
+def _refuse(text: bytes, error: Exception) -> RemoteProtocolError:
+    start = text[:80].decode("utf-8", "backslashreplace")
+    return RemoteProtocolError(
+        f"the server sent what is no QMP message ({error}): {start!r}"
+    )
