@@ -72,7 +72,7 @@ class _Screen:
     def _print(self, style: str, text: str) -> None:
         if self._colour:
             text = f"{_STYLES[style]}{text}\x1b[0m"
-        print(text, flush=True)  # noqa: T201
+        print(text, flush=True)
 
 
 @contextlib.contextmanager
@@ -113,7 +113,7 @@ def _qemu(path: str, directory: str) -> Iterator[str]:
         *("-device", "ide-cd,drive=ide1-cd0", "-nodefaults"),
         *("-qmp", f"unix:{path},server=on,wait=off"),
     ]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - ours
     try:
         _wait_for(path, process)
         yield Path(program).name

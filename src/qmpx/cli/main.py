@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run = import_module(f"qmpx.cli.{arguments.module}")
         return int(run.run(arguments) or 0)
     except QmpxError as error:
-        print(f"qmpx: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        print(f"qmpx: {printable(str(error))}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return 130
@@ -91,7 +91,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        print(f"qmpx {version('qmpx')}")  # noqa: T201
+        print(f"qmpx {version('qmpx')}")
         parser.exit()
 
 
@@ -155,7 +155,8 @@ def _add_serve(add: Any) -> None:
         add,
         "serve",
         "serve a monitor for an embedded machine",
-        "Serve a monitor for an embedded machine, until interrupted or told to quit.\n\n"
+        "Serve a monitor for an embedded machine, until interrupted or told "
+        "to quit.\n\n"
         "  qmpx serve --qmp unix:/tmp/qmp.sock\n",
     )
     parser.add_argument(

@@ -76,7 +76,7 @@ async def _serve(
             loop.add_signal_handler(number, end, "host-signal")
     async with server:
         for address in server.addresses:
-            print(f"qmpx: serving {address}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"qmpx: serving {address}", file=sys.stderr, flush=True)
         await server.wait_closed()
 
 

@@ -61,7 +61,7 @@ class _Call:
         self.future = future
         self.deadline = deadline
 
-    def resolve(self, id_: int, message: ServerMessage) -> None:
+    def resolve(self, id_: int, message: ServerMessage) -> None:  # noqa: ARG002
         if not self.future.done():
             self.future.set_result(message)
 
@@ -195,7 +195,7 @@ class AsyncClient:
         arguments: Arguments = None,
         /,
         *,
-        timeout: Timeout = DEFAULT,  # noqa: ASYNC109 - per call, without a task
+        timeout: Timeout = DEFAULT,
         fds: Sequence[int] = (),
         **more: Any,
     ) -> Any:
@@ -227,7 +227,7 @@ class AsyncClient:
         arguments: Arguments = None,
         /,
         *,
-        timeout: Timeout = DEFAULT,  # noqa: ASYNC109
+        timeout: Timeout = DEFAULT,
         **more: Any,
     ) -> msgspec.Raw:
         """Run a command and return what it returned as JSON that is not decoded.
@@ -244,7 +244,7 @@ class AsyncClient:
         arguments: Arguments = None,
         /,
         *,
-        timeout: Timeout = DEFAULT,  # noqa: ASYNC109
+        timeout: Timeout = DEFAULT,
         **more: Any,
     ) -> Any:
         """Run a command out of band, ahead of those that wait.
@@ -264,7 +264,7 @@ class AsyncClient:
         self,
         commands: Iterable[BatchCommand],
         *,
-        timeout: Timeout = DEFAULT,  # noqa: ASYNC109
+        timeout: Timeout = DEFAULT,
         return_errors: bool = False,
     ) -> list[Any]:
         """Run many commands with one write, and return what they returned, in order.
@@ -317,7 +317,7 @@ class AsyncClient:
         self,
         name: str,
         arguments: Arguments,
-        timeout: Timeout,  # noqa: ASYNC109
+        timeout: Timeout,
         fds: Sequence[int],
         *,
         out_of_band: bool = False,
@@ -339,7 +339,7 @@ class AsyncClient:
         if deadline < self._sweep_at or self._sweep is None:
             self._watch(deadline)
         try:
-            return await future
+            return await future  # type: ignore[no-any-return]
         except BaseException as error:
             core.abandon(id_)
             if type(error) is TimeoutError:
@@ -494,9 +494,9 @@ class AsyncClient:
         while True:
             channel = self._channel
             if channel is not None and self._core.failure is None:
-                if not (channel.is_congested or (drained and channel.unsent)):
-                    if self._reconnecting is None:
-                        return channel
+                has_room = not (channel.is_congested or (drained and channel.unsent))
+                if has_room and self._reconnecting is None:
+                    return channel
             elif self._is_closed or self._reconnecting is None:
                 raise self._core.failure or ConnectionLost("this client is not open")
             try:
@@ -559,7 +559,7 @@ class AsyncSubscription:
         """How many events were dropped because the buffer was full."""
         return self._buffer.dropped
 
-    async def get(self, timeout: float | None = None) -> Event:  # noqa: ASYNC109
+    async def get(self, timeout: float | None = None) -> Event:
         """Return the next event.
 
         Args:

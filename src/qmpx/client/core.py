@@ -26,10 +26,10 @@ from qmpx.wire.client import MAX_MESSAGE_SIZE, MessageReader
 from qmpx.wire.messages import Greeting, ServerMessage
 
 TIMEOUT: Final = 30.0
-"""Seconds for a reply: a loaded host may need ten for a query, a person gives up later."""
+"""Seconds for a reply: a loaded host may need ten, and a person gives up later."""
 
 CONNECT_TIMEOUT: Final = 10.0
-"""Seconds for connection, greeting and negotiation, as libvirt and others settled on."""
+"""Seconds for connection, greeting and negotiation together."""
 
 MAX_IN_FLIGHT: Final = 65536
 """Calls without a reply, those given up included; a peer so far behind is gone."""
@@ -140,7 +140,7 @@ class ClientCore:
         quoted = self._names.get(name)
         if quoted is None:
             quoted = encode_arguments(name)
-            if len(self._names) < 1024:  # noqa: PLR2004 - more names than QEMU has
+            if len(self._names) < 1024:
                 self._names[name] = quoted
         id_ = self._next_id
         if arguments:
@@ -161,7 +161,7 @@ class ClientCore:
         return self._next_id - 1
 
     def negotiation(self, waiter: Waiter, capabilities: Iterable[str]) -> bytes:
-        """Return the command that ends negotiation, with what of *capabilities* is offered.
+        """Return the command that enables what of *capabilities* is offered.
 
         Raises:
             RemoteProtocolError: There was no greeting.
@@ -261,7 +261,7 @@ class Call:
         self.message: ServerMessage | None = None
         self.error: QmpxError | None = None
 
-    def resolve(self, id_: int, message: ServerMessage) -> None:
+    def resolve(self, id_: int, message: ServerMessage) -> None:  # noqa: ARG002
         """Take the reply."""
         self.message = message
         self.is_done = True

@@ -16,6 +16,7 @@ class (one of `MODERN_CLASSES`, else ``GenericError``) and the description.
 Sources: texts and classes as observed on QEMU 0.13 and 7.2.
 """
 
+import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from qmpx.errors.exceptions import QmpxError
@@ -59,7 +60,7 @@ class CommandError(QmpxError):
             message = f"error class {cls.__name__!r} is declared twice"
             raise TypeError(message)
         cls.template = template
-        cls.members = tuple(cls.__dict__.get("__annotations__", ()))
+        cls.members = tuple(inspect.get_annotations(cls))
         cls.catalogue[cls.__name__] = cls
 
     def __init__(self, **data: Any) -> None:

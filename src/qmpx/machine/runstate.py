@@ -18,6 +18,9 @@ class RunState(enum.Enum):
     IO_ERROR = "io-error"
     SHUTDOWN = "shutdown"
 
+    # Members are singletons: the interpreter's own hash does, and is quicker.
+    __hash__ = object.__hash__
+
     @property
     def is_running(self) -> bool:
         """Whether the virtual processors run."""

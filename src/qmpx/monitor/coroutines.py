@@ -61,17 +61,17 @@ def start(
         StopIteration: It did not wait; the value is what it returned.
         Exception: What it raised.
     """
-    step = _FirstStep()
+    step: Any = _FirstStep()
     outer = asyncio.current_task(loop)
     if outer is not None:
-        asyncio._leave_task(loop, outer)  # type: ignore[attr-defined]  # noqa: SLF001
-    asyncio._enter_task(loop, step)  # type: ignore[attr-defined]  # noqa: SLF001
+        asyncio._leave_task(loop, outer)  # noqa: SLF001
+    asyncio._enter_task(loop, step)  # noqa: SLF001
     try:
         awaited = coroutine.send(None)
     finally:
-        asyncio._leave_task(loop, step)  # type: ignore[attr-defined]  # noqa: SLF001
+        asyncio._leave_task(loop, step)  # noqa: SLF001
         if outer is not None:
-            asyncio._enter_task(loop, outer)  # type: ignore[attr-defined]  # noqa: SLF001
+            asyncio._enter_task(loop, outer)  # noqa: SLF001
     task = loop.create_task(_carry_on(coroutine, awaited), name="qmpx-command")
     step.give(task)
     return task

@@ -67,6 +67,7 @@ class Monitor:
     Attributes:
         descriptor_sets: The descriptors that clients put into sets.
         on_idle: Called when the last client has gone.
+        is_stopping: Whether a server waits for its sessions to come to rest.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Monitor:
         self.limits = limits
         self.descriptor_sets = DescriptorSets()
         self.on_idle: Callable[[], None] | None = None
+        self.is_stopping = False
         self.tasks: set[asyncio.Task[Any]] = set()
         self.servers: set[Server] = set()
         self.greeting = ServerSession(capabilities).greeting(self.version)
@@ -238,17 +240,16 @@ class Monitor:
         self._holder = session
 
     def release(self, session: Session) -> None:
-        """Let the others go on, in the order in which they came to wait."""
+        """Hold the others no longer; `let_go` tells them."""
         if self._holder is session:
             self._holder = None
-        held, self._held = self._held, deque()
-        for waiting in held:
-            waiting.advance()
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether a server waits for sessions to come to rest."""
-        return any(server.is_stopping for server in self.servers)
+    def let_go(self) -> None:
+        """Let sessions go on that were held, in the order of their coming."""
+        if self._holder is None and self._held:
+            held, self._held = self._held, deque()
+            for waiting in held:
+                waiting.advance()
 
     def session_advanced(self) -> None:
         """Let stopping servers look whether all is answered."""
@@ -363,7 +364,7 @@ class Server:
         """Begin to close; see `close`. Returns at once."""
         if self.is_stopping or self._closed is None or self._closed.done():
             return
-        self.is_stopping = True
+        self.is_stopping = self.monitor.is_stopping = True
         for listener in self._listeners:
             listener.close()
         self._grace = self.monitor.loop.call_later(grace, self._cancel)
@@ -396,6 +397,7 @@ class Server:
             self._grace.cancel()
         self.is_stopping = False
         self.monitor.detach(self)
+        self.monitor.is_stopping = any(s.is_stopping for s in self.monitor.servers)
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 

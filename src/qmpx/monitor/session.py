@@ -16,7 +16,6 @@ Source: observed on QEMU 7.2 (facts 63 to 76 of the conformance notes).
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
@@ -28,9 +27,11 @@ from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.transport.channel import Channel
 from qmpx.wire.framing import Item
 from qmpx.wire.messages import Command
-from qmpx.wire.server import Phase, Refused, ServerSession
+from qmpx.wire.server import Phase, Refused, ServerSession, failure, success
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from qmpx.monitor.monitor import Monitor
 
 MAX_QUEUED: Final = 8
@@ -46,6 +47,7 @@ FLUSH_SIZE: Final = 64 * 1024
 """Bytes of replies after which they are sent, and the client may have to wait."""
 
 _BUSY: Final = object()
+_EXHAUSTED: Final = object()
 logger = logging.getLogger("qmpx.monitor")
 
 
@@ -69,11 +71,13 @@ class Session(SessionLike):
 
     __slots__ = (
         "_channel",
+        "_delayed",
         "_eof",
         "_events",
         "_items",
         "_out",
         "_queue",
+        "_size",
         "_task",
         "_working",
         "events_dropped",
@@ -97,6 +101,8 @@ class Session(SessionLike):
         self._events: deque[bytes] | None = None
         self._out: list[bytes] = []
         self._task: asyncio.Task[Any] | None = None
+        self._delayed = 0  # commands whose replies are yet to come, out of band too
+        self._size = 0  # bytes in _out
         self._working = False
         self._eof = False
 
@@ -126,7 +132,7 @@ class Session(SessionLike):
         if channel is None:
             return
         if self._working:
-            self._out.append(message)
+            self._put(message)
         elif not channel.is_congested:
             channel.write(message)
         else:
@@ -177,8 +183,8 @@ class Session(SessionLike):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a command of this session runs."""
-        return self._task is not None
+        """Whether a command of this session waits, or a reply to be sent."""
+        return self._delayed > 0 or self._working
 
     def advance(self) -> None:
         """Run what may be run, send what there is to send, read on or not."""
@@ -187,7 +193,7 @@ class Session(SessionLike):
             return
         self._working = True
         try:
-            may_read = self._run_queue() and self._run_items()
+            may_read = (not self._queue or self._run_queue()) and self._run_items()
         finally:
             self._working = False
         self._flush()
@@ -196,7 +202,7 @@ class Session(SessionLike):
         if not may_read:
             channel.pause_reading()
         elif self._eof:
-            if self._task is None and not self._queue:
+            if not self._delayed:
                 channel.close()
         else:
             channel.resume_reading()
@@ -219,22 +225,59 @@ class Session(SessionLike):
         """Run what was read; tell whether more may be read."""
         reader = self.wire.reader
         while True:
-            if self._must_wait() and not self._may_read_ahead():
+            if not self._must_wait():
+                item = self._run_ordinary()
+            elif self._may_read_ahead():
+                item = next(self._items, _EXHAUSTED)
+            else:
                 return False
-            item = next(self._items, None)
-            if item is None:
-                self._items = iter(reader.take())
-                item = next(self._items, None)
-            if item is None:
+            if item is _EXHAUSTED:
                 if not reader.unread:
                     return True
-                continue
-            if self._must_wait():
-                self._read_ahead(item)
-            else:
-                self._run(item)
-            if len(self._out) > 32 and self._is_stuck():  # noqa: PLR2004 - often enough
+                self._items = iter(reader.take())
+            elif item is not None:
+                if self._must_wait():
+                    self._read_ahead(item)  # type: ignore[arg-type]
+                else:
+                    self._run(item)  # type: ignore[arg-type]
+            if self._is_stuck():
                 return False
+
+    def _run_ordinary(self) -> object:
+        """Run items as long as they are ordinary commands: nearly always all of them.
+
+        Returns:
+            The first that is not, or `_EXHAUSTED`; ``None`` if it is time to look
+            whether the client takes its replies, or if a command waits.
+        """
+        items = self._items
+        if self.wire.phase is not Phase.READY:
+            return next(items, _EXHAUSTED)
+        entries, out, size = self.monitor.entries, self._out, 0
+        for item in items:
+            if (
+                type(item) is not Command
+                or item.exec_oob is not UNSET
+                or (entry := entries.get(item.execute)) is None  # type: ignore[arg-type]
+                or (item.arguments is not UNSET and not _is_object(item))
+            ):
+                return item
+            try:
+                value = entry.invoke(self, item.arguments)
+                if entry.is_async:
+                    value = self._start(entry, item, value)
+                    if value is _BUSY:
+                        return None
+                reply = success(item.id, entry.encode(value))
+            except Exception as error:  # noqa: BLE001 - see _failure
+                reply = self._failure(item.id, error, entry.name)
+            out.append(reply)
+            size += len(reply)
+            if size >= FLUSH_SIZE:
+                self._size += size
+                return None
+        self._size += size
+        return _EXHAUSTED
 
     def _may_read_ahead(self) -> bool:
         if not self.wire.enabled:
@@ -255,55 +298,48 @@ class Session(SessionLike):
         channel = self._channel
         if channel is None:
             return True
-        if sum(map(len, self._out)) >= FLUSH_SIZE:
+        if self._size >= FLUSH_SIZE:
             self._flush()
         return channel.is_congested
 
     def _flush(self) -> None:
-        if self._out:
-            out, self._out = self._out, []
+        out = self._out
+        if out:
             if self._channel is not None:
                 self._channel.write(b"".join(out) if len(out) > 1 else out[0])
+            out.clear()
+            self._size = 0
+
+    def _put(self, message: bytes) -> None:
+        self._out.append(message)
+        self._size += len(message)
 
     def _run(self, item: Item) -> None:
-        """Run one command; its reply, if it is not delayed, goes to `_out`."""
-        if (
-            type(item) is not Command
-            or self.wire.phase is not Phase.READY
-            or item.exec_oob is not UNSET
-            or (entry := self.monitor.entries.get(item.execute)) is None  # type: ignore[arg-type]
-            or (item.arguments is not UNSET and not _is_object(item))
-        ):
-            self._run_with_care(item)
-            return
-        self._call(entry, item)
-
-    def _run_with_care(self, item: Item) -> None:
+        """Run one command of any kind; its reply, if it is not delayed, is put out."""
         command = self.wire.admit(item)
         if isinstance(command, Refused):
-            self._fail(command.id, command.error)
+            self._put(self._failure(command.id, command.error))
             return
         out_of_band = command.exec_oob is not UNSET
         name = str(command.exec_oob if out_of_band else command.execute)
         entry = self.monitor.entries.get(name)
         if entry is None:
-            self._fail(command.id, CommandNotFound(name=name))
-        elif out_of_band and not entry.allow_oob:
-            message = f"The command {name} does not support OOB"
-            self._fail(command.id, GenericError(message))
-        else:
-            self._call(entry, command)
-
-    def _call(self, entry: Entry, command: Command) -> None:
+            self._put(self._failure(command.id, CommandNotFound(name=name)))
+            return
+        if out_of_band and not entry.allow_oob:
+            refusal = GenericError(f"The command {name} does not support OOB")
+            self._put(self._failure(command.id, refusal))
+            return
         try:
             value = entry.invoke(self, command.arguments)
             if entry.is_async:
                 value = self._start(entry, command, value)
                 if value is _BUSY:
                     return
-            self._succeed(entry, command, value)
-        except Exception as error:  # noqa: BLE001 - a defect must not end the session
-            self._fail(command.id, error, entry.name)
+            reply = success(command.id, entry.encode(value))
+        except Exception as error:  # noqa: BLE001 - see _failure
+            reply = self._failure(command.id, error, name)
+        self._put(reply)
 
     def _start(self, entry: Entry, command: Command, coroutine: Any) -> Any:
         """Return what an asynchronous handler returned, or `_BUSY` if it waits."""
@@ -315,33 +351,42 @@ class Session(SessionLike):
             _Delayed(self, entry, command).await_(task)
         return _BUSY
 
-    def _succeed(self, entry: Entry, command: Command, value: Any) -> None:
-        self._out.append(self.wire.success(command.id, entry.encode(value)))
+    def _failure(self, id_: Any, error: Exception, name: str = "") -> bytes:
+        """Return the reply to a command that failed.
 
-    def _fail(self, id_: Any, error: Exception, name: str = "") -> None:
+        Anything that a handler raises becomes a reply: a defect of one handler must
+        not end the session. What is no `CommandError` is a defect, and is logged.
+        """
         if not isinstance(error, CommandError):
             logger.error("command %s failed", name, exc_info=error)
-        self._out.append(self.wire.failure(id_, self.monitor.encode_error(error)))
+        return failure(id_, self.monitor.encode_error(error))
 
     def finish(
         self, delayed: "_Delayed", outcome: Any, error: Exception | None
     ) -> None:
         """Send a delayed reply, and go on with what waited for it."""
-        if error is None:
-            try:
-                self._succeed(delayed.entry, delayed.command, outcome)
-            except Exception as defect:  # noqa: BLE001 - what it returned is no JSON
-                error = defect
-        if error is not None:
-            self._fail(delayed.command.id, error, delayed.entry.name)
+        self._delayed -= 1
+        id_, entry = delayed.command.id, delayed.entry
+        try:
+            if error is not None:
+                raise error
+            reply = success(id_, entry.encode(outcome))
+        except Exception as failed:  # noqa: BLE001 - see _failure
+            reply = self._failure(id_, failed, entry.name)
         if self._channel is None:
-            self._out.clear()
-        elif not self._working:
-            self._flush()
+            return
+        self._put(reply)
+        if delayed.is_in_band:
+            self._task = None
+        self.advance()
 
-    def hold(self, task: asyncio.Task[Any] | None) -> None:
-        """Note that an in-band command waits, or waits no more."""
-        self._task = task
+    def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any]) -> None:
+        """Note that a command waits; if it is in band, so do those behind it."""
+        self._delayed += 1
+        if delayed.is_in_band:
+            self._task = task
+            if delayed.entry.holds_monitor:
+                self.monitor.hold(self)
 
 
 class _Delayed:
@@ -359,32 +404,27 @@ class _Delayed:
         return self.command.exec_oob is UNSET
 
     def await_(self, task: asyncio.Task[Any]) -> None:
-        monitor = self.session.monitor
-        monitor.tasks.add(task)
-        if self.is_in_band:
-            self.session.hold(task)
-            if self.entry.holds_monitor:
-                monitor.hold(self.session)
+        self.session.monitor.tasks.add(task)
+        self.session.wait_for(self, task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         session, monitor = self.session, self.session.monitor
         monitor.tasks.discard(task)
-        outcome, error = None, None
+        outcome: Any = None
+        error: Exception | None = None
         if task.cancelled():
             error = GenericError(f"The command {self.entry.name} was cancelled")
-        elif (raised := task.exception()) is not None:
-            if not isinstance(raised, Exception):
-                raise raised
-            error = raised  # type: ignore[assignment]
-        else:
+        elif (raised := task.exception()) is None:
             outcome = task.result()
+        elif isinstance(raised, Exception):
+            error = raised
+        else:
+            raise raised
+        if self.is_in_band and self.entry.holds_monitor:
+            monitor.release(session)
         session.finish(self, outcome, error)
-        if self.is_in_band:
-            session.hold(None)
-            session.advance()
-            if self.entry.holds_monitor:
-                monitor.release(session)
+        monitor.let_go()
         if monitor.is_stopping:
             monitor.session_advanced()
 

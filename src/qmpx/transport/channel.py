@@ -243,7 +243,7 @@ def read_fds(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % _FD_SIZE])
     for fd in fds:
-        os.set_inheritable(fd, False)  # noqa: FBT003 - the standard library's own
+        os.set_inheritable(fd, False)
     return list(fds)
 
 

@@ -1,8 +1,8 @@
 """Connecting to an address, blocking and on an event loop, with a deadline.
 
 Where a QEMU is still starting its socket may not be there, not be listened on yet or
-have a full queue: with *wait* these are tried again, on one connection at a time, for an
-abandoned one would stay in the queue and keep the next client out.
+have a full queue: with *wait* these are tried again, on one connection at a time, for
+an abandoned one would stay in the queue and keep the next client out.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Attempts:
             if _is_full(error)
             else (self._wait_until)
         )
-        starting = isinstance(error, OSError) and error.errno in _STARTING
+        starting = error.errno in _STARTING
         alive = self._alive is None or self._alive()
         if starting and alive and now < until:
             return

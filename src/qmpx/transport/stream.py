@@ -6,6 +6,7 @@ a wait that ends early is taken up again.
 """
 
 import array
+import contextlib
 import select
 import socket
 import struct
@@ -103,8 +104,6 @@ class Stream:
 
     def close(self) -> None:
         """Close the connection; a read that waits in another thread ends."""
-        try:
+        with contextlib.suppress(OSError):  # the peer was quicker
             self.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the peer was quicker
         self.sock.close()

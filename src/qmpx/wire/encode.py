@@ -1,6 +1,6 @@
-"""Values to bytes, spelled as QEMU spells them.
+r"""Values to bytes, spelled as QEMU spells them.
 
-ASCII only, one line, a space after each colon and comma, ``\\uXXXX`` with upper-case
+ASCII only, one line, a space after each colon and comma, ``\uXXXX`` with upper-case
 digits and in pairs beyond U+FFFF, doubles with 17 significant digits.
 
 The common value goes through msgspec twice, to encode and to space it out, both in C.
@@ -95,7 +95,7 @@ def _respell_escape(match: re.Match[str]) -> str:
     text = match[0]
     if text[0] != "\\":
         return _escape(text)
-    return "\\u" + text[2:].upper() if len(text) > 2 else text  # noqa: PLR2004
+    return "\\u" + text[2:].upper() if len(text) > 2 else text
 
 
 def _escape(character: str) -> str:

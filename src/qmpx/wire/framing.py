@@ -1,11 +1,11 @@
-"""A client's bytes to its commands: the fast path and the faithful path.
+r"""A client's bytes to its commands: the fast path and the faithful path.
 
 Nearly every chunk holds whole, plain commands: msgspec takes the chunk at once. It
 passes some things that QEMU refuses, so what might hold any of them is not plain:
 
 * a member twice in one object: the colons of the chunk are counted, and there must be
   as many as members;
-* U+FFFE and its like, raw or escaped: only ASCII without ``\\u`` is plain;
+* U+FFFE and its like, raw or escaped: only ASCII without ``\u`` is plain;
 * more than 1024 brackets open;
 * ``0e1``, two tokens for QEMU.
 
@@ -26,7 +26,7 @@ from msgspec import UNSET, Raw
 from qmpx.wire.encode import encode_exactly
 from qmpx.wire.lexer import Lexer
 from qmpx.wire.messages import Command
-from qmpx.wire.parser import Limits, Malformed, Parsed, Parser
+from qmpx.wire.parser import MAX_NESTING, Limits, Malformed, Parsed, Parser
 
 Item = Command | Parsed | Malformed
 
@@ -143,29 +143,32 @@ class CommandReader:
 
 def _nests_deep(text: bytes, commands: int) -> bool:
     """Whether some command of *text* might pass the limit on nesting."""
-    if len(text) <= Limits().nesting:
+    if len(text) <= MAX_NESTING:
         return False
-    return text.count(b"[") + text.count(b"{") - commands >= Limits().nesting
+    return text.count(b"[") + text.count(b"{") - commands >= MAX_NESTING
 
 
 def _repeats_members(text: bytes, commands: list[Command]) -> bool:
     """Whether an object in *text* might hold a member twice."""
-    arguments = [command.arguments for command in commands]
-    ids = [command.id for command in commands]
-    absent = arguments.count(UNSET) + ids.count(UNSET)
-    absent += [command.exec_oob for command in commands].count(UNSET)
-    absent += [command.execute for command in commands].count(UNSET)
-    members = 4 * len(commands) - absent
+    members = 0
+    for command in commands:
+        members += (
+            (command.execute is not UNSET)
+            + (command.exec_oob is not UNSET)
+            + (command.arguments is not UNSET)
+            + (command.id is not UNSET)
+        )
     colons = text.count(b":")
     if colons == members:
         return False
-    for value in arguments + ids:
-        if value is not UNSET:
-            raw = bytes(value)
-            inside = raw.count(b":")
-            if inside and raw[0] != 0x22 and _repeats_inside(raw, inside):
-                return True
-            members += inside
+    for command in commands:
+        for value in (command.arguments, command.id):
+            if value is not UNSET:
+                raw = bytes(value)
+                inside = raw.count(b":")
+                if inside and raw[0] != 0x22 and _repeats_inside(raw, inside):
+                    return True
+                members += inside
     return colons != members
 
 
@@ -192,7 +195,7 @@ def spell_id(raw: Raw) -> bytes:
     """Return an ``id`` in QEMU's spelling, in which it goes back to the client."""
     text = bytes(raw)
     # Short integers and plain strings, so all ids in practice, are spelled right.
-    if text[0] == 0x22 or (text.isdigit() and len(text) < 19):  # noqa: PLR2004
+    if text[0] == 0x22 or (text.isdigit() and len(text) < 19):
         return text
     return respell(text)
 

@@ -1,6 +1,6 @@
 """QEMU's JSON tokens, byte by byte as QEMU cuts them, errors and recovery included.
 
-What it must know: nothing but bytes. Whether tokens make a message is `parser`'s affair.
+It knows nothing but bytes. Whether tokens make a message is `parser`'s affair.
 
 Rules, observed on QEMU 7.2 (its lexer is a table of states, and so is this one):
 

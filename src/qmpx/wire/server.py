@@ -9,7 +9,7 @@ this, in a loop::
         for item in items:
             command = session.admit(item)      # a Command, or Refused
             ...
-            write(session.success(command.id, encoded_value))
+            write(success(command.id, encoded_value))
 
 Source: QMP specification, sections 2 and 3, and observations of QEMU 7.2 where it is
 silent (the order of the checks, the texts).
@@ -162,29 +162,29 @@ class ServerSession:
         refusal = _REFUSALS[self.phase, command.execute == QMP_CAPABILITIES]
         return NegotiationError(refusal) if refusal else None
 
-    @staticmethod
-    def success(id_: Id, value: bytes) -> bytes:
-        """Return the reply to a command that was done.
 
-        Args:
-            id_: The command's id.
-            value: What it returned, encoded.
-        """
-        if id_ is UNSET:
-            return b'{"return": %b}\r\n' % value
-        return b'{"return": %b, "id": %b}\r\n' % (value, spell_id(id_))
+def success(id_: Id, value: bytes) -> bytes:
+    """Return the reply to a command that was done.
 
-    @staticmethod
-    def failure(id_: Id, body: bytes) -> bytes:
-        """Return the reply to a command that was refused or went wrong.
+    Args:
+        id_: The command's id.
+        value: What it returned, encoded.
+    """
+    if id_ is UNSET:
+        return b'{"return": %b}\r\n' % value
+    return b'{"return": %b, "id": %b}\r\n' % (value, spell_id(id_))
 
-        Args:
-            id_: The command's id.
-            body: The error as the dialect shows it, encoded.
-        """
-        if id_ is UNSET:
-            return b'{"error": %b}\r\n' % body
-        return b'{"id": %b, "error": %b}\r\n' % (spell_id(id_), body)
+
+def failure(id_: Id, body: bytes) -> bytes:
+    """Return the reply to a command that was refused or went wrong.
+
+    Args:
+        id_: The command's id.
+        body: The error as the dialect shows it, encoded.
+    """
+    if id_ is UNSET:
+        return b'{"error": %b}\r\n' % body
+    return b'{"id": %b, "error": %b}\r\n' % (spell_id(id_), body)
 
 
 def event(name: str, data: bytes | None, microseconds: int) -> bytes:

@@ -1,9 +1,9 @@
-"""QEMU's reading of strings: escapes, and UTF-8 with the exceptions that QEMU makes.
+r"""QEMU's reading of strings: escapes, and UTF-8 with the exceptions that QEMU makes.
 
 * U+0000 may be written as C0 80 ("modified UTF-8"), and no other overlong form passes.
 * The 66 noncharacters (U+FDD0.., and the last two of each plane) and lone surrogates
   are refused, raw or escaped.
-* ``\\'`` is an escape in both kinds of strings.
+* ``\'`` is an escape in both kinds of strings.
 
 Source: observed on QEMU 7.2, with RFC 8259 for the rest.
 """
@@ -136,7 +136,7 @@ def next_code_point(data: bytes, position: int) -> tuple[int, int]:
 
 
 def read_text(data: bytes) -> str:
-    """Return *data* as text for a message: up to a zero byte, U+FFFD for what is bad."""
+    """Return *data* as text for a message: up to a zero byte, U+FFFD for bad."""
     data = data.split(b"\0", 1)[0]
     if data.isascii():
         return data.decode()

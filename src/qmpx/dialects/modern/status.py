@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from qmpx.machine import Machine
+from qmpx.machine import Machine, RunState
 from qmpx.monitor import CommandRegistry, Session
 
 commands = CommandRegistry()
@@ -24,11 +24,16 @@ class NameInfo(Struct, frozen=True, omit_defaults=True):
     name: str | None = None
 
 
+_STATUS = {
+    state: StatusInfo(state.value, singlestep=False, running=state.is_running)
+    for state in RunState
+}
+
+
 @commands.command("query-status")
 def query_status(machine: Machine) -> StatusInfo:
     """Tell the run state."""
-    state = machine.state
-    return StatusInfo(state.value, False, state.is_running)  # noqa: FBT003
+    return _STATUS[machine.state]
 
 
 @commands.command("query-name")
