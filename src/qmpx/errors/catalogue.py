@@ -9,9 +9,10 @@ data that go with it, its template is the description::
     raise DeviceNotFound(device="foobar")
 
 The side that serves raises them and the side that drives catches them: the same class
-serves both. What of an error goes over the wire is the dialect's business, since 2010's
-monitor sent class, description and data, and every monitor since QEMU 1.2 sends the
-class (one of `MODERN_CLASSES`, else ``GenericError``) and the description.
+serves both. What of an error goes over the wire is the dialect's business: 2010's
+monitor sent class, description and data; every monitor since QEMU 1.2 sends the class
+(one of `MODERN_CLASSES`, else ``GenericError``) and the description. Where today's
+description differs from that of 2010 both are declared.
 
 Sources: texts and classes as observed on QEMU 0.13 and 7.2.
 """
@@ -46,10 +47,18 @@ class CommandError(QmpxError):
     """Every declared error by the name of its class."""
 
     template: ClassVar[str] = ""
+    template_2010: ClassVar[str] = ""
     members: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, *, template: str | None = None) -> None:
+    def __init_subclass__(
+        cls, *, template: str | None = None, template_2010: str | None = None
+    ) -> None:
         """Declare an error: read its members, enter it into the catalogue.
+
+        Args:
+            template: Today's description, with the members in braces. A class without
+                one is no entry of the catalogue.
+            template_2010: The description of QEMU 0.13, if that was another.
 
         Raises:
             TypeError: The class is declared twice.
@@ -60,6 +69,7 @@ class CommandError(QmpxError):
             message = f"error class {cls.__name__!r} is declared twice"
             raise TypeError(message)
         cls.template = template
+        cls.template_2010 = template if template_2010 is None else template_2010
         cls.members = tuple(inspect.get_annotations(cls))
         cls.catalogue[cls.__name__] = cls
 
@@ -101,6 +111,12 @@ class CommandError(QmpxError):
             if name in self.members:
                 setattr(self, name, value)
 
+    @property
+    def desc_2010(self) -> str:
+        """The description as QEMU 0.13 worded it."""
+        template = self.template_2010
+        return template.format_map(self.data) if template else self.desc
+
     def __str__(self) -> str:
         return f"{self.error_class}: {self.desc}"
 
@@ -119,7 +135,7 @@ def _restore(cls: type[CommandError], *state: Any) -> CommandError:
     return cls.from_reply(*state)
 
 
-class GenericError(CommandError, template="{desc}"):
+class GenericError(CommandError, template="{desc}", template_2010=""):
     """The class of nearly all errors since QEMU 1.2: only its text tells.
 
     Args:
@@ -152,19 +168,112 @@ class NegotiationError(CommandError):
         self._set("CommandNotFound", desc, {}, None)
 
 
+class JSONParsing(CommandError, template="{desc}", template_2010="Invalid JSON syntax"):
+    """What the client sent is no JSON.
+
+    Today's description tells what is wrong; 2010's had no data and one text.
+    """
+
+    desc: str
+
+    def __init__(self, desc: str) -> None:
+        self._set("JSONParsing", desc, {}, None)
+
+
+class QMPBadInputObject(
+    CommandError,
+    template="QMP input lacks member '{expected}'",
+    template_2010="Expected '{expected}' in QMP input",
+):
+    """The client's message is no object, or lacks its most important member."""
+
+    expected: str
+
+    def __init__(self, *, expected: str) -> None:
+        desc = (
+            "QMP input must be a JSON object"
+            if expected == "object"
+            else self.template.format(expected=expected)
+        )
+        self._set("QMPBadInputObject", desc, {"expected": expected}, None)
+
+
+class QMPBadInputObjectMember(
+    CommandError,
+    template="QMP input member '{member}' must be {expected}",
+    template_2010="QMP input object member '{member}' expects '{expected}'",
+):
+    """A member of the client's message is of the wrong type."""
+
+    member: str
+    expected: str
+
+    def __init__(self, *, member: str, expected: str) -> None:
+        article = "an" if expected[0] in "aeiou" else "a"
+        desc = self.template.format(member=member, expected=f"{article} {expected}")
+        data = {"member": member, "expected": expected}
+        self._set("QMPBadInputObjectMember", desc, data, None)
+
+
+class QMPExtraInputObjectMember(
+    CommandError,
+    template="QMP input member '{member}' is unexpected",
+    template_2010="QMP input object member '{member}' is unexpected",
+):
+    """The client's message has a member that there is not."""
+
+    member: str
+
+
+class MissingParameter(CommandError, template="Parameter '{name}' is missing"):
+    """An argument must be there and is not."""
+
+    name: str
+
+
+class InvalidParameter(
+    CommandError,
+    template="Parameter '{name}' is unexpected",
+    template_2010="Invalid parameter '{name}'",
+):
+    """There is no such argument."""
+
+    name: str
+
+
+class InvalidParameterType(
+    CommandError,
+    template="Invalid parameter type for '{name}', expected: {expected}",
+    template_2010="Invalid parameter type, expected: {expected}",
+):
+    """An argument is of the wrong type."""
+
+    name: str
+    expected: str
+
+
 class DeviceNotFound(CommandError, template="Device '{device}' not found"):
     """There is no device, or block back end, of that name."""
 
     device: str
 
 
-class DeviceNotActive(CommandError, template="No {device} device has been activated"):
+class DeviceNotActive(
+    CommandError,
+    template="No {device} device has been activated",
+    template_2010="Device '{device}' has not been activated",
+):
     """What the command needs is not plugged in, or its guest driver is silent."""
 
     device: str
 
 
-class DeviceLocked(CommandError, template="Device '{device}' is locked"):
+class DeviceLocked(
+    CommandError,
+    template="Device '{device}' is locked and force was not specified, wait for tray "
+    "to open and try again",
+    template_2010="Device '{device}' is locked",
+):
     """The guest has locked the tray."""
 
     device: str
@@ -206,5 +315,9 @@ class InvalidParameterValue(
     expected: str
 
 
-class UndefinedError(CommandError, template="An undefined error has occurred"):
+class UndefinedError(
+    CommandError,
+    template="An undefined error has occurred",
+    template_2010="An undefined error has ocurred",  # as it was
+):
     """A handler failed without saying why: a defect of the server, kept in its log."""

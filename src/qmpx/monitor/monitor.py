@@ -31,7 +31,7 @@ from qmpx.transport.channel import Channel
 from qmpx.transport.listener import BACKLOG, Listener
 from qmpx.wire.encode import encode
 from qmpx.wire.parser import Limits
-from qmpx.wire.server import OOB, ServerSession, event
+from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
 
 MAX_SESSIONS: Final = 16 * 1024
 """Clients of one listener that are served at once: 40 MB at their idle size."""
@@ -61,6 +61,7 @@ class Monitor:
         capabilities: What the greeting offers.
         show_error: How an error looks on the wire.
         limits: What one unfinished message of a client may come to.
+        rules: The protocol's rules of which year.
         limited_events: Which events are held to one a second; see `throttle`.
         clock: The time of events, in microseconds since 1970.
 
@@ -79,6 +80,7 @@ class Monitor:
         capabilities: tuple[str, ...] = (OOB,),
         show_error: Callable[[CommandError], dict[str, Any]] = modern_error,
         limits: Limits = Limits(),  # noqa: B008 - immutable
+        rules: Rules = MODERN_RULES,
         limited_events: Mapping[str, tuple[str, ...]] = LIMITED,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -92,6 +94,7 @@ class Monitor:
         }
         self.capabilities = capabilities
         self.limits = limits
+        self.rules = rules
         self.descriptor_sets = DescriptorSets()
         self.on_idle: Callable[[], None] | None = None
         self.is_stopping = False

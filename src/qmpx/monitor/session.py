@@ -90,7 +90,7 @@ class Session(SessionLike):
 
     def __init__(self, monitor: "Monitor", named: NamedDescriptors) -> None:
         self.monitor = monitor
-        self.wire = ServerSession(monitor.capabilities, monitor.limits)
+        self.wire = ServerSession(monitor.capabilities, monitor.limits, monitor.rules)
         self.named = named
         self.pending = PendingDescriptors()
         self.events_dropped = 0

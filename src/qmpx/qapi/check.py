@@ -19,7 +19,13 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct, UnsetType
 
-from qmpx.errors import GenericError
+from qmpx.errors import (
+    GenericError,
+    InvalidParameter,
+    InvalidParameterType,
+    InvalidParameterValue,
+    MissingParameter,
+)
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
@@ -29,7 +35,7 @@ Size = Annotated[int, "uint64"]
 """An unsigned 64-bit integer: QAPI's ``size`` and ``uint64``."""
 
 Check = Callable[[Any, str], None]
-"""Raise a `GenericError` if a value, at a path, does not fit."""
+"""Raise a `CommandError` if a value, at a path, does not fit."""
 
 
 class WireName(str):
@@ -140,16 +146,14 @@ def _check_members(
         if name in value:
             check(value[name], full)
         elif required:
-            message = f"Parameter '{full}' is missing"
-            raise GenericError(message)
+            raise MissingParameter(name=full)
 
 
 def _refuse_unknown(value: Mapping[str, Any], path: str, known: set[str]) -> None:
     for name in value:
         if name not in known:
             full = f"{path}.{name}" if path else name
-            message = f"Parameter '{full}' is unexpected"
-            raise GenericError(message)
+            raise InvalidParameter(name=full)
 
 
 def _check_for_union(members: list[Any]) -> Check:
@@ -180,8 +184,8 @@ def _check_for_union(members: list[Any]) -> Check:
     return check
 
 
-def _expect(expected: str, path: str) -> GenericError:
-    return GenericError(f"Invalid parameter type for '{path}', expected: {expected}")
+def _expect(expected: str, path: str) -> InvalidParameterType:
+    return InvalidParameterType(name=path, expected=expected)
 
 
 def _check_string(value: Any, path: str) -> None:
@@ -202,8 +206,7 @@ def _check_integer(value: Any, path: str) -> None:
 def _check_size(value: Any, path: str) -> None:
     # A negative integer is taken, as two's complement, by QEMU 7.2; see `read_size`.
     if type(value) is not int or not INT64_MIN <= value <= UINT64_MAX:
-        message = f"Parameter '{path}' expects uint64"
-        raise GenericError(message)
+        raise InvalidParameterValue(name=path, expected="uint64")
 
 
 def _check_number(value: Any, path: str) -> None:

@@ -28,7 +28,7 @@ from typing import (
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from qmpx.errors import GenericError
+from qmpx.errors import CommandError, GenericError
 from qmpx.qapi.check import (
     INT64_MAX,
     INT64_MIN,
@@ -131,7 +131,7 @@ class Signature:
             arguments: A well-formed JSON object, unread, or nothing.
 
         Raises:
-            GenericError: They do not fit the signature; QEMU's text.
+            CommandError: They do not fit the signature; QEMU's text.
         """
         if not self._names and arguments is UNSET:
             return {}
@@ -155,7 +155,7 @@ class Signature:
         )
         try:
             self._check(parsed, "")
-        except GenericError as refusal:
+        except CommandError as refusal:
             return refusal
         return GenericError(f"Arguments cannot be read: {error}")
 

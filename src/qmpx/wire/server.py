@@ -16,14 +16,20 @@ silent (the order of the checks, the texts).
 """
 
 import enum
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from msgspec import UNSET, Raw, UnsetType
 
 from qmpx.errors import (
     CommandError,
+    CommandNotFound,
     GenericError,
+    JSONParsing,
     NegotiationError,
+    QMPBadInputObject,
+    QMPBadInputObjectMember,
+    QMPExtraInputObjectMember,
 )
 from qmpx.wire.encode import encode, encode_exactly, encode_plainly, encode_string
 from qmpx.wire.framing import CommandReader, Item, spell_id
@@ -43,16 +49,42 @@ class Phase(enum.Enum):
     READY = "ready"
 
 
-# What a command for (qmp_capabilities, anything else) meets in each phase: the text of
-# the refusal, or None. The second negotiation is refused by `negotiate`, for its
-# arguments are checked before.
-_REFUSALS: Final = {
-    (Phase.NEGOTIATING, True): None,
-    (Phase.NEGOTIATING, False): (
+class Rules(NamedTuple):
+    """What differs between the monitors of different years.
+
+    Attributes:
+        refuse_early: The error for a command, by its name, before negotiation.
+        refuse_again: The error for a second negotiation.
+        faults_carry_id: Whether a fault in the request object is answered with its id.
+    """
+
+    refuse_early: Callable[[str], CommandError]
+    refuse_again: Callable[[], CommandError]
+    faults_carry_id: bool
+
+
+MODERN_RULES: Final = Rules(
+    lambda _: NegotiationError(
         "Expecting capabilities negotiation with 'qmp_capabilities'"
     ),
-    (Phase.READY, True): None,
-    (Phase.READY, False): None,
+    lambda: NegotiationError(
+        "Capabilities negotiation is already complete, command ignored"
+    ),
+    faults_carry_id=True,
+)
+RULES_2010: Final = Rules(
+    lambda name: CommandNotFound(name=name),
+    lambda: CommandNotFound(name=QMP_CAPABILITIES),
+    faults_carry_id=False,
+)
+
+# Whether (qmp_capabilities, anything else) may run in each phase. That the second
+# negotiation may run is so: it refuses itself, once its arguments are checked.
+_ALLOWED: Final = {
+    (Phase.NEGOTIATING, True): True,
+    (Phase.NEGOTIATING, False): False,
+    (Phase.READY, True): True,
+    (Phase.READY, False): True,
 }
 
 
@@ -74,16 +106,19 @@ class ServerSession:
     Args:
         offered: Capabilities that the greeting offers.
         limits: What one unfinished message may come to.
+        rules: Those of which year.
     """
 
-    __slots__ = ("enabled", "offered", "phase", "reader")
+    __slots__ = ("enabled", "offered", "phase", "reader", "rules")
 
     def __init__(
         self,
         offered: tuple[str, ...] = (OOB,),
         limits: Limits = Limits(),  # noqa: B008 - immutable
+        rules: Rules = MODERN_RULES,
     ) -> None:
         self.offered = offered
+        self.rules = rules
         self.enabled: frozenset[str] = frozenset()
         self.phase = Phase.NEGOTIATING
         self.reader = CommandReader(limits)
@@ -102,7 +137,7 @@ class ServerSession:
 
         Raises:
             GenericError: A capability was not offered; nothing is changed.
-            NegotiationError: That has been done before.
+            CommandError: That has been done before.
         """
         for name in enable:
             if name not in self.offered:
@@ -110,8 +145,7 @@ class ServerSession:
                 message = f"Parameter 'null' does not accept value '{name}'"
                 raise GenericError(message)
         if self.phase is Phase.READY:
-            message = "Capabilities negotiation is already complete, command ignored"
-            raise NegotiationError(message)
+            raise self.rules.refuse_again()
         self.enabled = frozenset(enable)
         self.phase = Phase.READY
 
@@ -135,14 +169,20 @@ class ServerSession:
         registry of commands to say.
         """
         if isinstance(item, Malformed):
-            return Refused(GenericError(item.desc), UNSET)
+            return Refused(JSONParsing(item.desc), UNSET)
         command = item if isinstance(item, Command) else _read_object(item.value)
         if isinstance(command, Refused):
-            return command
+            return self._without_id(command)
         fault = self._find_fault(command)
         if fault is not None:
-            return Refused(fault, command.id)
+            return self._without_id(Refused(fault, command.id))
+        name = command.execute
+        if not _ALLOWED[self.phase, name == QMP_CAPABILITIES]:
+            return Refused(self.rules.refuse_early(str(name)), command.id)
         return command
+
+    def _without_id(self, refused: Refused) -> Refused:
+        return refused if self.rules.faults_carry_id else Refused(refused.error, UNSET)
 
     def _find_fault(self, command: Command) -> CommandError | None:
         out_of_band = command.exec_oob is not UNSET
@@ -150,17 +190,16 @@ class ServerSession:
             command.arguments is not UNSET
             and bytes(memoryview(command.arguments)[:1]) != b"{"
         ):
-            return GenericError("QMP input member 'arguments' must be an object")
+            return QMPBadInputObjectMember(member="arguments", expected="object")
         if out_of_band and OOB not in self.enabled:
-            return GenericError("QMP input member 'exec-oob' is unexpected")
+            return QMPExtraInputObjectMember(member="exec-oob")
         if out_of_band and not isinstance(command.exec_oob, str):
-            return GenericError("QMP input member 'exec-oob' must be a string")
+            return QMPBadInputObjectMember(member="exec-oob", expected="string")
         if command.execute is UNSET and not out_of_band:
-            return GenericError("QMP input lacks member 'execute'")
+            return QMPBadInputObject(expected="execute")
         if command.execute is not UNSET and out_of_band:
             return GenericError("QMP input member 'exec-oob' clashes with 'execute'")
-        refusal = _REFUSALS[self.phase, command.execute == QMP_CAPABILITIES]
-        return NegotiationError(refusal) if refusal else None
+        return None
 
 
 def success(id_: Id, value: bytes) -> bytes:
@@ -207,7 +246,7 @@ def event(name: str, data: bytes | None, microseconds: int) -> bytes:
 def _read_object(value: Any) -> Command | Refused:
     """Return the command that a value of QEMU's dialect stands for, in plain JSON."""
     if not isinstance(value, dict):
-        return Refused(GenericError("QMP input must be a JSON object"), UNSET)
+        return Refused(QMPBadInputObject(expected="object"), UNSET)
     id_: Id = Raw(encode_exactly(value["id"])) if "id" in value else UNSET
     command = Command(id=id_)
     for name, member in value.items():
@@ -220,15 +259,13 @@ def _read_object(value: Any) -> Command | Refused:
             case "arguments", dict():
                 command.arguments = Raw(encode_plainly(member))
             case "execute", _:
-                return _refuse(name, "must be a string", id_)
+                fault = QMPBadInputObjectMember(member=name, expected="string")
+                return Refused(fault, id_)
             case "arguments", _:
-                return _refuse(name, "must be an object", id_)
+                fault = QMPBadInputObjectMember(member=name, expected="object")
+                return Refused(fault, id_)
             case "id", _:
                 pass
             case _:
-                return _refuse(name, "is unexpected", id_)
+                return Refused(QMPExtraInputObjectMember(member=name), id_)
     return command
-
-
-def _refuse(name: str, why: str, id_: Id) -> Refused:
-    return Refused(GenericError(f"QMP input member '{name}' {why}"), id_)
