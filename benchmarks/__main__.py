@@ -130,4 +130,7 @@ def _show_profile(lab: Lab, metric: str, subject: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

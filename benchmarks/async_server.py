@@ -12,7 +12,11 @@ from typing import Final
 
 import qmpx
 
-_STATUS: Final[dict[str, str | bool]] = {"status": "running", "singlestep": False, "running": True}
+_STATUS: Final[dict[str, str | bool]] = {
+    "status": "running",
+    "singlestep": False,
+    "running": True,
+}
 
 
 async def status_soon(_target: object) -> dict[str, str | bool]:

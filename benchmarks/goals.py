@@ -163,16 +163,18 @@ _P64 = "server.pipe64.cpu"
 _GATHER = "client.gather64.cpu"
 
 GOALS: Final = (
-    _qemu(10, "server.seq.p50", "us", "one request at a time, p50 latency"),
-    _qemu(14, "server.seq.cpu", "us", "the same, CPU"),
-    _qemu(9, "server.seq.cpu", "us", "the same, plain asyncio, CPU", "qmpx-asyncio"),
+    _qemu(10, "server.seq.p50", "us", "one at a time, p50 latency"),
+    _qemu(14, "server.seq.cpu", "us", "one at a time, CPU"),
+    _qemu(
+        9, "server.seq.cpu", "us", "one at a time, plain asyncio, CPU", "qmpx-asyncio"
+    ),
     _qemu(110, _P64, "us", "64 in flight, CPU"),
-    _qemu(80, "server.pipe64.rate", "/s", "the same, rate"),
+    _qemu(80, "server.pipe64.rate", "/s", "64 in flight, rate"),
     _qemu(160, "server.pipe512.cpu", "us", "512 in flight, CPU"),
     _qemu(100, "server.glued64.cpu", "us", "64 in flight, no newlines, CPU"),
     _qemu(60, "server.async64.cpu", "us", "64 in flight, async def, CPU", other=_P64),
     _qemu(600, "server.schema.cpu", "us", "query-qmp-schema, kept bytes, CPU"),
-    _qemu(250, "server.schema.rate", "/s", "the same, rate"),
+    _qemu(250, "server.schema.rate", "/s", "query-qmp-schema, kept bytes, rate"),
     _qemu(4, "server.churn.cpu", "us", "connect, negotiate, close, CPU"),
     _qemu(35, "server.events1.cpu", "us", "events, 1 monitor, CPU a delivery"),
     _qemu(18, "server.events2.cpu", "us", "events, 2 monitors, CPU a delivery"),
@@ -180,7 +182,7 @@ GOALS: Final = (
     _qemu(0.22, "server.start.cpu", "ms", "start to greeting, CPU"),
     _qemu(1.0, "server.memory.idle", "MB", "memory, idle"),
     _qemu(1.6, "server.memory.loaded", "MB", "memory, after load"),
-    _bare(0.40, "server.seq.cpu", "us", "one request at a time, CPU"),
+    _bare(0.40, "server.seq.cpu", "us", "one at a time, CPU"),
     _bare(0.35, "server.pipe64.rate", "/s", "64 in flight, rate"),
     _bare(0.55, "server.churn.cpu", "us", "connect, negotiate, close, CPU"),
     *(
@@ -204,8 +206,10 @@ GOALS: Final = (
         )
     ),
     _peer(8, "client.seq.cpu", "us", "one at a time, uvloop, CPU"),
-    _peer(6, "client.seq.rate", "/s", "the same, rate"),
-    _peer(5, "client.seq.cpu", "us", "the same, plain asyncio, CPU", "qmpx-asyncio"),
+    _peer(6, "client.seq.rate", "/s", "one at a time, uvloop, rate"),
+    _peer(
+        5, "client.seq.cpu", "us", "one at a time, plain asyncio, CPU", "qmpx-asyncio"
+    ),
     _peer(
         16,
         "client.seq.cpu",
@@ -215,7 +219,7 @@ GOALS: Final = (
         "qemu.qmp-legacy",
     ),
     _peer(11, _GATHER, "us", "gather of 64, CPU"),
-    _peer(10, "client.gather64.rate", "/s", "the same, rate"),
+    _peer(10, "client.gather64.rate", "/s", "gather of 64, rate"),
     _peer(
         35, "client.batch64.cpu", "us", "execute_many of 64, uvloop, CPU", other=_GATHER
     ),
@@ -228,7 +232,7 @@ GOALS: Final = (
         other=_GATHER,
     ),
     _peer(13, "client.events.cpu", "us", "events consumed, CPU"),
-    _peer(10, "client.events.rate", "/s", "the same, rate"),
+    _peer(10, "client.events.rate", "/s", "events consumed, rate"),
     _peer(8, "client.schema.cpu", "us", "reply of 207 kB, decoded, CPU"),
     _peer(
         45,
@@ -241,7 +245,13 @@ GOALS: Final = (
     _peer(7, "client.echo64k.cpu", "us", "64 kB there and back, CPU"),
     _peer(6, "client.churn.cpu", "us", "connect, negotiate, close, CPU"),
     _peer(6, "client.memory.idle", "kB", "memory of a connection, uvloop"),
-    _peer(2.8, "client.memory.idle", "kB", "the same, plain asyncio", "qmpx-asyncio"),
+    _peer(
+        2.8,
+        "client.memory.idle",
+        "kB",
+        "memory of a connection, asyncio",
+        "qmpx-asyncio",
+    ),
     _real(0.95, "blocking, p50 (anchor: raw socket and json)", "raw"),
     _real(1.8, "blocking, p50 (anchor: qemu.qmp)", "qemu.qmp"),
     _process(Form.SHARE, 0.5, "process.import.cpu", "import qmpx, CPU", "qemu.qmp"),
@@ -253,7 +263,7 @@ GOALS: Final = (
         "qmp-shell",
     ),
     _process(
-        Form.AT_MOST, 80, "process.oneshot.cpu", "the same, absolute", "qmp-shell"
+        Form.AT_MOST, 80, "process.oneshot.cpu", "qmpx run, absolute", "qmp-shell"
     ),
     _process(
         Form.AT_MOST, 140, "server.start.cpu", "qmpx serve to its greeting, CPU", "qemu"

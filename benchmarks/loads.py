@@ -111,7 +111,8 @@ def _follow(process: subprocess.Popen[str], server: Server, settle: float) -> Lo
             raise LoadFailed("the server has gone") from error
         process.stdin.write("\n")
         process.stdin.flush()
-    raise LoadFailed(process.stderr.read().strip() or "it ended without a word")
+    said = process.stderr.read().strip().splitlines() or ["it ended without a word"]
+    raise LoadFailed(said[-1])
 
 
 @dataclass(frozen=True)

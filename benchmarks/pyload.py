@@ -108,7 +108,10 @@ def main(mode: str, path: str, *words: str) -> None:
         _exchange(path, batch, depth, ops // depth, ops // depth * depth)
     elif mode == "events" and options.get("sessions", 1) == 1:
         pair = b'{"execute":"stop"}\n{"execute":"cont"}\n'
-        Stream(path).sock.sendall(b'{"execute":"cont"}\n')
+        before = Stream(path)
+        before.sock.sendall(b'{"execute":"cont"}\n')
+        before.lines(1)  # it runs now, and the first "stop" causes an event
+        before.sock.close()
         pairs = depth // 2
         _exchange(path, pair * pairs, 4 * pairs, ops // depth, ops // depth * depth)
     elif mode in {"seq", "schema"}:

@@ -44,8 +44,14 @@ _METHOD: Final = """\
 - QEMU runs with `-machine none -accel tcg`, and is left alone for 0.3 s first.
 - An event is caused by `stop` and `cont` in turn, 64 in a write; cost is counted for
   each delivery and includes the command that caused it.
+- Memory after load is that of the largest of each kind of server once all the loads
+  above have passed (schema replies and 1,000 sessions with events among them).
 - Each client figure comes from a process of its own; the responder answers all.
 - The raw socket loop sends `json.dumps` of the request, an integer id included.
+- Server and load, and client and responder, share one core, where they take turns:
+  waking an idle core of a virtual machine costs more than what is measured, and varies
+  more. This helps QEMU, too, whose two threads hand each request over. Only the crowds
+  and the events to 100 and 1,000 sessions use all cores. `--free` does without.
 - Nothing but unix sockets carries the traffic.
 
 ## How to run it

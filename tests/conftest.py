@@ -100,6 +100,7 @@ PEERS = {
     "qmp-shell": Peer(qmp_shell, "no qmp-shell beside this Python"),
     "socat": program("socat", "-V"),
     "tmux": program("tmux", "-V"),
+    "jq": program("jq", "--version"),
     "conformance": Peer(conformance, f"no corpus in {CONFORMANCE}", optional=True),
 }
 

@@ -4,12 +4,21 @@ The names here are what most programs need. They are looked up when first used, 
 ``import qmpx`` costs next to nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from qmpx import _lazy
 
+TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
-    from qmpx.client import AsyncClient, Client, Event, Subscription, connect
-    from qmpx.client import connect_async as connect_async
+    from typing import Any
+
+    from qmpx.client import (
+        AsyncClient,
+        AsyncSubscription,
+        Client,
+        Event,
+        Subscription,
+        connect,
+        connect_async,
+    )
     from qmpx.errors import (
         AddressError,
         CommandError,
@@ -24,30 +33,10 @@ if TYPE_CHECKING:
     )
     from qmpx.monitor import Monitor, Session
 
-_HOMES = {
-    "AddressError": "errors",
-    "AsyncClient": "client",
-    "Client": "client",
-    "CommandError": "errors",
-    "ConnectError": "errors",
-    "ConnectionLost": "errors",
-    "DeadlineExceeded": "errors",
-    "Event": "client",
-    "EventsLost": "errors",
-    "GreetingTimeout": "errors",
-    "LocalProtocolError": "errors",
-    "Monitor": "monitor",
-    "QmpxError": "errors",
-    "RemoteProtocolError": "errors",
-    "Session": "monitor",
-    "Subscription": "client",
-    "connect": "client",
-    "connect_async": "client",
-}
-
 __all__ = [
     "AddressError",
     "AsyncClient",
+    "AsyncSubscription",
     "Client",
     "CommandError",
     "ConnectError",
@@ -66,23 +55,35 @@ __all__ = [
     "connect_async",
 ]
 
+_look_up, __dir__ = _lazy.lazy_names(
+    __name__,
+    {
+        "AddressError": "errors",
+        "AsyncClient": "client",
+        "AsyncSubscription": "client",
+        "Client": "client",
+        "CommandError": "errors",
+        "ConnectError": "errors",
+        "ConnectionLost": "errors",
+        "DeadlineExceeded": "errors",
+        "Event": "client",
+        "EventsLost": "errors",
+        "GreetingTimeout": "errors",
+        "LocalProtocolError": "errors",
+        "Monitor": "monitor",
+        "QmpxError": "errors",
+        "RemoteProtocolError": "errors",
+        "Session": "monitor",
+        "Subscription": "client",
+        "connect": "client",
+        "connect_async": "client",
+    },
+)
 
-def __getattr__(name: str) -> Any:
+
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
-        return import_module("importlib.metadata").version("qmpx")
-    if name in _HOMES:
-        value = getattr(import_module(f"qmpx.{_HOMES[name]}"), name)
-    else:
-        try:
-            value = import_module(f"qmpx.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"qmpx.{name}":
-                raise
-            message = f"module 'qmpx' has no attribute {name!r}"
-            raise AttributeError(message) from None
-    globals()[name] = value
-    return value
+        from importlib.metadata import version
 
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+        return version("qmpx")
+    return _look_up(name)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+import qmpx
+from tests.peers.faces import FACES
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from tests.peers.faces import Face
 
 START_SECONDS = 20.0  # a start takes 0.1 s; the rest is for a machine under load
 LONGEST_SOCKET_PATH = 107  # Linux: sun_path has 108 bytes, the last one zero
@@ -113,3 +120,51 @@ def qemu() -> Iterator[StartQemu]:
             return machines.enter_context(running_qemu(arguments, monitors, switch))
 
         yield start
+
+
+@pytest.fixture(params=sorted(FACES))
+def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., Face]]:
+    """Connect one of the two clients; each test is run with either."""
+    with contextlib.ExitStack() as clients:
+
+        def connect(address: str | Path, **options: Any) -> Face:
+            face = FACES[request.param](address, **options)
+            return clients.enter_context(contextlib.closing(face))
+
+        yield connect
+
+
+class Block(Protocol):
+    """The fixture `block`."""
+
+    def __call__(self, vm: Face) -> Future[Any]:
+        """Let QEMU run a command that blocks it, and return the call."""
+
+    def release(self) -> None:
+        """Let it go on."""
+
+
+class _BlockByFifo:
+    # A secret in a FIFO is read until somebody has written it.
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        os.mkfifo(path)
+
+    def __call__(self, vm: Face) -> Future[Any]:
+        secret = {"qom-type": "secret", "id": "secret0", "file": str(self._path)}
+        blocked = vm.start("execute", "object-add", secret, timeout=None)
+        while True:  # it may be on its way still
+            try:
+                vm.execute("query-status", timeout=0.05)
+            except qmpx.DeadlineExceeded:
+                return blocked
+
+    def release(self) -> None:
+        self._path.write_bytes(b"letmein")
+
+
+@pytest.fixture
+def block(tmp_path: Path) -> Block:
+    """Keep a QEMU busy, for as long as a test likes."""
+    return _BlockByFifo(tmp_path / "secret")

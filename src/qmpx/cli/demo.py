@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from qmpx.cli.main import printable
+from qmpx.cli.output import printable
 from qmpx.cli.serve import demo_machine, make_monitor
 from qmpx.cli.wiretap import Wiretap
 from qmpx.client import Client, connect

@@ -3,9 +3,7 @@
 import argparse
 import time
 
-import msgspec
-
-from qmpx.cli.run import print_json
+from qmpx.cli.output import print_json
 from qmpx.client import connect
 from qmpx.errors import DeadlineExceeded
 
@@ -40,5 +38,5 @@ def run(arguments: argparse.Namespace) -> None:
                 raise DeadlineExceeded(message, arguments.timeout) from None
             stamp = {"seconds": event.seconds, "microseconds": event.microseconds}
             shown = {"timestamp": stamp, "event": event.name, "data": event.data}
-            print_json(msgspec.json.encode(shown))
+            print_json(shown)
             count += 1

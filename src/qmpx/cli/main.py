@@ -38,11 +38,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; see `EXIT_STATUSES`.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parse(argv)
     try:
         run = import_module(f"qmpx.cli.{arguments.module}")
         return int(run.run(arguments) or 0)
     except QmpxError as error:
+        from qmpx.cli.output import printable
+
         print(f"qmpx: {printable(str(error))}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
@@ -53,12 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def printable(text: str) -> str:
-    """Return what came from a peer without what a terminal would act on."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode()
-        for c in text
-    )
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; options may stand anywhere among the other words."""
+    parser = _parser()
+    arguments, rest = parser.parse_known_args(argv)
+    if rest:
+        # argparse takes the words before an option for all of them.
+        more = getattr(arguments, arguments.more, None)
+        if more is None or any(word.startswith("-") for word in rest):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        more.extend(rest)
+    return arguments
 
 
 class _Parser(argparse.ArgumentParser):
@@ -95,9 +102,15 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _command(add: Any, name: str, help: str, description: str) -> Any:  # noqa: A002
+def _command(
+    add: Any,
+    name: str,
+    help: str,  # noqa: A002
+    description: str,
+    more: str = "",
+) -> Any:
     parser = add.add_parser(name, help=help, description=description)
-    parser.set_defaults(module=name)
+    parser.set_defaults(module=name, more=more)
     return parser
 
 
@@ -110,6 +123,7 @@ def _add_run(add: Any) -> None:
         "An error reply goes to standard error, and the exit status is 1.\n\n"
         "  qmpx run /run/vm/qmp.sock query-status\n"
         "  qmpx run /run/vm/qmp.sock eject device=ide1-cd0 force:=true\n",
+        more="arguments",
     )
     _add_address(parser)
     parser.add_argument("command", metavar="COMMAND", help="such as query-status")
@@ -117,7 +131,6 @@ def _add_run(add: Any) -> None:
         "arguments",
         metavar="ARGUMENT",
         nargs="*",
-        default=[],
         help="key=value for a string, key:=JSON for anything else; a.b=value for "
         "a member within a member",
     )
@@ -135,13 +148,13 @@ def _add_events(add: Any) -> None:
         "print events as they come, a JSON line each",
         "Print events as they come, a JSON line each, until interrupted.\n\n"
         "  qmpx events /run/vm/qmp.sock 'BLOCK_JOB_*' --count 1 --timeout 60\n",
+        more="patterns",
     )
     _add_address(parser)
     parser.add_argument(
         "patterns",
         metavar="PATTERN",
         nargs="*",
-        default=[],
         help="only events whose name matches one of these; * and ? are wildcards",
     )
     parser.add_argument(

@@ -1,12 +1,10 @@
 """``qmpx run``: one command, what it returns on standard output."""
 
 import argparse
-import sys
-
-import msgspec
 
 from qmpx.cli.arguments import read_arguments
-from qmpx.client import connect
+from qmpx.cli.oneshot import run_command
+from qmpx.cli.output import print_json
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -15,23 +13,12 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         QmpxError: It was refused, or there is no conversation; `main` tells.
     """
-    given = read_arguments(arguments.arguments)
-    with connect(
+    value = run_command(
         arguments.address,
+        arguments.command,
+        read_arguments(arguments.arguments),
+        out_of_band=arguments.oob,
         timeout=arguments.timeout,
         connect_timeout=arguments.connect_timeout,
-        # Nothing that is not needed: a request less, and a server that lacks it works.
-        capabilities=("oob",) if arguments.oob else (),
-    ) as client:
-        if arguments.oob:
-            value = msgspec.json.encode(client.exec_oob(arguments.command, given))
-        else:
-            value = bytes(client.execute_raw(arguments.command, given))
+    )
     print_json(value, pretty=arguments.pretty)
-
-
-def print_json(text: bytes, *, pretty: bool = False) -> None:
-    """Print JSON on one line, or indented."""
-    shown = msgspec.json.format(text, indent=2 if pretty else 0)
-    sys.stdout.buffer.write(shown + b"\n")
-    sys.stdout.buffer.flush()

@@ -1,14 +1,14 @@
 """Driving a monitor: one core, a blocking face and an asyncio one."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from qmpx.client.blocking import Client, Subscription
-from qmpx.client.connect import connect, connect_async
-from qmpx.client.events import RECONNECTED, Event
+from qmpx import _lazy
 
 if TYPE_CHECKING:
     from qmpx.client.asynchronous import AsyncClient, AsyncSubscription
+    from qmpx.client.blocking import Client, Subscription
+    from qmpx.client.events import RECONNECTED, Event
+    from qmpx.client.opening import connect, connect_async
 
 __all__ = [
     "RECONNECTED",
@@ -21,10 +21,16 @@ __all__ = [
     "connect_async",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # The asyncio client is imported when it is used: asyncio costs a tenth of a second.
-    if name in ("AsyncClient", "AsyncSubscription"):
-        return getattr(import_module("qmpx.client.asynchronous"), name)
-    message = f"module 'qmpx.client' has no attribute {name!r}"
-    raise AttributeError(message)
+__getattr__, __dir__ = _lazy.lazy_names(
+    __name__,
+    {
+        "RECONNECTED": "events",
+        "AsyncClient": "asynchronous",
+        "AsyncSubscription": "asynchronous",
+        "Client": "blocking",
+        "Event": "events",
+        "Subscription": "blocking",
+        "connect": "opening",
+        "connect_async": "opening",
+    },
+)

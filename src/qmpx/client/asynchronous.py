@@ -141,7 +141,7 @@ class AsyncClient:
         self._changed: asyncio.Future[None] | None = None  # a reason to look again
         self._sweep: asyncio.TimerHandle | None = None
         self._sweep_at = 0.0
-        self._room: asyncio.Future[None] | None = None
+        self._outbox: list[bytes] = []
 
     async def open(self) -> Self:
         """Connect, take the greeting and negotiate.
@@ -289,6 +289,7 @@ class AsyncClient:
         deadline = self._deadline(seconds)
         channel = await self._ready(deadline, "commands", seconds)
         calls = _Batch(len(batch), self._loop.create_future(), deadline)
+        self._send_outbox()
         channel.write(calls.issue(self._core, batch))
         self._watch(deadline)
         try:
@@ -311,6 +312,7 @@ class AsyncClient:
         seconds = self.timeout
         deadline = self._deadline(seconds)
         channel = await self._ready(deadline, "send_fd", seconds, drained=True)
+        self._send_outbox()
         channel.send_fds(b" ", [fd])
 
     async def _run(
@@ -325,7 +327,13 @@ class AsyncClient:
         seconds = self.timeout if isinstance(timeout, Default) else timeout
         deadline = float("inf") if seconds is None else self._loop.time() + seconds
         channel, core = self._channel, self._core
-        if channel is None or channel.is_congested or core.failure is not None or fds:
+        if (
+            channel is None
+            or not self._is_open
+            or channel.is_congested
+            or core.failure is not None
+            or fds
+        ):
             channel = await self._ready(deadline, name, seconds, drained=bool(fds))
         future = self._loop.create_future()
         data = core.issue(
@@ -333,7 +341,14 @@ class AsyncClient:
         )
         id_ = core.last_id
         if fds:
+            self._send_outbox()
             channel.send_fds(data, list(fds))
+        elif len(core.pending) > 1:
+            # Others are under way: what is issued in this turn of the loop goes out
+            # in one write.
+            if not self._outbox:
+                self._loop.call_soon(self._send_outbox)
+            self._outbox.append(data)
         else:
             channel.write(data)
         if deadline < self._sweep_at or self._sweep is None:
@@ -345,6 +360,12 @@ class AsyncClient:
             if type(error) is TimeoutError:
                 raise DeadlineExceeded(name, seconds or 0.0) from None
             raise
+
+    def _send_outbox(self) -> None:
+        outbox = self._outbox
+        if outbox and self._channel is not None:
+            self._channel.write(b"".join(outbox))
+        outbox.clear()
 
     # Events.
 
@@ -382,7 +403,8 @@ class AsyncClient:
     @property
     def is_connected(self) -> bool:
         """Whether the conversation goes on, as far as is known."""
-        return self._channel is not None and self._core.failure is None
+        is_open = self._is_open and self._channel is not None
+        return is_open and self._core.failure is None
 
     async def close(self) -> None:
         """Close the connection; calls that wait get `ConnectionLost`."""
@@ -437,6 +459,7 @@ class AsyncClient:
     def connection_lost(self, error: OSError | None) -> None:
         """Tell everybody, or begin anew."""
         self._channel = None
+        self._outbox.clear()
         failure: QmpxError = closed_by_peer(len(self._core.pending))
         if error is not None:
             failure = ConnectionLost(f"the connection broke: {error.strerror or error}")

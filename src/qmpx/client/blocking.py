@@ -7,8 +7,10 @@ reads for another wakes that one.
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from threading import TIMEOUT_MAX
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -44,6 +46,9 @@ from qmpx.transport.dial import Alive, dial
 from qmpx.transport.stream import Stream
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 from qmpx.wire.messages import Greeting, ServerMessage
+
+_CATCH_UP_READS: Final = 64
+"""Most reads of what came while nobody read: 4 MB, far more than a socket holds."""
 
 
 class Client:
@@ -88,7 +93,10 @@ class Client:
         self._reconnect = reconnect
         self._core = ClientCore(max_message_size)
         self._sending = threading.RLock()
-        self._changed = threading.Condition()
+        # A Condition's own "with" is Python code; its lock's is not.
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0  # threads that wait for the one that reads
         self._is_reading = False
         self._is_closed = False
         self._stream: Stream
@@ -218,12 +226,12 @@ class Client:
         seconds = self._seconds(timeout)
         deadline = self._deadline(seconds)
         with self._sending:
-            with self._changed:
+            with self._lock:
                 self._be_connected()
                 data = calls.issue(self._core, batch)
             sent = self._send(data, deadline)
         if not sent or not self._read_until(lambda: calls.is_done, deadline):
-            with self._changed:
+            with self._lock:
                 calls.abandon(self._core)
             raise DeadlineExceeded(f"{len(batch)} commands", seconds or 0.0)
         self._outcome(calls)
@@ -257,7 +265,8 @@ class Client:
                 `EventsLost` is raised when the kept ones are taken.
         """
         buffer = EventBuffer(patterns, limit, overflow)
-        with self._changed:
+        with self._lock:
+            self._catch_up()
             buffer.failure = self._core.failure if not self._reconnect else None
             self._core.buffers.append(buffer)
         return Subscription(self, buffer)
@@ -281,7 +290,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connection; calls that wait get `ConnectionLost`."""
-        with self._changed:
+        with self._lock:
             if self._is_closed:
                 return
             self._is_closed = True
@@ -318,13 +327,13 @@ class Client:
         deadline = self._deadline(seconds)
         # One thread at a time, so that commands go out in the order of their ids.
         with self._sending:
-            with self._changed:
+            with self._lock:
                 self._be_connected()
                 data = self._core.issue(call, name, arguments, out_of_band=out_of_band)
                 id_ = self._core.last_id
             sent = self._send(data, deadline, list(fds))
         if not sent or not self._read_until(lambda: call.is_done, deadline):
-            with self._changed:
+            with self._lock:
                 self._core.abandon(id_)
             raise DeadlineExceeded(name, seconds or 0.0)
         return self._outcome(call)
@@ -378,7 +387,7 @@ class Client:
                     memoryview(data)[sent:], None if sent else fds
                 )
         except OSError as error:
-            with self._changed:
+            with self._lock:
                 self._lost(error)
                 self._changed.notify_all()
             raise self._core.failure or error from error
@@ -386,7 +395,7 @@ class Client:
 
     def _make_room(self, deadline: float | None) -> None:
         """Wait until the peer takes more, and read meanwhile."""
-        with self._changed:
+        with self._lock:
             leads = not self._is_reading
             self._is_reading = True
         data: bytes | None = None
@@ -395,30 +404,44 @@ class Client:
                 data = self._stream.receive(deadline)
         finally:
             if leads:
-                with self._changed:
+                with self._lock:
                     self._is_reading = False
                     if data is not None:
                         self._take(data)
                     self._changed.notify_all()
 
+    def _catch_up(self) -> None:
+        """Hand on what came while nobody read: it is older than what follows."""
+        if self._is_reading or self._core.failure is not None:
+            return
+        reads = iter(self._stream.receive_now, None)
+        try:
+            for data in islice(reads, _CATCH_UP_READS):
+                self._take(data)
+                if not data:
+                    break
+        except OSError as error:
+            self._take(b"", error)
+        self._changed.notify_all()
+
     def _break_off(self, reason: str) -> None:
-        with self._changed:
+        with self._lock:
             self._core.lose(ConnectionLost(f"the connection was given up: {reason}"))
             self._stream.close()
             self._changed.notify_all()
 
     def _read_until(self, done: Callable[[], bool], deadline: float | None) -> bool:
         """Read, or let another thread read, until *done*; tell whether it is."""
-        changed = self._changed
+        lock = self._lock
         while True:
-            with changed:
+            with lock:
                 if done():
                     return True
                 if self._is_reading:
                     left = None if deadline is None else deadline - time.monotonic()
                     if left is not None and left <= 0:
                         return False
-                    changed.wait(left)
+                    self._wait(None if left is None else min(left, TIMEOUT_MAX))
                     continue
                 self._is_reading = True
             data: bytes | None = None
@@ -428,13 +451,21 @@ class Client:
             except OSError as failure:
                 error = failure
             finally:
-                with changed:
+                with lock:
                     self._is_reading = False
                     if error is not None or data is not None:
                         self._take(data or b"", error)
-                    changed.notify_all()
+                    if self._waiting:
+                        self._changed.notify_all()
             if data is None and error is None:
                 return done()
+
+    def _wait(self, seconds: float | None) -> None:
+        self._waiting += 1
+        try:
+            self._changed.wait(seconds)
+        finally:
+            self._waiting -= 1
 
     def _take(self, data: bytes, error: OSError | None = None) -> None:
         """Hand on what was read; an empty *data* is the end."""
@@ -469,18 +500,7 @@ class BatchCall:
     def issue(self, core: ClientCore, batch: Sequence[BatchCommand]) -> bytes:
         """Return what to send; nothing is noted if one of them is no JSON."""
         self._first = core.last_id + 1
-        pieces: list[bytes] = []
-        try:
-            for command in batch:
-                if isinstance(command, str):
-                    pieces.append(core.issue(self, command))
-                else:
-                    pieces.append(core.issue(self, *command))
-        except LocalProtocolError:
-            for id_ in range(self._first, core.last_id + 1):
-                core.pending.pop(id_, None)
-            raise
-        return b"".join(pieces)
+        return core.issue_many(self, batch)
 
     def abandon(self, core: ClientCore) -> None:
         """Wait no more."""
@@ -536,7 +556,7 @@ class Subscription:
         client = self._client
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            with client._changed:  # noqa: SLF001 - one unit, two classes
+            with client._lock:  # noqa: SLF001 - one unit, two classes
                 event = self._buffer.take()
                 if event is not None:
                     return event
@@ -550,7 +570,7 @@ class Subscription:
 
     def close(self) -> None:
         """Take no more events; an iteration that waits ends."""
-        with self._client._changed:  # noqa: SLF001
+        with self._client._lock:  # noqa: SLF001
             self._buffer.is_closed = True
             if self._buffer in self._client._core.buffers:  # noqa: SLF001
                 self._client._core.buffers.remove(self._buffer)  # noqa: SLF001

@@ -8,7 +8,7 @@ the calls in their order.
 import enum
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -34,10 +34,14 @@ CONNECT_TIMEOUT: Final = 10.0
 MAX_IN_FLIGHT: Final = 65536
 """Calls without a reply, those given up included; a peer so far behind is gone."""
 
+MAX_NAMES: Final = 1024
+"""Names of commands that are kept encoded: more than QEMU has."""
+
 CAPABILITIES: Final = ("oob",)
 """What is enabled where it is offered."""
 
 logger = logging.getLogger("qmpx.client")
+logger.addHandler(logging.NullHandler())
 
 
 class Default(enum.Enum):
@@ -131,29 +135,49 @@ class ClientCore:
             LocalProtocolError: Too many calls wait, or the arguments are no JSON.
             QmpxError: The conversation is over, for this reason.
         """
-        if self.failure is not None:
-            raise self.failure
-        if len(self.pending) >= MAX_IN_FLIGHT:
-            message = f"{MAX_IN_FLIGHT} calls wait for replies; wait for some first"
-            raise LocalProtocolError(message)
-        member = b'{"exec-oob":%b' if out_of_band else b'{"execute":%b'
-        quoted = self._names.get(name)
-        if quoted is None:
-            quoted = encode_arguments(name)
-            if len(self._names) < 1024:
-                self._names[name] = quoted
+        self._require_room(1)
+        verb = b"exec-oob" if out_of_band else b"execute"
         id_ = self._next_id
-        if arguments:
-            text = encode_arguments(arguments)
-            if text[:1] != b"{":
-                message = f"the arguments of {name!r} are no object: {arguments!r}"
-                raise LocalProtocolError(message)
-            data = (member + b',"arguments":%b,"id":%d}\n') % (quoted, text, id_)
-        else:
-            data = (member + b',"id":%d}\n') % (quoted, id_)
+        data = self._spell(verb, name, arguments, id_)
         self._next_id = id_ + 1
         self.pending[id_] = waiter
         return data
+
+    def issue_many(self, waiter: Waiter, commands: Sequence[BatchCommand]) -> bytes:
+        """Do what `issue` does for many commands; if one fails none is noted."""
+        self._require_room(len(commands))
+        first = self._next_id
+        spell = self._spell
+        pieces = [
+            spell(b"execute", command, None, id_)
+            if isinstance(command, str)
+            else spell(b"execute", command[0], command[1], id_)
+            for id_, command in enumerate(commands, first)
+        ]
+        self._next_id = first + len(commands)
+        self.pending.update(dict.fromkeys(range(first, self._next_id), waiter))
+        return b"".join(pieces)
+
+    def _require_room(self, count: int) -> None:
+        if self.failure is not None:
+            raise self.failure
+        if len(self.pending) + count > MAX_IN_FLIGHT:
+            message = f"{MAX_IN_FLIGHT} calls wait for replies; wait for some first"
+            raise LocalProtocolError(message)
+
+    def _spell(self, verb: bytes, name: str, arguments: Arguments, id_: int) -> bytes:
+        quoted = self._names.get(name)
+        if quoted is None:
+            quoted = encode_arguments(name)
+            if len(self._names) < MAX_NAMES:
+                self._names[name] = quoted
+        if not arguments:
+            return b'{"%b":%b,"id":%d}\n' % (verb, quoted, id_)
+        text = encode_arguments(arguments)
+        if text[:1] != b"{":
+            message = f"the arguments of {name!r} are no object: {arguments!r}"
+            raise LocalProtocolError(message)
+        return b'{"%b":%b,"arguments":%b,"id":%d}\n' % (verb, quoted, text, id_)
 
     @property
     def last_id(self) -> int:
@@ -284,10 +308,18 @@ def encode_arguments(value: Any) -> bytes:
         message = f"JSON cannot hold {value!r}: {error}"
         raise LocalProtocolError(message) from error
     # msgspec writes null for what JSON has no number for.
-    if b"null" in text and _holds_no_number(value):
+    if _may_hold_no_number(value) and b"null" in text and _holds_no_number(value):
         message = f"JSON cannot hold an infinity or NaN: {value!r}"
         raise LocalProtocolError(message)
     return text
+
+
+def _may_hold_no_number(value: Any) -> bool:
+    """Whether a look at the text is worth while: seldom, and it may be long."""
+    return not isinstance(value, str) and not (
+        isinstance(value, dict)
+        and all(type(each) in (str, int, bool) for each in value.values())
+    )
 
 
 def _holds_no_number(value: Any) -> bool:
@@ -341,12 +373,13 @@ def read_batch(
     """
     values: list[Any] = []
     for message, name in zip(messages, names, strict=True):
-        try:
-            values.append(read_value(message, name))
-        except CommandError as error:
-            if not return_errors:
-                raise
-            values.append(error)
+        if message.returned is not UNSET:
+            values.append(_decode(message.returned))
+            continue
+        error = read_error(message, name)
+        if not return_errors or not isinstance(error, CommandError):
+            raise error
+        values.append(error)
     return values
 
 
@@ -368,5 +401,6 @@ def _outcome(message: ServerMessage) -> str:
 
 def closed_by_peer(in_flight: int) -> ConnectionLost:
     """Return the error for a connection that the peer has closed."""
-    waited = f" while {in_flight} calls waited" if in_flight else ""
+    calls = "1 call" if in_flight == 1 else f"{in_flight} calls"
+    waited = f" while {calls} waited" if in_flight else ""
     return ConnectionLost(f"the peer closed the connection{waited}")

@@ -17,7 +17,6 @@ description differs from that of 2010 both are declared.
 Sources: texts and classes as observed on QEMU 0.13 and 7.2.
 """
 
-import inspect
 from typing import Any, ClassVar, Self, dataclass_transform
 
 from qmpx.errors.exceptions import QmpxError
@@ -70,7 +69,7 @@ class CommandError(QmpxError):
             raise TypeError(message)
         cls.template = template
         cls.template_2010 = template if template_2010 is None else template_2010
-        cls.members = tuple(inspect.get_annotations(cls))
+        cls.members = tuple(cls.__annotations__)
         cls.catalogue[cls.__name__] = cls
 
     def __init__(self, **data: Any) -> None:
@@ -103,13 +102,13 @@ class CommandError(QmpxError):
         self, error_class: str, desc: str, data: dict[str, Any], command: str | None
     ) -> None:
         Exception.__init__(self, desc)
+        for name, value in data.items():
+            if name in self.members:
+                setattr(self, name, value)
         self.error_class: str = error_class
         self.desc: str = desc
         self.data: dict[str, Any] = data
         self.command: str | None = command
-        for name, value in data.items():
-            if name in self.members:
-                setattr(self, name, value)
 
     @property
     def desc_2010(self) -> str:

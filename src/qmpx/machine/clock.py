@@ -80,4 +80,4 @@ class VirtualClock:
             self._now = max(self._now, due)
             if planned.callback is not None:
                 planned.callback()
-        self._now = end
+        self._now = max(self._now, end)  # a callback may have let more time pass

@@ -3,24 +3,29 @@
 A handler that never waits then costs little more than a plain function: no task, no
 turn of the loop. While the first step runs, `asyncio.current_task` gives a stand-in,
 so that ``asyncio.timeout`` and task groups work; it passes on what it is told to the
-task that is made if the handler waits.
+task that is made if the handler waits. Both run in one context, which is the handler's
+own.
 
 Source: "Extending asyncio", task lifetime support, of Python's documentation.
 """
 
 import asyncio
 from collections.abc import Coroutine, Generator
-from typing import Any
+from contextvars import copy_context
+from typing import Any, Final
+
+_NAME: Final = "qmpx-command"
 
 
 class _FirstStep:
     """Stands in for the task of a coroutine that may never need one."""
 
-    __slots__ = ("__weakref__", "_cancelled", "task")
+    __slots__ = ("__weakref__", "_cancelled", "_name", "task")
 
     def __init__(self) -> None:
         self.task: asyncio.Task[Any] | None = None
         self._cancelled = 0
+        self._name = _NAME
 
     def cancel(self, msg: Any = None) -> bool:
         if self.task is not None:
@@ -31,20 +36,30 @@ class _FirstStep:
     def uncancel(self) -> int:
         if self.task is not None:
             return self.task.uncancel()
-        self._cancelled -= 1
+        self._cancelled = max(self._cancelled - 1, 0)
         return self._cancelled
 
     def cancelling(self) -> int:
         return self._cancelled if self.task is None else self.task.cancelling()
 
     def get_name(self) -> str:
-        return "qmpx-command"
+        return self._name if self.task is None else self.task.get_name()
+
+    def set_name(self, value: object) -> None:
+        if self.task is not None:
+            self.task.set_name(value)
+        self._name = str(value)
 
     def done(self) -> bool:
         return self.task is not None and self.task.done()
 
+    def cancelled(self) -> bool:
+        return self.task is not None and self.task.cancelled()
+
     def give(self, task: asyncio.Task[Any]) -> None:
         self.task = task
+        if self._name is not _NAME:
+            task.set_name(self._name)
         for _ in range(self._cancelled):
             task.cancel()
 
@@ -59,52 +74,62 @@ def start(
 
     Raises:
         StopIteration: It did not wait; the value is what it returned.
-        Exception: What it raised.
+        BaseException: What it raised.
     """
-    step: Any = _FirstStep()
+    step = _FirstStep()
+    context = copy_context()
     outer = asyncio.current_task(loop)
     if outer is not None:
-        asyncio._leave_task(loop, outer)  # noqa: SLF001
-    asyncio._enter_task(loop, step)  # noqa: SLF001
+        asyncio._leave_task(loop, outer)  # type: ignore[attr-defined]  # noqa: SLF001
+    asyncio._enter_task(loop, step)  # type: ignore[attr-defined]  # noqa: SLF001
     try:
-        awaited = coroutine.send(None)
+        awaited = context.run(coroutine.send, None)
     finally:
-        asyncio._leave_task(loop, step)  # noqa: SLF001
+        asyncio._leave_task(loop, step)  # type: ignore[attr-defined]  # noqa: SLF001
         if outer is not None:
-            asyncio._enter_task(loop, outer)  # noqa: SLF001
-    task = loop.create_task(_carry_on(coroutine, awaited), name="qmpx-command")
+            asyncio._enter_task(loop, outer)  # type: ignore[attr-defined]  # noqa: SLF001
+    task = loop.create_task(_Rest(coroutine, awaited), name=_NAME, context=context)
     step.give(task)
     return task
 
 
-async def _carry_on(coroutine: Coroutine[Any, Any, Any], awaited: Any) -> Any:
-    return await _Rest(coroutine, awaited)
+class _Rest(Coroutine[Any, Any, Any]):
+    """The rest of a coroutine that has already said what it waits for.
 
+    Whatever else is asked of it is asked of the coroutine: its frame, its name.
+    """
 
-class _Rest:
-    """The rest of a coroutine that has already said what it waits for."""
-
-    __slots__ = ("_awaited", "_coroutine")
+    __slots__ = ("_awaited", "_coroutine", "_is_fresh")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], awaited: Any) -> None:
         self._coroutine = coroutine
         self._awaited = awaited
+        self._is_fresh = True
 
-    def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, awaited = self._coroutine, self._awaited
-        while True:
-            try:
-                sent = yield awaited
-            except GeneratorExit:
-                coroutine.close()
-                raise
-            except BaseException as error:  # noqa: BLE001 - a cancellation, passed on
-                try:
-                    awaited = coroutine.throw(error)
-                except StopIteration as stop:
-                    return stop.value
-            else:
-                try:
-                    awaited = coroutine.send(sent)
-                except StopIteration as stop:
-                    return stop.value
+    def send(self, value: Any) -> Any:
+        if self._is_fresh:
+            return self._say()
+        return self._coroutine.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        # The task that is cancelled here has not been told yet what it waits for. It
+        # would cancel that, and wait for the outcome.
+        if self._is_fresh:
+            awaited = self._say()
+            if asyncio.isfuture(awaited) and awaited.cancel():
+                return awaited
+        return self._coroutine.throw(*error)
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def _say(self) -> Any:
+        self._is_fresh = False
+        awaited, self._awaited = self._awaited, None
+        return awaited
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._coroutine.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)

@@ -40,6 +40,7 @@ GRACE: Final = 10.0
 """Seconds that a closing server waits for commands that still run."""
 
 logger = logging.getLogger("qmpx.monitor")
+logger.addHandler(logging.NullHandler())
 
 
 def modern_error(error: CommandError) -> dict[str, Any]:
@@ -98,7 +99,7 @@ class Monitor:
         self.descriptor_sets = DescriptorSets()
         self.on_idle: Callable[[], None] | None = None
         self.is_stopping = False
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.tasks: dict[asyncio.Task[Any], Session] = {}
         self.servers: set[Server] = set()
         self.greeting = ServerSession(capabilities).greeting(self.version)
         self._show_error = show_error
@@ -147,11 +148,15 @@ class Monitor:
         body = None if data is None else encode(data)
         self._throttle.pass_on(name, data, event(name, body, self._clock()))
 
-    def encode_error(self, error: Exception) -> bytes:
+    def encode_error(self, error: BaseException) -> bytes:
         """Return an error as this monitor shows it; any exception has a form."""
         if not isinstance(error, CommandError):
             error = UndefinedError()
-        return encode(self._show_error(error))
+        try:
+            return encode(self._show_error(error))
+        except (TypeError, ValueError):  # a lone surrogate in its text, say
+            logger.exception("the error %r cannot be sent", error)
+            return encode(self._show_error(UndefinedError()))
 
     def serve(
         self,
@@ -243,13 +248,9 @@ class Monitor:
         self._holder = session
 
     def release(self, session: Session) -> None:
-        """Hold the others no longer; `let_go` tells them."""
+        """Let the others go on, in the order in which they came to wait."""
         if self._holder is session:
             self._holder = None
-
-    def let_go(self) -> None:
-        """Let sessions go on that were held, in the order of their coming."""
-        if self._holder is None and self._held:
             held, self._held = self._held, deque()
             for waiting in held:
                 waiting.advance()
@@ -318,6 +319,7 @@ class Server:
         self._listeners: dict[Listener, NamedDescriptors] = {}
         self._closed: asyncio.Future[None] | None = None
         self._grace: asyncio.TimerHandle | None = None
+        self._is_looking = False
 
     async def __aenter__(self) -> Self:
         self.monitor.attach(self)
@@ -375,18 +377,24 @@ class Server:
 
     def look(self) -> None:
         """Close if nothing is being answered any more."""
-        if not self.is_stopping or any(s.is_busy for s in self.sessions):
+        if not self.is_stopping or self._is_looking:
             return
+        if any(session.is_busy for session in self.sessions):
+            return
+        self._is_looking = True  # each session that closes comes here
         for session in list(self.sessions):
             if session.channel is not None:
                 session.channel.close()
+        self._is_looking = False
         if not self.sessions:
             self._close()
 
     def _cancel(self) -> None:
         """End what did not end in time."""
-        for task in self.monitor.tasks:
-            task.cancel()
+        is_last = len(self.monitor.servers) == 1
+        for task, session in self.monitor.tasks.items():
+            if is_last or session in self.sessions:
+                task.cancel()
         for session in list(self.sessions):
             if session.channel is not None:
                 session.channel.abort()

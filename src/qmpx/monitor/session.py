@@ -27,7 +27,14 @@ from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.transport.channel import Channel
 from qmpx.wire.framing import Item
 from qmpx.wire.messages import Command
-from qmpx.wire.server import Phase, Refused, ServerSession, failure, success
+from qmpx.wire.server import (
+    RETURN,
+    Phase,
+    Refused,
+    ServerSession,
+    end_of_reply,
+    failure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +48,13 @@ MAX_EVENTS: Final = 1024
 """Events kept for a client that does not read; then the oldest are dropped.
 
 At some 200 bytes each that is a fifth of a megabyte for a client that may never read.
+"""
+
+TURN: Final = 16
+"""Looks at what a client sent in one turn of the loop; then others have theirs.
+
+One is enough for a chunk of ordinary commands; for what must be read byte by byte each
+covers `qmpx.wire.framing.MAX_BYTES`.
 """
 
 FLUSH_SIZE: Final = 64 * 1024
@@ -58,7 +72,6 @@ class Session(SessionLike):
 
     Args:
         monitor: What it is a session of.
-        channel: The connection.
         named: The descriptors of its listener.
 
     Attributes:
@@ -224,6 +237,7 @@ class Session(SessionLike):
     def _run_items(self) -> bool:
         """Run what was read; tell whether more may be read."""
         reader = self.wire.reader
+        looks = 0
         while True:
             if not self._must_wait():
                 item = self._run_ordinary()
@@ -234,6 +248,10 @@ class Session(SessionLike):
             if item is _EXHAUSTED:
                 if not reader.unread:
                     return True
+                if looks == TURN:
+                    self.monitor.loop.call_soon(self.advance)
+                    return False
+                looks += 1
                 self._items = iter(reader.take())
             elif item is not None:
                 if self._must_wait():
@@ -268,11 +286,12 @@ class Session(SessionLike):
                     value = self._start(entry, item, value)
                     if value is _BUSY:
                         return None
-                reply = success(item.id, entry.encode(value))
-            except Exception as error:  # noqa: BLE001 - see _failure
-                reply = self._failure(item.id, error, entry.name)
-            out.append(reply)
-            size += len(reply)
+                text = entry.encode(value)
+                out += (RETURN, text, end_of_reply(item.id))
+            except BaseException as error:  # noqa: BLE001 - see _failure
+                text = self._failure(item.id, error, entry.name)
+                out.append(text)
+            size += len(text)
             if size >= FLUSH_SIZE:
                 self._size += size
                 return None
@@ -305,14 +324,18 @@ class Session(SessionLike):
     def _flush(self) -> None:
         out = self._out
         if out:
+            if self._events:
+                # They happened before: what was held back keeps its place.
+                out[:0] = self._events
+                self._events.clear()
             if self._channel is not None:
                 self._channel.write(b"".join(out) if len(out) > 1 else out[0])
             out.clear()
             self._size = 0
 
-    def _put(self, message: bytes) -> None:
-        self._out.append(message)
-        self._size += len(message)
+    def _put(self, *pieces: bytes) -> None:
+        self._out += pieces
+        self._size += sum(map(len, pieces))
 
     def _run(self, item: Item) -> None:
         """Run one command of any kind; its reply, if it is not delayed, is put out."""
@@ -336,10 +359,9 @@ class Session(SessionLike):
                 value = self._start(entry, command, value)
                 if value is _BUSY:
                     return
-            reply = success(command.id, entry.encode(value))
-        except Exception as error:  # noqa: BLE001 - see _failure
-            reply = self._failure(command.id, error, name)
-        self._put(reply)
+            self._put(RETURN, entry.encode(value), end_of_reply(command.id))
+        except BaseException as error:  # noqa: BLE001 - see _failure
+            self._put(self._failure(command.id, error, name))
 
     def _start(self, entry: Entry, command: Command, coroutine: Any) -> Any:
         """Return what an asynchronous handler returned, or `_BUSY` if it waits."""
@@ -351,33 +373,44 @@ class Session(SessionLike):
             _Delayed(self, entry, command).await_(task)
         return _BUSY
 
-    def _failure(self, id_: Any, error: Exception, name: str = "") -> bytes:
+    def _failure(self, id_: Any, error: BaseException, name: str = "") -> bytes:
         """Return the reply to a command that failed.
 
         Anything that a handler raises becomes a reply: a defect of one handler must
         not end the session. What is no `CommandError` is a defect, and is logged.
+
+        Raises:
+            KeyboardInterrupt, SystemExit: These are meant for the whole program.
         """
-        if not isinstance(error, CommandError):
+        if isinstance(error, asyncio.CancelledError):
+            error = GenericError(f"The command {name} was cancelled")
+        elif isinstance(error, (KeyboardInterrupt, SystemExit)):
+            raise error
+        elif not isinstance(error, CommandError):
             logger.error("command %s failed", name, exc_info=error)
         return failure(id_, self.monitor.encode_error(error))
 
     def finish(
-        self, delayed: "_Delayed", outcome: Any, error: Exception | None
+        self, delayed: "_Delayed", outcome: Any, error: BaseException | None
     ) -> None:
         """Send a delayed reply, and go on with what waited for it."""
-        self._delayed -= 1
         id_, entry = delayed.command.id, delayed.entry
+        reply: tuple[bytes, ...]
         try:
             if error is not None:
                 raise error
-            reply = success(id_, entry.encode(outcome))
-        except Exception as failed:  # noqa: BLE001 - see _failure
-            reply = self._failure(id_, failed, entry.name)
-        if self._channel is None:
-            return
-        self._put(reply)
+            reply = (RETURN, entry.encode(outcome), end_of_reply(id_))
+        except BaseException as failed:  # noqa: BLE001 - see _failure
+            reply = (self._failure(id_, failed, entry.name),)
+        if self._channel is not None:
+            self._put(*reply)
         if delayed.is_in_band:
             self._task = None
+            if entry.holds_monitor:
+                # The others first: each has its turn, however much this one asks.
+                self._flush()
+                self.monitor.release(self)
+        self._delayed -= 1
         self.advance()
 
     def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any]) -> None:
@@ -404,27 +437,20 @@ class _Delayed:
         return self.command.exec_oob is UNSET
 
     def await_(self, task: asyncio.Task[Any]) -> None:
-        self.session.monitor.tasks.add(task)
+        self.session.monitor.tasks[task] = self.session
         self.session.wait_for(self, task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         session, monitor = self.session, self.session.monitor
-        monitor.tasks.discard(task)
+        del monitor.tasks[task]
         outcome: Any = None
-        error: Exception | None = None
+        error: BaseException | None = None
         if task.cancelled():
-            error = GenericError(f"The command {self.entry.name} was cancelled")
-        elif (raised := task.exception()) is None:
+            error = asyncio.CancelledError()
+        elif (error := task.exception()) is None:
             outcome = task.result()
-        elif isinstance(raised, Exception):
-            error = raised
-        else:
-            raise raised
-        if self.is_in_band and self.entry.holds_monitor:
-            monitor.release(session)
         session.finish(self, outcome, error)
-        monitor.let_go()
         if monitor.is_stopping:
             monitor.session_advanced()
 

@@ -98,6 +98,8 @@ def check_for(annotation: Any) -> Check:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return _check_for_enum(tuple(member.value for member in annotation))
     if isinstance(annotation, type) and issubclass(annotation, Struct):
+        if _is_tagged(annotation):
+            return _check_for_union([annotation])
         return check_for_members(struct_members(annotation))
     message = f"{annotation!r} has no equivalent in a schema"
     raise TypeError(message)
@@ -156,16 +158,21 @@ def _refuse_unknown(value: Mapping[str, Any], path: str, known: set[str]) -> Non
             raise InvalidParameter(name=full)
 
 
+def _is_tagged(annotation: Any) -> bool:
+    config = getattr(annotation, "__struct_config__", None)
+    return config is not None and config.tag is not None
+
+
 def _check_for_union(members: list[Any]) -> Check:
-    if len(members) == 1:
+    if len(members) == 1 and not _is_tagged(members[0]):
         return check_for(members[0])
     branches: dict[str, list[Member]] = {}
     tag_name = ""
     for member in members:
-        config = getattr(member, "__struct_config__", None)
-        if config is None or config.tag is None:
+        if not _is_tagged(member):
             message = f"a union needs tagged Structs; {member!r} is none"
             raise TypeError(message)
+        config = member.__struct_config__
         tag_name = config.tag_field
         branches[config.tag] = struct_members(member)
     check_tag = _check_for_enum(tuple(branches))
@@ -239,6 +246,10 @@ def _check_for_list(check: Check) -> Check:
 
 
 def _check_for_enum(values: tuple[Any, ...]) -> Check:
+    if not all(isinstance(value, str) for value in values):
+        message = f"an enum needs strings; {values!r} are none"
+        raise TypeError(message)
+
     def check_enum(value: Any, path: str) -> None:
         _check_string(value, path)
         if value not in values:

@@ -11,7 +11,6 @@ refusals as QEMU does, and how the returned value is encoded.
 
 import enum
 import inspect
-import json
 import types
 from collections.abc import Callable
 from typing import (
@@ -39,7 +38,7 @@ from qmpx.qapi.check import (
     wire_name,
 )
 from qmpx.wire.encode import encode
-from qmpx.wire.parser import read_number
+from qmpx.wire.framing import read_json
 
 _INT64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 
@@ -65,7 +64,11 @@ class Signature:
         "_boxed",
         "_check",
         "_decode",
+        "_is_lax",
+        "_last_text",
+        "_last_value",
         "_names",
+        "_returns_constants",
         "is_async",
         "may_return_doubles",
         "members",
@@ -112,17 +115,20 @@ class Signature:
                 if self._boxed is None
                 else check_for(self.members[0].annotation)
             )
-        except TypeError as error:
+            self._decode = msgspec.json.Decoder(
+                _arguments(fields, rename) if self._boxed is None else fields[0][1]
+            ).decode
+        except (TypeError, ValueError) as error:
             message = f"{name}: {error}"
             raise TypeError(message) from None
-        if self._boxed is not None:
-            self._decode = msgspec.json.Decoder(fields[0][1]).decode
-        else:
-            self._decode = msgspec.json.Decoder(_arguments(fields, rename)).decode
+        self._is_lax = any(_decodes_laxly(m.annotation) for m in self.members)
         self._names = rename
         self.returns = hints.get("return", Any)
         self.is_async = inspect.iscoroutinefunction(handler)
         self.may_return_doubles = _may_hold_doubles(self.returns, set())
+        self._returns_constants = _is_constant(self.returns)
+        self._last_value: Any = None
+        self._last_text = b"{}"
 
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
         """Return the handler's keywords.
@@ -135,10 +141,13 @@ class Signature:
         """
         if not self._names and arguments is UNSET:
             return {}
+        text = b"{}" if arguments is UNSET else arguments
+        if self._is_lax:
+            self._check(read_json(bytes(text)), "")
         try:
-            struct = self._decode(b"{}" if arguments is UNSET else arguments)
+            struct = self._decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._explain(arguments, error) from None
+            raise self._explain(bytes(text), error) from None
         if self._boxed is not None:
             return {self._boxed: struct}
         return {
@@ -147,25 +156,29 @@ class Signature:
             if (value := getattr(struct, name)) is not UNSET
         }
 
-    def _explain(self, arguments: Raw | UnsetType, error: Exception) -> Exception:
+    def _explain(self, text: bytes, error: Exception) -> Exception:
         """Return what QEMU says of arguments that could not be decoded."""
-        parsed = json.loads(
-            b"{}" if arguments is UNSET else bytes(arguments),
-            parse_int=lambda digits: read_number(digits.encode(), is_integer=True),
-        )
         try:
-            self._check(parsed, "")
+            self._check(read_json(text), "")
         except CommandError as refusal:
             return refusal
         return GenericError(f"Arguments cannot be read: {error}")
 
     def encode(self, value: Any) -> bytes:
-        """Return what the handler returned in wire form; ``None`` is ``{}``."""
+        """Return what the handler returned in wire form; ``None`` is ``{}``.
+
+        A value that cannot change is not encoded again when it is returned again.
+        """
         if value is None:
             return b"{}"
+        if value is self._last_value:
+            return self._last_text
         if type(value) is Encoded:
             return value.text
-        return encode(value, may_hold_doubles=self.may_return_doubles)
+        text = encode(value, may_hold_doubles=self.may_return_doubles)
+        if self._returns_constants:
+            self._last_value, self._last_text = value, text
+        return text
 
 
 def _arguments(fields: list[Any], rename: dict[str, str]) -> type[Struct]:
@@ -214,6 +227,19 @@ def _narrow(annotation: Any) -> Any:
     return annotation
 
 
+def _decodes_laxly(annotation: Any) -> bool:
+    """Whether the decoder takes more than the check does.
+
+    That is so for sizes, which may not pass 64 bits, and for what is in a Struct.
+    """
+    if isinstance(annotation, type) and issubclass(annotation, Struct):
+        return True
+    args = get_args(annotation)
+    if get_origin(annotation) is Annotated:
+        return "uint64" in args or _decodes_laxly(args[0])
+    return any(_decodes_laxly(arg) for arg in args)
+
+
 def _may_hold_doubles(annotation: Any, seen: set[Any]) -> bool:
     """Whether a value of this type might hold a double somewhere."""
     if annotation in (str, int, bool, None, types.NoneType, bytes, Encoded):
@@ -224,7 +250,9 @@ def _may_hold_doubles(annotation: Any, seen: set[Any]) -> bool:
     if origin is Annotated:
         return _may_hold_doubles(args[0], seen)
     if origin in (list, dict, tuple, Union, types.UnionType):
-        return any(_may_hold_doubles(a, seen) for a in args if a is not Ellipsis)
+        return not args or any(
+            _may_hold_doubles(a, seen) for a in args if a is not Ellipsis
+        )
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return False
     if isinstance(annotation, type) and (
@@ -235,3 +263,19 @@ def _may_hold_doubles(annotation: Any, seen: set[Any]) -> bool:
         hints = get_type_hints(annotation, include_extras=True)
         return any(_may_hold_doubles(h, seen | {annotation}) for h in hints.values())
     return annotation is not UnsetType
+
+
+def _is_constant(annotation: Any) -> bool:
+    """Whether values of this type never change: frozen Structs of scalars."""
+    if not (isinstance(annotation, type) and issubclass(annotation, Struct)):
+        return False
+    hints = get_type_hints(annotation).values()
+    return annotation.__struct_config__.frozen and all(map(_is_scalar, hints))
+
+
+def _is_scalar(annotation: Any) -> bool:
+    is_union = get_origin(annotation) in (Union, types.UnionType)
+    return {*(get_args(annotation) if is_union else (annotation,))} <= _SCALARS
+
+
+_SCALARS = {str, int, bool, float, types.NoneType}

@@ -15,8 +15,12 @@ import os
 import socket
 from typing import Final, Protocol
 
-READ_SIZE: Final = 64 * 1024
-"""Most bytes of one read: what one client can make us look at before others' turn."""
+READ_SIZE: Final = 32 * 1024
+"""Most bytes of one read: what one client can make us look at before others' turn.
+
+Short commands take some fifteen times their size once decoded, so this is also what
+keeps a client that never reads below half a megabyte.
+"""
 
 HIGH_WATER: Final = 64 * 1024
 """Unsent bytes from which a channel counts as congested: about one socket buffer."""

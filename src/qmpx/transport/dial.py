@@ -5,7 +5,6 @@ have a full queue: with *wait* these are tried again, on one connection at a tim
 an abandoned one would stay in the queue and keep the next client out.
 """
 
-import asyncio
 import errno
 import os
 import socket
@@ -26,6 +25,9 @@ from qmpx.transport.stdio import stdio_socket
 
 PAUSE: Final = 0.02
 """Seconds between two tries: a starting QEMU takes some tens of milliseconds."""
+
+LONGEST: Final = 86400.0
+"""Seconds after which the longest try ends; no kernel has that much patience."""
 
 _STARTING: Final = (
     errno.ENOENT,
@@ -59,7 +61,7 @@ class Attempts:
     ) -> None:
         now = time.monotonic()
         self.address = address
-        self.deadline = now + timeout
+        self.deadline = now + min(timeout, LONGEST)
         self._wait_until = now + wait
         self._alive = alive
 
@@ -127,6 +129,8 @@ async def dial_async(
 
     Cancelling it leaves nothing behind.
     """
+    import asyncio  # when needed: the blocking client does without
+
     attempts = Attempts(address, timeout, wait, alive)
     while True:
         try:
@@ -191,6 +195,8 @@ def _first(choices: Any) -> socket.socket:
 async def _connect_async(address: Address) -> socket.socket:
     if not isinstance(address, (TcpAddress, VsockAddress)):
         return _connect(address, 0.0)
+    import asyncio
+
     loop = asyncio.get_running_loop()
     if isinstance(address, VsockAddress):
         places: list[tuple[int, Any]] = [(socket.AF_VSOCK, tuple(address))]

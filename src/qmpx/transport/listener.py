@@ -88,6 +88,9 @@ class Listener:
             self.close()
             message = f"cannot listen on {address}: {error.strerror or error}"
             raise AddressError(message) from error
+        except BaseException:
+            self.close()
+            raise
 
     def start(self) -> None:
         """Take in connections from now on."""

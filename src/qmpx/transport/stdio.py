@@ -4,12 +4,15 @@ The two may be pipes, a terminal or files, and not all of these can be waited fo
 event loop. Two threads carry the bytes between them and a pair of sockets, which can.
 """
 
+import atexit
 import contextlib
 import os
 import socket
 import threading
 
 _PIECE = 64 * 1024  # one read; the socket pair's own buffer holds back the rest
+
+_LINGER = 5.0  # seconds that the end of the program waits for whoever reads our output
 
 
 def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
@@ -36,5 +39,14 @@ def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
             theirs.shutdown(socket.SHUT_RD)
 
     threading.Thread(target=carry_in, name="qmpx-stdin", daemon=True).start()
-    threading.Thread(target=carry_out, name="qmpx-stdout", daemon=True).start()
+    out = threading.Thread(target=carry_out, name="qmpx-stdout", daemon=True)
+    out.start()
+
+    def finish() -> None:
+        # Without this the end of the program would cut off what is on its way.
+        with contextlib.suppress(OSError):
+            theirs.shutdown(socket.SHUT_RD)
+        out.join(_LINGER)
+
+    atexit.register(finish)
     return ours

@@ -14,10 +14,10 @@ import sys
 import time
 from typing import Final
 
-READ_SIZE: Final = 256 * 1024
-"""Most bytes of one read: a whole schema reply."""
+READ_SIZE: Final = 64 * 1024
+"""Most bytes of one read; memory for much more is mapped and unmapped each time."""
 
-_FOREVER: Final = 3600.0  # seconds; a wait without a deadline is taken up again
+_FOREVER: Final = 3600.0  # seconds; a wait beyond that is taken up again
 _KERNEL_KEEPS_TIME: Final = sys.platform != "win32"
 
 
@@ -49,7 +49,9 @@ class Stream:
             OSError: The connection broke.
         """
         while True:
-            left = _FOREVER if deadline is None else deadline - time.monotonic()
+            left = _FOREVER
+            if deadline is not None:
+                left = min(deadline - time.monotonic(), _FOREVER)
             if left <= 0:
                 return None
             # Set anew if it would wake us too late, or far too often.
@@ -59,6 +61,19 @@ class Stream:
                 return self.sock.recv(READ_SIZE)
             except (BlockingIOError, TimeoutError):
                 continue
+
+    def receive_now(self) -> bytes | None:
+        """Return what has come already, ``b""`` at the end, ``None`` if nothing has.
+
+        Raises:
+            OSError: The connection broke.
+        """
+        if not _KERNEL_KEEPS_TIME:
+            return None  # there is no such read there; what comes later is not lost
+        try:
+            return self.sock.recv(READ_SIZE, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return None
 
     def send(self, data: bytes | memoryview, fds: list[int] | None = None) -> int:
         """Send what the kernel takes now, and return how many bytes that is.
@@ -87,9 +102,17 @@ class Stream:
             deadline: As for `receive`; the wait ends then in any case.
             or_readable: Whether to end the wait when there is something to read.
         """
-        left = _FOREVER if deadline is None else max(deadline - time.monotonic(), 0.0)
-        wanted = [self.sock] if or_readable else []
-        readable, _, _ = select.select(wanted, [self.sock], [], left)
+        left = _FOREVER
+        if deadline is not None:
+            left = min(max(deadline - time.monotonic(), 0.0), _FOREVER)
+        if _KERNEL_KEEPS_TIME:
+            poller = select.poll()  # select() takes no descriptor beyond 1023
+            wanted = select.POLLIN if or_readable else 0
+            poller.register(self.sock, select.POLLOUT | wanted)
+            (found,) = poller.poll(left * 1000) or [(0, 0)]
+            return or_readable and bool(found[1] & ~select.POLLOUT)
+        readers = [self.sock] if or_readable else []
+        readable, _, _ = select.select(readers, [self.sock], [], left)
         return bool(readable)
 
     def _arm(self, seconds: float) -> None:

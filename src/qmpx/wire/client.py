@@ -22,7 +22,12 @@ MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
 
 _decode: Final = msgspec.json.Decoder(ServerMessage).decode_lines
 _TRUNCATED: Final = "Input data was truncated"
-_CLOSING: Final = re.compile(rb"\n\}[ \t]*\r?\n")
+_NO_MESSAGES: Final = (
+    msgspec.DecodeError,  # ValidationError is one
+    UnicodeDecodeError,
+    RecursionError,
+)
+_CLOSING: Final = re.compile(rb"\n\}[ \t]*\r?(?=\n)")
 
 
 class MessageReader:
@@ -46,7 +51,7 @@ class MessageReader:
         Raises:
             RemoteProtocolError: They are no messages. Nothing more can be read.
         """
-        if not self._buffer and data[-1] == 0x0A and not self._is_pretty:
+        if not self._buffer and data.endswith(b"\n") and not self._is_pretty:
             self._ends_lines = True
             messages = self._try(data)
             if messages is not None:
@@ -81,7 +86,7 @@ class MessageReader:
         if self._is_pretty:
             # The last line that begins with the closing bracket.
             ends = [m.end() for m in _CLOSING.finditer(buffer, max(searched - 4, 0))]
-            return ends[-1] if ends else 0
+            return ends[-1] + 1 if ends else 0
         end = buffer.rfind(b"\n", searched) + 1
         if end:
             self._ends_lines = True
@@ -94,28 +99,33 @@ class MessageReader:
         """Return the messages in *text*; ``None`` if it is cut off."""
         try:
             return _decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except _NO_MESSAGES as error:
+            if b"\\ud" in text or b"\\uD" in text:
+                # A lone surrogate, as old servers send it, is no JSON for msgspec.
+                return _without_surrogates(text)
             if str(error) != _TRUNCATED:
                 raise _refuse(text, error) from error
-        if b"\\ud" in text or b"\\uD" in text:
-            # A lone surrogate, as old servers send it, is called a cut, too.
-            return _without_surrogates(text)
         return None
 
 
 def _without_surrogates(text: bytes) -> list[ServerMessage] | None:
+    """Return the messages with a "?" for each lone surrogate; ``None`` if cut off."""
     decoder = json.JSONDecoder()
     rest = text.decode("utf-8", "replace").strip()
     values: list[Any] = []
-    while rest:
-        try:
+    try:
+        while rest:
             value, end = decoder.raw_decode(rest)
-        except (ValueError, RecursionError):
+            values.append(value)
+            rest = rest[end:].lstrip()
+        mended = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
+        return _decode(mended.encode("utf-8", "replace"))
+    except json.JSONDecodeError as error:
+        if error.pos == len(rest) or error.msg.startswith("Unterminated string"):
             return None
-        values.append(value)
-        rest = rest[end:].lstrip()
-    mended = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
-    return _decode(mended.encode("utf-8", "replace"))
+        raise _refuse(text, error) from error
+    except (ValueError, RecursionError) as error:
+        raise _refuse(text, error) from error
 
 
 def _refuse(text: bytes, error: Exception) -> RemoteProtocolError:

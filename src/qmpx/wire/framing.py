@@ -23,10 +23,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw
 
-from qmpx.wire.encode import encode_exactly
+from qmpx.wire.encode import encode_exactly, encode_plainly
 from qmpx.wire.lexer import Lexer
 from qmpx.wire.messages import Command
-from qmpx.wire.parser import MAX_NESTING, Limits, Malformed, Parsed, Parser
+from qmpx.wire.parser import Limits, Malformed, Parsed, Parser
 
 Item = Command | Parsed | Malformed
 
@@ -35,6 +35,9 @@ MAX_ITEMS: Final = 64
 
 A chunk of garbage is an error for each byte; the taker decides when to go on.
 """
+
+MAX_BYTES: Final = 4 * 1024
+"""Most bytes that the faithful path looks at at once: some milliseconds' work."""
 
 _decode_commands: Final = msgspec.json.Decoder(Command).decode_lines
 _decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -53,10 +56,20 @@ class CommandReader:
         limits: What one unfinished message may come to.
     """
 
-    __slots__ = ("_data", "_lexer", "_limits", "_parser", "_position", "_try_plain")
+    __slots__ = (
+        "_data",
+        "_lexer",
+        "_limits",
+        "_max_plain",
+        "_parser",
+        "_position",
+        "_try_plain",
+    )
 
     def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
         self._limits = limits
+        # So much text passes no limit, but perhaps that on nesting.
+        self._max_plain = min(limits.token_size - 1, limits.token_count)
         self._data = b""
         self._position = 0
         self._try_plain = True
@@ -101,7 +114,7 @@ class CommandReader:
             if end == 0:
                 return []
             text = text[:end]
-        if not text.isascii():
+        if len(text) > self._max_plain or not text.isascii():
             return []
         escapes = 0x5C in text
         if (escapes and b"\\u" in text) or _ZERO_EXPONENT.search(text):
@@ -110,14 +123,14 @@ class CommandReader:
             commands = _decode_commands(text)
         except _NOT_PLAIN:
             return []
-        if not commands or _nests_deep(text, len(commands)):
+        if not commands or _nests_deep(text, len(commands), self._limits.nesting):
             return []
         if _repeats_members(text, commands):
             return []
         if escapes or 0x7F in text:
             for command in commands:
                 if command.id is not UNSET:
-                    command.id = Raw(respell(bytes(command.id)))
+                    command.id = Raw(encode_plainly(read_json(bytes(command.id))))
         self._position += len(text)
         return commands
 
@@ -127,6 +140,8 @@ class CommandReader:
             self._parser = Parser(self._limits)
         next_token, push = self._lexer.next_token, self._parser.push
         data, position = self._data, self._position
+        if len(data) - position > MAX_BYTES:
+            data = data[: position + MAX_BYTES]
         items: list[Item] = []
         while position < len(data):
             token, position = next_token(data, position)
@@ -141,11 +156,11 @@ class CommandReader:
         return items
 
 
-def _nests_deep(text: bytes, commands: int) -> bool:
+def _nests_deep(text: bytes, commands: int, nesting: int) -> bool:
     """Whether some command of *text* might pass the limit on nesting."""
-    if len(text) <= MAX_NESTING:
+    if len(text) <= nesting:
         return False
-    return text.count(b"[") + text.count(b"{") - commands >= MAX_NESTING
+    return text.count(b"[") + text.count(b"{") - commands >= nesting
 
 
 def _repeats_members(text: bytes, commands: list[Command]) -> bool:
@@ -202,13 +217,23 @@ def spell_id(raw: Raw) -> bytes:
 
 def respell(text: bytes) -> bytes:
     """Return valid JSON in QEMU's spelling, with the limits of its numbers."""
-    lexer, parser = Lexer(), Parser(Limits())
+    return encode_exactly(read_json(text))
+
+
+def read_json(text: bytes) -> Any:
+    """Return what valid JSON stands for in QEMU, however deep it is nested.
+
+    Raises:
+        ValueError: It is not valid for QEMU.
+    """
+    text += b" "  # which ends a bare number
+    size = len(text)
+    lexer, parser = Lexer(size), Parser(Limits(size + 1, size, size))
     position, item = 0, None
     while not isinstance(item, Parsed):
-        # The blank ends a bare number.
-        token, position = lexer.next_token(text + b" ", position)
+        token, position = lexer.next_token(text, position)
         if token is None or isinstance(item, Malformed):
-            message = f"cannot respell {text!r}: {item}"
+            message = f"cannot read {text!r}: {item}"
             raise ValueError(message)
         item = parser.push(token)
-    return encode_exactly(item.value)
+    return item.value

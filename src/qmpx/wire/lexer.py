@@ -203,24 +203,25 @@ class Lexer:
         if self._state is _State.START and (whole := _WHOLE.match(data, position)):
             group = whole.lastindex or 0
             token = Token(_KINDS[group - 1], whole[group])
-            return token, whole.end()
+            if len(token.text) <= self._max_token_size:
+                return token, whole.end()
         return self._step(data, position)
 
     def _step(self, data: bytes, position: int) -> tuple[Token | None, int]:
         end = len(data)
         state, token = self._state, self._token
         while position < end:
+            if len(token) > self._max_token_size:
+                self._state = _State.START
+                return self._take(Kind.OVERSIZED), position
             if run := _RUN.get(state):
                 room = position + self._max_token_size + 1 - len(token)
                 stop = run.match(data, position, room).end()  # type: ignore[union-attr]
                 if state not in (_State.START, _State.RECOVERY):
                     token += data[position:stop]
                 position = stop
-                if len(token) > self._max_token_size:
-                    self._state = _State.START
-                    return self._take(Kind.OVERSIZED), position
-                if position == end:
-                    break
+                if len(token) > self._max_token_size or position == end:
+                    continue
             move = _TABLE[state][data[position]]
             if move.consumes:
                 token.append(data[position])

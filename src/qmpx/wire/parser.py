@@ -12,7 +12,6 @@ Source: observed on QEMU 7.2; the limits are its own.
 """
 
 import enum
-import math
 from typing import Any, Final, NamedTuple
 
 from qmpx.wire.lexer import MAX_TOKEN_SIZE, Kind, Token
@@ -23,6 +22,8 @@ MAX_TOKEN_COUNT: Final = 2 * 1024 * 1024
 
 MAX_NESTING: Final = 1024
 """Most brackets open at once, of both kinds together (QEMU's figure)."""
+
+_MAX_FAULT: Final = 1023  # QEMU words a fault in a buffer of 1024 bytes
 
 _INT64_MIN: Final = -(2**63)
 _UINT64_MAX: Final = 2**64 - 1
@@ -61,6 +62,9 @@ class Malformed(NamedTuple):
 
 class _Expect(enum.Enum):
     """What may come next; where a value may come, a fault reads "expecting value"."""
+
+    # Members are singletons: the interpreter's own hash does, and is quicker.
+    __hash__ = object.__hash__
 
     FIRST_ITEM = enum.auto()
     ITEM = enum.auto()
@@ -140,15 +144,16 @@ class Parser:
         fault_text = self._fault
         self._reset()
         if fault_text is not None:
-            return Malformed(f"JSON parse error, {fault_text}")
+            return Malformed(f"JSON parse error, {fault_text[:_MAX_FAULT]}")
         return Parsed(value)
 
     def _refuse(self, token: Token) -> Malformed | None:
         """Count the token; return what stops the message at once."""
         kind, text = token
         if kind is Kind.PUNCTUATION:
-            self._braces += (text == b"{") - (text == b"}")
-            self._brackets += (text == b"[") - (text == b"]")
+            braces, brackets = _OPENS[text]
+            self._braces += braces
+            self._brackets += brackets
         elif kind is Kind.ERROR:
             return Malformed(f"JSON parse error, stray '{read_text(text)}'")
         if self._size + len(text) + 1 > self._limits.token_size:
@@ -216,6 +221,14 @@ class Parser:
         return None
 
 
+_OPENS: Final = {
+    b"{": (1, 0),
+    b"}": (-1, 0),
+    b"[": (0, 1),
+    b"]": (0, -1),
+    b",": (0, 0),
+    b":": (0, 0),
+}
 _CLOSING: Final = {
     (b"}", _Expect.FIRST_KEY),
     (b"}", _Expect.AFTER_MEMBER),
@@ -262,7 +275,4 @@ def read_number(text: bytes, *, is_integer: bool) -> int | float:
         number = int(text)
         if _INT64_MIN <= number <= _UINT64_MAX:
             return number
-    try:
-        return float(text)
-    except OverflowError:
-        return -math.inf if text.startswith(b"-") else math.inf
+    return float(text)

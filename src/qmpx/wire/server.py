@@ -9,7 +9,7 @@ this, in a loop::
         for item in items:
             command = session.admit(item)      # a Command, or Refused
             ...
-            write(success(command.id, encoded_value))
+            write(RETURN + encoded_value + end_of_reply(command.id))
 
 Source: QMP specification, sections 2 and 3, and observations of QEMU 7.2 where it is
 silent (the order of the checks, the texts).
@@ -31,7 +31,7 @@ from qmpx.errors import (
     QMPBadInputObjectMember,
     QMPExtraInputObjectMember,
 )
-from qmpx.wire.encode import encode, encode_exactly, encode_plainly, encode_string
+from qmpx.wire.encode import encode, encode_plainly, encode_string
 from qmpx.wire.framing import CommandReader, Item, spell_id
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Limits, Malformed, Parsed
@@ -202,16 +202,19 @@ class ServerSession:
         return None
 
 
-def success(id_: Id, value: bytes) -> bytes:
-    """Return the reply to a command that was done.
+RETURN: Final = b'{"return": '
+"""How the reply to a command that was done begins; then comes what it returned."""
+
+
+def end_of_reply(id_: Id) -> bytes:
+    """Return what comes behind the returned value.
+
+    A reply is sent in these three pieces, so that a large value is not copied.
 
     Args:
         id_: The command's id.
-        value: What it returned, encoded.
     """
-    if id_ is UNSET:
-        return b'{"return": %b}\r\n' % value
-    return b'{"return": %b, "id": %b}\r\n' % (value, spell_id(id_))
+    return b"}\r\n" if id_ is UNSET else b', "id": %b}\r\n' % spell_id(id_)
 
 
 def failure(id_: Id, body: bytes) -> bytes:
@@ -247,7 +250,7 @@ def _read_object(value: Any) -> Command | Refused:
     """Return the command that a value of QEMU's dialect stands for, in plain JSON."""
     if not isinstance(value, dict):
         return Refused(QMPBadInputObject(expected="object"), UNSET)
-    id_: Id = Raw(encode_exactly(value["id"])) if "id" in value else UNSET
+    id_: Id = Raw(encode_plainly(value["id"])) if "id" in value else UNSET
     command = Command(id=id_)
     for name, member in value.items():
         match name, member:

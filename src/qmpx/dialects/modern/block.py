@@ -1,6 +1,6 @@
 """Block devices: what is in the drives, trays, media, sizes."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from qmpx.errors import DeviceNotFound, GenericError, InvalidParameterValue
 from qmpx.machine import Drive, Machine, Medium
@@ -8,6 +8,9 @@ from qmpx.monitor import CommandRegistry
 from qmpx.qapi import WireName
 
 commands = CommandRegistry()
+
+SECTOR: Final = 512
+"""Bytes that sizes of images are rounded up to."""
 
 
 @commands.command("query-block")
@@ -23,11 +26,11 @@ def _block_info(drive: Drive) -> dict[str, Any]:
         "type": "unknown",
         "locked": drive.is_locked,
         "removable": drive.removable,
+        "io-status": "ok",
     }
     if drive.has_tray:
         info["tray_open"] = drive.is_tray_open
     if drive.medium is not None:
-        info["io-status"] = "ok"
         info["inserted"] = _inserted(drive.medium)
     return info
 
@@ -114,20 +117,26 @@ def block_resize(
     size: int,
 ) -> None:
     """Change the size of an image."""
-    for drive in machine.drives.values():
-        medium = drive.medium
-        if medium is not None and (
-            drive.device == device or (node_name and medium.node_name == node_name)
-        ):
-            break
-    else:
-        message = (
-            f"Cannot find device='{device or ''}' nor node-name='{node_name or ''}'"
-        )
-        raise GenericError(message)
+    medium = _medium(machine, device or "", node_name or "")
     if size < 0:
         raise InvalidParameterValue(name="size", expected="a >0 size")
     if medium.read_only:
         message = "Cannot resize read-only node"
         raise GenericError(message)
-    medium.size = size
+    medium.size = -(-size // SECTOR) * SECTOR
+
+
+def _medium(machine: Machine, device: str, node_name: str) -> Medium:
+    """Return what is in the drive of that name, or else the node of that name."""
+    if device in machine.drives:
+        medium = machine.drives[device].medium
+        if medium is None:
+            message = f"Device '{device}' has no medium"
+            raise GenericError(message)
+        return medium
+    for drive in machine.drives.values():
+        medium = drive.medium
+        if medium is not None and node_name and medium.node_name == node_name:
+            return medium
+    message = f"Cannot find device='{device}' nor node-name='{node_name}'"
+    raise GenericError(message)

@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
-import binascii
+import errno
 import os
+import re
 import stat
 from typing import Annotated, Any, Final, Literal
 
@@ -14,11 +15,14 @@ from qmpx.machine import Machine
 from qmpx.machine.objects import IOThread, MemoryBackend, Secret
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Size
+from qmpx.qapi.check import INT64_MAX
 
 commands = CommandRegistry()
 
 MAX_SECRET: Final = 1024 * 1024
 """Most bytes of a secret that is read from a file: keys and passwords are short."""
+
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\n]*")
 
 
 class _Options(
@@ -61,6 +65,9 @@ async def object_add(
         case SecretOptions():
             machine.objects.create(options.id, Secret(await _read_secret(options)))
         case IOThreadOptions():
+            if options.poll_max_ns < 0:
+                message = f"poll-max-ns value must be in range [0, {INT64_MAX}]"
+                raise GenericError(message)
             machine.objects.create(options.id, IOThread(options.poll_max_ns))
         case MemoryBackendRamOptions():
             if options.size == 0:
@@ -74,30 +81,48 @@ async def _read_secret(options: SecretOptions) -> bytes:
         message = "'file' and 'data' are mutually exclusive"
         raise GenericError(message)
     if options.file is not None:
-        try:
-            data = await _read_file(options.file)
-        except OSError as error:
-            # The message is glib's.
-            message = f"Failed to open file “{options.file}”: {error.strerror}"
-            raise GenericError(message) from error
+        data = await _read_file(options.file)
     elif options.data is not None:
         data = options.data.encode()
     else:
-        message = "Must provide 'file' or 'data'"
+        message = "Either 'file' or 'data' must be provided"
         raise GenericError(message)
     if options.format == "base64":
-        try:
-            return base64.b64decode(data, validate=True)
-        except binascii.Error:
-            message = "Base64 data is not valid"
-            raise GenericError(message) from None
+        return _decode(data, from_file=options.file is not None)
     return data
 
 
+def _decode(data: bytes, *, from_file: bool) -> bytes:
+    """Decode base64; padding may be anywhere or nowhere, as glib has it."""
+    if from_file and b"\0" in data:
+        message = "Base64 data contains embedded NUL characters"
+        raise GenericError(message)
+    if not _BASE64.fullmatch(data):
+        message = "Base64 data contains invalid characters"
+        raise GenericError(message)
+    digits = data.translate(None, b"=\n")
+    digits = digits[: len(digits) - (len(digits) % 4 == 1)]  # six bits are no byte
+    return base64.b64decode(digits + b"=" * (-len(digits) % 4))
+
+
 async def _read_file(path: str) -> bytes:
+    try:
+        # A FIFO opened like this gives no end of file before its first writer came.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        # A name with a NUL in it is no file's.
+        number = error.errno if isinstance(error, OSError) else errno.ENOENT
+        message = f"Unable to read {path}: Failed to open file “{path}”: "
+        raise GenericError(message + os.strerror(number or 0)) from error
+    try:
+        return await _read_to_end(fd)
+    except OSError as error:
+        message = f"Unable to read {path}: Error reading file “{path}”: "
+        raise GenericError(message + os.strerror(error.errno or 0)) from error
+
+
+async def _read_to_end(fd: int) -> bytes:
     """Read a file, or a FIFO once somebody has written it, without a thread."""
-    # A FIFO opened like this gives no end of file before its first writer came.
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISFIFO(os.fstat(fd).st_mode):
             return _read_all(os.read(fd, MAX_SECRET + 1))

@@ -1,0 +1,216 @@
+"""What happens to a machine, and what it tells of it, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from qmpx.errors import CommandError, DeviceLocked, DeviceNotFound, GenericError
+from qmpx.machine import Machine, Medium, RealClock, RunState, VirtualClock
+from qmpx.machine.happenings import (
+    Happening,
+    PowerButtonPressed,
+    Reset,
+    Resumed,
+    ShutDown,
+    Stopped,
+    Suspended,
+    TrayMoved,
+    WokenUp,
+)
+from qmpx.machine.objects import UserObjects
+
+Act = Callable[[Machine], object]
+
+ACTS: dict[str, Act] = {
+    "cont": lambda machine: machine.cont(),
+    "stop": lambda machine: machine.stop(),
+    "reset": lambda machine: machine.reset(reason="why"),
+    "power": lambda machine: machine.press_power_button(),
+    "suspend": lambda machine: machine.suspend(),
+    "wake": lambda machine: machine.wake_up(),
+    "off": lambda machine: machine.shut_down(reason="why"),
+}
+RESET, OFF = Reset(by_guest=False, reason="why"), ShutDown(by_guest=False, reason="why")
+POWER = PowerButtonPressed()
+
+
+def cannot(state: str, cause: str) -> str:
+    return f"a machine that is {state} cannot {cause}"
+
+
+NO_SLEEP = "Unable to wake up: guest is not in suspended state"
+
+# From each state: what each act leads to and tells, or why it cannot be.
+ROWS: list[tuple[str, str, str | None, list[Happening] | str]] = [
+    ("prelaunch", "cont", "running", [Resumed()]),
+    ("prelaunch", "stop", "prelaunch", []),
+    ("prelaunch", "reset", "prelaunch", [RESET]),
+    ("prelaunch", "power", "prelaunch", [POWER]),
+    ("prelaunch", "suspend", None, cannot("prelaunch", "suspend")),
+    ("prelaunch", "wake", None, NO_SLEEP),
+    ("prelaunch", "off", "shutdown", [OFF]),
+    ("running", "cont", "running", []),
+    ("running", "stop", "paused", [Stopped()]),
+    ("running", "reset", "running", [RESET]),
+    ("running", "power", "running", [POWER]),
+    ("running", "suspend", "suspended", [Stopped(), Suspended()]),
+    ("running", "wake", None, NO_SLEEP),
+    ("running", "off", "shutdown", [OFF]),
+    ("paused", "cont", "running", [Resumed()]),
+    ("paused", "stop", "paused", []),
+    ("paused", "reset", "paused", [RESET]),
+    ("paused", "power", "paused", [POWER]),
+    ("paused", "suspend", None, cannot("paused", "suspend")),
+    ("paused", "wake", None, NO_SLEEP),
+    ("paused", "off", "shutdown", [OFF]),
+    ("suspended", "cont", None, cannot("suspended", "cont")),
+    ("suspended", "stop", None, cannot("suspended", "stop")),
+    ("suspended", "reset", "running", [Resumed(), RESET]),
+    ("suspended", "power", "suspended", [POWER]),
+    ("suspended", "suspend", None, cannot("suspended", "suspend")),
+    ("suspended", "wake", "running", [Resumed(), WokenUp()]),
+    ("suspended", "off", "shutdown", [OFF]),
+    ("io-error", "cont", "running", [Resumed()]),
+    ("io-error", "stop", "io-error", []),
+    ("io-error", "reset", "paused", [RESET]),
+    ("io-error", "power", "io-error", [POWER]),
+    ("io-error", "suspend", None, cannot("io-error", "suspend")),
+    ("io-error", "wake", None, NO_SLEEP),
+    ("io-error", "off", "shutdown", [OFF]),
+    ("shutdown", "cont", None, cannot("shutdown", "cont")),
+    ("shutdown", "stop", None, cannot("shutdown", "stop")),
+    ("shutdown", "reset", None, cannot("shutdown", "reset")),
+    ("shutdown", "power", "shutdown", [POWER]),
+    ("shutdown", "suspend", None, cannot("shutdown", "suspend")),
+    ("shutdown", "wake", None, NO_SLEEP),
+    ("shutdown", "off", "shutdown", []),
+]
+
+
+@pytest.mark.parametrize(("state", "act", "target", "told"), ROWS)
+def test_what_each_act_does_in_each_state(
+    state: str, act: str, target: str | None, told: list[Happening] | str
+) -> None:
+    machine = Machine()
+    machine.state = RunState(state)
+    happened: list[Happening] = []
+    machine.listen(happened.append)
+    if target is None:
+        with pytest.raises(GenericError) as caught:
+            ACTS[act](machine)
+        assert caught.value.desc == told
+        assert (machine.state.value, happened) == (state, [])
+    else:
+        ACTS[act](machine)
+        assert machine.state.value == target
+        assert repr(happened) == repr(told)  # by repr: all empty tuples are equal
+
+
+def test_every_act_is_tried_in_every_state() -> None:
+    assert {(state, act) for state, act, _, _ in ROWS} == {
+        (state.value, act) for state in RunState for act in ACTS
+    }
+
+
+def test_a_new_machine_waits_for_cont_unless_it_is_started() -> None:
+    assert Machine().state is RunState.PRELAUNCH
+    assert Machine(is_started=True).state is RunState.RUNNING
+
+
+def test_a_new_machine_has_what_it_was_given() -> None:
+    uuid, clock = UUID(int=7), VirtualClock()
+    machine = Machine("vm", uuid=uuid, clock=clock)
+    assert (machine.name, machine.uuid, machine.clock) == ("vm", uuid, clock)
+    assert (machine.drives, machine.objects) == ({}, UserObjects())
+
+
+def test_a_machine_of_no_particulars_has_none() -> None:
+    machine = Machine()
+    assert (machine.name, machine.uuid) == (None, UUID(int=0))
+    assert isinstance(machine.clock, RealClock)
+
+
+def test_what_happens_is_told_in_its_order_to_everybody_who_listens() -> None:
+    machine = Machine()
+    first: list[Happening] = []
+    second: list[Happening] = []
+    machine.listen(first.append)
+    machine.cont()
+    machine.listen(second.append)
+    machine.suspend()
+    machine.wake_up()
+    machine.reset(by_guest=True, reason="guest-reset")
+    machine.press_power_button()
+    machine.stop()
+    machine.shut_down(by_guest=True, reason="guest-shutdown")
+    machine.shut_down(reason="again")
+    expected = [
+        Resumed(),
+        Stopped(),
+        Suspended(),
+        Resumed(),
+        WokenUp(),
+        Reset(by_guest=True, reason="guest-reset"),
+        PowerButtonPressed(),
+        Stopped(),
+        ShutDown(by_guest=True, reason="guest-shutdown"),
+    ]
+    assert repr(first) == repr(expected)
+    assert repr(second) == repr(expected[1:])
+
+
+def test_the_state_has_changed_when_it_is_told() -> None:
+    machine = Machine()
+    states: list[RunState] = []
+    machine.listen(lambda _: states.append(machine.state))
+    machine.cont()
+    machine.stop()
+    machine.shut_down(reason="")
+    assert states == [RunState.RUNNING, RunState.PAUSED, RunState.SHUTDOWN]
+
+
+def test_a_drive_is_found_by_its_device_and_by_its_id() -> None:
+    machine = Machine()
+    disk = machine.add_drive("ide0-hd0", id="/disk", medium=Medium("a.img"))
+    cd = machine.add_drive("ide1-cd0", id="/cd", removable=True, has_tray=True)
+    assert machine.drive("ide0-hd0") is machine.drive("/disk") is disk
+    assert machine.drive("ide1-cd0") is machine.drive("/cd") is cd
+    assert machine.drives == {"ide0-hd0": disk, "ide1-cd0": cd}
+    assert (disk.medium, disk.removable, disk.has_tray) == (
+        Medium("a.img"),
+        False,
+        False,
+    )
+    assert (cd.medium, cd.removable, cd.has_tray) == (None, True, True)
+
+
+@pytest.mark.parametrize("name", ["", "floppy0", "IDE1-CD0"])
+def test_a_drive_that_is_not_there_is_not_found(name: str) -> None:
+    machine = Machine()
+    machine.add_drive("ide1-cd0", id="/cd")
+    with pytest.raises(DeviceNotFound) as caught:
+        machine.drive(name)
+    assert caught.value.data == {"device": name}
+
+
+def test_drives_tell_through_their_machine() -> None:
+    machine = Machine(is_started=True)
+    drive = machine.add_drive("cd0", id="/cd", removable=True, has_tray=True)
+    happened: list[Happening] = []
+    machine.listen(happened.append)
+    drive.open_tray()
+    machine.stop()
+    drive.close_tray()
+    drive.is_locked = True
+    with pytest.raises(CommandError) as caught:
+        drive.eject()
+    assert isinstance(caught.value, DeviceLocked)
+    expected = [
+        TrayMoved("cd0", "/cd", is_open=True),
+        Stopped(),
+        TrayMoved("cd0", "/cd", is_open=False),
+    ]
+    assert repr(happened) == repr(expected)

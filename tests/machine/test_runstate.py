@@ -1,0 +1,48 @@
+"""The table of moves: one row for each state and cause."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from qmpx.machine.runstate import MOVES, Cause, RunState
+
+# Where each cause leads, in the order of CAUSES; a dash is a move that cannot be.
+CAUSES = ["cont", "stop", "reset", "suspend", "wakeup", "io-error", "shutdown"]
+TABLE = """
+prelaunch  running  prelaunch  prelaunch  -          -        -         shutdown
+running    running  paused     running    suspended  -        io-error  shutdown
+paused     running  paused     paused     -          -        -         shutdown
+suspended  -        -          running    -          running  -         shutdown
+io-error   running  io-error   paused     -          -        -         shutdown
+shutdown   -        -          -          -          -        -         -
+"""
+CELLS = [
+    (state, cause, None if target == "-" else target)
+    for state, *targets in map(str.split, TABLE.strip().splitlines())
+    for cause, target in zip(CAUSES, targets, strict=True)
+]
+
+
+@pytest.mark.parametrize(("state", "cause", "target"), CELLS)
+def test_each_cause_leads_from_each_state_where_it_should(
+    state: str, cause: str, target: str | None
+) -> None:
+    found = MOVES.get((RunState(state), Cause(cause)))
+    assert (None if found is None else found.value) == target
+
+
+def test_the_table_is_whole() -> None:
+    pairs = itertools.product(RunState, Cause)
+    assert [(s.value, c.value) for s, c in pairs] == [(s, c) for s, c, _ in CELLS]
+
+
+@pytest.mark.parametrize("state", RunState)
+def test_only_a_running_machine_runs(state: RunState) -> None:
+    assert state.is_running is (state.value == "running")
+
+
+def test_states_are_told_apart_as_keys() -> None:
+    assert len({*RunState}) == len(dict.fromkeys(RunState, 1)) == 6
+    assert {RunState.RUNNING: 1}[RunState("running")] == 1

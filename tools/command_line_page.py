@@ -1,0 +1,66 @@
+"""Write ``docs/reference/command-line.md``: what ``qmpx --help`` says, and why.
+
+The help texts on the page are the program's own. Run it after changing the command
+line; a test compares the page with what this would write::
+
+    python tools/command_line_page.py
+"""
+
+import contextlib
+import io
+import os
+from pathlib import Path
+
+from qmpx.cli import main as qmpx
+
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "command-line.md"
+
+HEAD = """\
+# Command line
+
+<!-- Made by tools/command_line_page.py from the program's own help; do not edit. -->
+
+This page is made by `tools/command_line_page.py` from what `qmpx --help` prints. How to
+use the commands is in [Use it from scripts](../howto/use-from-scripts.md).
+"""
+
+SECTIONS = {
+    "": "`python -m qmpx` is the same as `qmpx`.",
+    "run": """\
+The reply's `return` goes to standard output, on one line; everything else goes to
+standard error. What stands behind `--` is taken as it is, for an argument that begins
+with a dash. Out-of-band execution is enabled only if `--oob` asks for it.""",
+    "events": """\
+A line for each event: `timestamp`, `event` and `data`, which is `{}` for an event that
+has none. There is no deadline unless `--timeout` gives one; without `--count` the end
+of that time is success.""",
+    "serve": """\
+Each address that is served is told on standard error, when clients can connect; a port
+that was given as 0 is the one that it got. `quit`, SIGINT, SIGTERM and SIGHUP end it.
+What it does differently from QEMU is in [Compatibility](compatibility.md).""",
+    "demo": """\
+On a terminal it is in colour, unless `NO_COLOR` is set.""",
+}
+
+
+def help_of(command: str) -> str:
+    """Return what the help of a command prints on a terminal of 80 columns."""
+    os.environ["COLUMNS"] = "80"
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
+        qmpx([*command.split(), "--help"])
+    return printed.getvalue()
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    for command, text in SECTIONS.items():
+        name = f"qmpx {command}".rstrip()
+        shown = f"```console\n$ {name} --help\n{help_of(command)}```\n"
+        parts.append(f"## `{name}`\n\n{text}\n\n{shown}")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
