@@ -56,6 +56,7 @@ ROWS: list[tuple[QmpxError, type[BaseException], str, int]] = [
         4,
     ),
     (DeadlineExceeded("stop", 30.0), QmpxError, "no reply to 'stop' within 30 s", 4),
+    (DeadlineExceeded("", 0.5, "event"), QmpxError, "no event within 0.5 s", 4),
     (
         EventsLost(3),
         QmpxError,
@@ -110,7 +111,7 @@ def test_what_an_exception_is_made_of_can_be_asked() -> None:
     )
     assert ConnectError("unix:q", "x").hint == ""
     late = DeadlineExceeded("stop", 2.5)
-    assert (late.command, late.timeout) == ("stop", 2.5)
+    assert (late.command, late.timeout, late.awaited) == ("stop", 2.5, "")
     assert EventsLost(3).dropped == 3
 
 

@@ -47,6 +47,12 @@ def test_a_new_drive_is_shut_unlocked_and_empty() -> None:
     )
 
 
+def test_a_drive_is_built_in_and_has_no_tray_unless_said_otherwise() -> None:
+    told: list[TrayMoved] = []
+    drive = Drive("hd0", id="/hd", tell=told.append)
+    assert (drive.removable, drive.has_tray) == (False, False)
+
+
 def test_a_medium_is_raw_unless_said_otherwise() -> None:
     assert Medium("a.img") == Medium("a.img", "raw", 0, read_only=False, node_name="")
 

@@ -7,21 +7,19 @@ that overlap. The asyncio client runs on a loop of its own, in a thread.
 from __future__ import annotations
 
 import asyncio
-import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 import qmpx
+from tests.loop_thread import SECONDS, LoopThread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from qmpx.client import AsyncSubscription
-
-SECONDS = 20.0  # for what takes milliseconds
 
 
 class Events(Protocol):
@@ -105,32 +103,6 @@ class _BlockingEvents(_Waits):
 
     def start(self, timeout: float | None = None) -> Future[qmpx.Event]:
         return self._pool.submit(self._events.get, timeout)
-
-
-class LoopThread:
-    """An event loop in a thread."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever)
-
-    def run(self, function: Callable[[], Any]) -> Any:
-        """Call a plain function in the loop's thread."""
-
-        async def call() -> Any:
-            return function()
-
-        return asyncio.run_coroutine_threadsafe(call(), self.loop).result(SECONDS)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join()
-        self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        self.loop.close()
 
 
 class AsyncFace(_Calls):

@@ -1,14 +1,12 @@
 """``qmpx demo``: a conversation, each line shown as it crosses the wire."""
 
 import argparse
-import asyncio
 import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,25 +77,9 @@ class _Screen:
 def _embedded(path: str) -> Iterator[str]:
     """Serve the embedded machine from a thread of its own."""
     machine = demo_machine("demo")
-    monitor = make_monitor(machine, "modern")
-    loop = asyncio.new_event_loop()
-    started = threading.Event()
-
-    async def serve() -> None:
-        machine.cont()
-        async with monitor.serve(path) as server:
-            started.set()
-            await server.wait_closed()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
-    thread.start()
-    started.wait(10)
-    try:
+    machine.cont()
+    with make_monitor(machine, "modern").serve_in_thread(path):
         yield "an embedded machine"
-    finally:
-        loop.call_soon_threadsafe(monitor.shut_down)
-        thread.join()
-        loop.close()
 
 
 @contextlib.contextmanager

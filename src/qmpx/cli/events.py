@@ -34,8 +34,8 @@ def run(arguments: argparse.Namespace) -> None:
             except DeadlineExceeded:
                 if arguments.count is None:
                     return
-                message = f"{arguments.count} events (there were {count})"
-                raise DeadlineExceeded(message, arguments.timeout) from None
+                awaited = f"event {count + 1} of {arguments.count}"
+                raise DeadlineExceeded("", arguments.timeout, awaited) from None
             stamp = {"seconds": event.seconds, "microseconds": event.microseconds}
             shown = {"timestamp": stamp, "event": event.name, "data": event.data}
             print_json(shown)

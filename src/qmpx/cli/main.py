@@ -185,6 +185,9 @@ def _add_serve(add: Any) -> None:
         default="modern",
         help="the monitor of QEMU 7.2, or that of 0.13 (default: %(default)s)",
     )
+    parser.add_argument(
+        "--pretty", action="store_true", help="spread messages over lines, for people"
+    )
     parser.add_argument("--name", metavar="N", help="the machine's name")
     parser.add_argument("--uuid", metavar="UUID", help="the machine's UUID")
     parser.add_argument(

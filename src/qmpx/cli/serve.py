@@ -11,7 +11,8 @@ import uuid
 
 from qmpx.errors import AddressError
 from qmpx.machine import Machine, Medium
-from qmpx.monitor.monitor import MAX_SESSIONS, Monitor, loop_factory
+from qmpx.monitor.loop import loop_factory
+from qmpx.monitor.monitor import MAX_SESSIONS, Monitor
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -21,20 +22,20 @@ def run(arguments: argparse.Namespace) -> None:
     machine = demo_machine(arguments.name, _uuid(arguments.uuid))
     if not arguments.paused:
         machine.cont()
-    monitor = make_monitor(machine, arguments.dialect)
+    monitor = make_monitor(machine, arguments.dialect, pretty=arguments.pretty)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(monitor, machine, arguments))
 
 
-def make_monitor(machine: Machine, dialect: str) -> Monitor:
+def make_monitor(machine: Machine, dialect: str, *, pretty: bool = False) -> Monitor:
     """Return a monitor for *machine* in the dialect of that name."""
     if dialect == "2010":
         from qmpx.dialects.v2010 import v2010_monitor
 
-        return v2010_monitor(machine)
+        return v2010_monitor(machine, pretty=pretty)
     from qmpx.dialects.modern import modern_monitor
 
-    return modern_monitor(machine)
+    return modern_monitor(machine, pretty=pretty)
 
 
 def demo_machine(name: str | None = None, id_: uuid.UUID | None = None) -> Machine:

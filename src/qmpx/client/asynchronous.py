@@ -8,15 +8,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import msgspec
 
-from qmpx.client.blocking import BatchCall, require_oob
+from qmpx.client.batch import BatchCall, name_of, read_batch
 from qmpx.client.core import (
     CAPABILITIES,
     CONNECT_TIMEOUT,
     DEFAULT,
+    RETRY_FIRST,
+    RETRY_LAST,
     TIMEOUT,
     Arguments,
     BatchCommand,
@@ -25,10 +27,9 @@ from qmpx.client.core import (
     Timeout,
     closed_by_peer,
     merge,
-    name_of,
-    read_batch,
     read_raw,
     read_value,
+    require_oob,
 )
 from qmpx.client.events import MAX_EVENTS, Event, EventBuffer, Overflow
 from qmpx.client.silence import explain_silence
@@ -36,6 +37,7 @@ from qmpx.errors import (
     ConnectError,
     ConnectionLost,
     DeadlineExceeded,
+    LocalProtocolError,
     QmpxError,
     RemoteProtocolError,
 )
@@ -44,10 +46,6 @@ from qmpx.transport.channel import Channel, close_fds
 from qmpx.transport.dial import Alive, dial_async
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 from qmpx.wire.messages import Greeting, ServerMessage
-
-RETRY_FIRST: Final = 0.1
-RETRY_LAST: Final = 5.0
-"""Seconds between tries to reconnect; doubled from the first figure to the last."""
 
 logger = logging.getLogger("qmpx.client")
 
@@ -297,8 +295,8 @@ class AsyncClient:
         except BaseException as error:
             calls.abandon(self._core)
             if isinstance(error, TimeoutError):
-                name = f"{len(batch)} commands"
-                raise DeadlineExceeded(name, seconds or 0.0) from None
+                awaited = f"replies to {len(batch)} commands"
+                raise DeadlineExceeded("", seconds or 0.0, awaited) from None
             raise
         names = map(name_of, batch)
         return read_batch(calls.messages(), names, return_errors=return_errors)
@@ -592,13 +590,16 @@ class AsyncSubscription:
             DeadlineExceeded: None came in time.
             ConnectionLost: None will come: the connection broke off.
             EventsLost: Some were dropped, and the subscription asked to be told.
-            StopAsyncIteration: The subscription or the client was closed.
+            LocalProtocolError: The subscription or the client was closed.
         """
         try:
             async with asyncio.timeout(timeout):
                 return await self.__anext__()
         except TimeoutError:
-            raise DeadlineExceeded("events", timeout or 0.0) from None
+            raise DeadlineExceeded("", timeout or 0.0, "event") from None
+        except StopAsyncIteration:
+            message = "this subscription is closed: no more events will come"
+            raise LocalProtocolError(message) from None
 
     def close(self) -> None:
         """Take no more events; an iteration that waits ends."""

@@ -14,10 +14,13 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from qmpx.client.batch import BatchCall, name_of, read_batch
 from qmpx.client.core import (
     CAPABILITIES,
     CONNECT_TIMEOUT,
     DEFAULT,
+    RETRY_FIRST,
+    RETRY_LAST,
     TIMEOUT,
     Arguments,
     BatchCommand,
@@ -27,10 +30,9 @@ from qmpx.client.core import (
     Timeout,
     closed_by_peer,
     merge,
-    name_of,
-    read_batch,
     read_raw,
     read_value,
+    require_oob,
 )
 from qmpx.client.events import MAX_EVENTS, Event, EventBuffer, Overflow
 from qmpx.client.silence import explain_silence
@@ -63,7 +65,8 @@ class Client:
         wait: Seconds to wait for a program that is starting.
         alive: Tells whether that program still runs.
         capabilities: What to enable if it is offered.
-        reconnect: Whether a call after the connection was lost makes a new one.
+        reconnect: Whether a call after the connection was lost makes a new one, within
+            its own time.
         max_message_size: Most bytes of one message of the server.
 
     Attributes:
@@ -227,13 +230,15 @@ class Client:
         deadline = self._deadline(seconds)
         with self._sending:
             with self._lock:
-                self._be_connected()
+                self._be_connected(deadline)
                 data = calls.issue(self._core, batch)
             sent = self._send(data, deadline)
         if not sent or not self._read_until(lambda: calls.is_done, deadline):
             with self._lock:
                 calls.abandon(self._core)
-            raise DeadlineExceeded(f"{len(batch)} commands", seconds or 0.0)
+            raise DeadlineExceeded(
+                "", seconds or 0.0, f"replies to {len(batch)} commands"
+            )
         self._outcome(calls)
         names = map(name_of, batch)
         return read_batch(calls.messages(), names, return_errors=return_errors)
@@ -244,9 +249,10 @@ class Client:
         To send it with its command, which leaves no room for a mix-up, use *fds* of
         `execute`.
         """
+        deadline = self._deadline(self._seconds(DEFAULT))
         with self._sending:
-            self._be_connected()
-            self._send(b" ", self._deadline(self._seconds(DEFAULT)), [fd])
+            self._be_connected(deadline)
+            self._send(b" ", deadline, [fd])
 
     # Events.
 
@@ -328,7 +334,7 @@ class Client:
         # One thread at a time, so that commands go out in the order of their ids.
         with self._sending:
             with self._lock:
-                self._be_connected()
+                self._be_connected(deadline)
                 data = self._core.issue(call, name, arguments, out_of_band=out_of_band)
                 id_ = self._core.last_id
             sent = self._send(data, deadline, list(fds))
@@ -351,21 +357,29 @@ class Client:
     def _deadline(seconds: float | None) -> float | None:
         return None if seconds is None else time.monotonic() + seconds
 
-    def _be_connected(self) -> None:
-        """Make a new connection if the last one was lost and that is wanted."""
+    def _be_connected(self, deadline: float | None) -> None:
+        """Make a new connection if the last one was lost and that is wanted.
+
+        It is tried until the deadline, with pauses that grow.
+        """
         failure = self._core.failure
-        if failure is None:
-            return
-        if self._is_closed or not self._reconnect:
-            raise failure
-        self._stream.close()
-        self._core.restart()
-        try:
-            self._open(0.0, None)
-        except BaseException:
-            self._core.lose(failure, for_good=False)
-            raise
-        self._core.reconnected()
+        pause = RETRY_FIRST
+        while self._core.failure is not None:
+            if self._is_closed or not self._reconnect:
+                raise self._core.failure
+            self._stream.close()
+            self._core.restart()
+            try:
+                self._open(0.0, None)
+            except BaseException as error:
+                self._core.lose(failure or ConnectionLost(str(error)), for_good=False)
+                late = deadline is not None and time.monotonic() + pause > deadline
+                if late or not isinstance(error, QmpxError):
+                    raise
+                time.sleep(pause)
+                pause = min(pause * 2, RETRY_LAST)
+            else:
+                self._core.reconnected()
 
     def _send(
         self, data: bytes, deadline: float | None, fds: list[int] | None = None
@@ -484,46 +498,6 @@ class Client:
         self._core.lose(failure, for_good=not self._reconnect)
 
 
-class BatchCall:
-    """Many commands and what became of them."""
-
-    __slots__ = ("_first", "_missing", "_replies", "error", "is_done", "message")
-
-    def __init__(self, count: int) -> None:
-        self._replies: list[ServerMessage | None] = [None] * count
-        self._missing = count
-        self._first = 0
-        self.is_done = False
-        self.message: ServerMessage | None = None
-        self.error: QmpxError | None = None
-
-    def issue(self, core: ClientCore, batch: Sequence[BatchCommand]) -> bytes:
-        """Return what to send; nothing is noted if one of them is no JSON."""
-        self._first = core.last_id + 1
-        return core.issue_many(self, batch)
-
-    def abandon(self, core: ClientCore) -> None:
-        """Wait no more."""
-        core.abandon(self._first, len(self._replies))
-
-    def messages(self) -> list[ServerMessage]:
-        """Return the replies in the order of the commands."""
-        return [reply for reply in self._replies if reply is not None]
-
-    def resolve(self, id_: int, message: ServerMessage) -> None:
-        """Take a reply."""
-        self._replies[id_ - self._first] = message
-        self._missing -= 1
-        if not self._missing:
-            self.message = message
-            self.is_done = True
-
-    def fail(self, error: QmpxError) -> None:
-        """Learn that there will be no more."""
-        self.error = error
-        self.is_done = True
-
-
 class Subscription:
     """Events of a blocking client: an iterator, and a context manager that ends it.
 
@@ -551,8 +525,15 @@ class Subscription:
             DeadlineExceeded: None came in time.
             ConnectionLost: None will come: the connection broke off.
             EventsLost: Some were dropped, and the subscription asked to be told.
-            StopIteration: None will come: the subscription or the client was closed.
+            LocalProtocolError: The subscription or the client was closed.
         """
+        try:
+            return self._next(timeout)
+        except StopIteration:
+            message = "this subscription is closed: no more events will come"
+            raise LocalProtocolError(message) from None
+
+    def _next(self, timeout: float | None) -> Event:
         client = self._client
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -560,9 +541,9 @@ class Subscription:
                 event = self._buffer.take()
                 if event is not None:
                     return event
-                client._be_connected()  # noqa: SLF001
+                client._be_connected(deadline)  # noqa: SLF001
             if not client._read_until(lambda: self._is_ready, deadline):  # noqa: SLF001
-                raise DeadlineExceeded("events", timeout or 0.0)
+                raise DeadlineExceeded("", timeout or 0.0, "event")
 
     @property
     def _is_ready(self) -> bool:
@@ -580,27 +561,10 @@ class Subscription:
         return self
 
     def __next__(self) -> Event:
-        return self.get()
+        return self._next(None)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def require_oob(greeting: Greeting, capabilities: Sequence[str]) -> None:
-    """Return if commands may run out of band.
-
-    Raises:
-        LocalProtocolError: They may not.
-    """
-    if "oob" not in greeting.capabilities:
-        message = (
-            "this server does not offer out-of-band execution; it offers "
-            f"{', '.join(map(str, greeting.capabilities)) or 'no capabilities'}"
-        )
-        raise LocalProtocolError(message)
-    if "oob" not in capabilities:
-        message = "out-of-band execution was not enabled: add 'oob' to capabilities"
-        raise LocalProtocolError(message)

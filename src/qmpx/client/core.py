@@ -31,6 +31,10 @@ TIMEOUT: Final = 30.0
 CONNECT_TIMEOUT: Final = 10.0
 """Seconds for connection, greeting and negotiation together."""
 
+RETRY_FIRST: Final = 0.1
+RETRY_LAST: Final = 5.0
+"""Seconds between tries to reconnect; doubled from the first figure to the last."""
+
 MAX_IN_FLIGHT: Final = 65536
 """Calls without a reply, those given up included; a peer so far behind is gone."""
 
@@ -254,7 +258,9 @@ class ClientCore:
 
     def reconnected(self) -> None:
         """Tell subscribers that events may be missing."""
-        self._publish(Event(RECONNECTED, {}, synthetic=True))
+        event = Event(RECONNECTED, {}, synthetic=True)
+        for buffer in self.buffers:
+            buffer.offer(event, wanted=True)
 
     def lose(self, error: QmpxError, *, for_good: bool = True) -> None:
         """End the conversation: every call that waits fails with *error*.
@@ -332,7 +338,7 @@ def _holds_no_number(value: Any) -> bool:
     return False
 
 
-_decode: Final = msgspec.json.Decoder().decode
+decode: Final = msgspec.json.Decoder().decode
 
 
 def read_raw(message: ServerMessage, name: str) -> Raw:
@@ -350,7 +356,7 @@ def read_raw(message: ServerMessage, name: str) -> Raw:
 def read_value(message: ServerMessage, name: str) -> Any:
     """Return what a command returned; errors as `read_raw`."""
     if message.returned is not UNSET:
-        return _decode(message.returned)
+        return decode(message.returned)
     raise read_error(message, name)
 
 
@@ -363,36 +369,11 @@ def read_error(message: ServerMessage, name: str) -> QmpxError:
     return CommandError.from_reply(error.error_class, error.desc, data, name)
 
 
-def read_batch(
-    messages: Iterable[ServerMessage], names: Iterable[str], *, return_errors: bool
-) -> list[Any]:
-    """Return what the commands of a batch returned, in their order.
-
-    Raises:
-        CommandError: The first that failed, unless errors are to be returned.
-    """
-    values: list[Any] = []
-    for message, name in zip(messages, names, strict=True):
-        if message.returned is not UNSET:
-            values.append(_decode(message.returned))
-            continue
-        error = read_error(message, name)
-        if not return_errors or not isinstance(error, CommandError):
-            raise error
-        values.append(error)
-    return values
-
-
 def merge(arguments: Arguments, more: dict[str, Any]) -> Arguments:
     """Return the arguments of a call, given as a mapping, as keywords or as both."""
     if not more:
         return arguments
     return {**arguments, **more} if arguments else more
-
-
-def name_of(command: BatchCommand) -> str:
-    """Return the name of one command of a batch."""
-    return command if isinstance(command, str) else command[0]
 
 
 def _outcome(message: ServerMessage) -> str:
@@ -404,3 +385,20 @@ def closed_by_peer(in_flight: int) -> ConnectionLost:
     calls = "1 call" if in_flight == 1 else f"{in_flight} calls"
     waited = f" while {calls} waited" if in_flight else ""
     return ConnectionLost(f"the peer closed the connection{waited}")
+
+
+def require_oob(greeting: Greeting, capabilities: Sequence[str]) -> None:
+    """Return if commands may run out of band.
+
+    Raises:
+        LocalProtocolError: They may not.
+    """
+    if "oob" not in greeting.capabilities:
+        message = (
+            "this server does not offer out-of-band execution; it offers "
+            f"{', '.join(map(str, greeting.capabilities)) or 'no capabilities'}"
+        )
+        raise LocalProtocolError(message)
+    if "oob" not in capabilities:
+        message = "out-of-band execution was not enabled: add 'oob' to capabilities"
+        raise LocalProtocolError(message)

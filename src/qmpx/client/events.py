@@ -11,7 +11,10 @@ from qmpx.errors import EventsLost, QmpxError
 from qmpx.wire.messages import ServerMessage
 
 RECONNECTED: Final = "X_QMPX_RECONNECTED"
-"""A synthetic event: the connection was lost and is back; events may be missing."""
+"""A synthetic event: the connection was lost and is back; events may be missing.
+
+All subscriptions get it, whatever their patterns.
+"""
 
 MAX_EVENTS: Final = 4096
 """Events that a subscription keeps until they are taken: a long burst, some 2 MB."""
@@ -95,9 +98,15 @@ class EventBuffer:
             re.compile("|".join(map(translate, patterns))).match if patterns else None
         )
 
-    def offer(self, event: Event) -> bool:
-        """Keep *event* if it is wanted and there is room; tell whether it was kept."""
-        if self.is_closed or (self._matches and not self._matches(event.name)):
+    def offer(self, event: Event, *, wanted: bool = False) -> bool:
+        """Keep *event* if it is wanted and there is room; tell whether it was kept.
+
+        Args:
+            event: What happened.
+            wanted: Whether it is to be kept whatever the patterns say.
+        """
+        is_other = self._matches and not wanted and not self._matches(event.name)
+        if self.is_closed or is_other:
             return False
         if len(self._events) >= self._limit:
             self.dropped += 1

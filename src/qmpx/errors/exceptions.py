@@ -90,19 +90,23 @@ class DeadlineExceeded(QmpxError, TimeoutError):
     ``id`` and dropped. The command may still be carried out.
 
     Args:
-        command: The command that was not answered.
+        command: The command that was not answered; empty if it was something else that
+            was waited for.
         timeout: How long it was waited for, in seconds.
+        awaited: What was waited for, if no reply.
     """
 
     exit_status = 4
 
-    def __init__(self, command: str, timeout: float) -> None:
-        super().__init__(command, timeout)
+    def __init__(self, command: str, timeout: float, awaited: str = "") -> None:
+        super().__init__(command, timeout, awaited)
         self.command = command
         self.timeout = timeout
+        self.awaited = awaited
 
     def __str__(self) -> str:
-        return f"no reply to {self.command!r} within {self.timeout:g} s"
+        awaited = self.awaited or f"reply to {self.command!r}"
+        return f"no {awaited} within {self.timeout:g} s"
 
 
 class EventsLost(QmpxError):

@@ -1,8 +1,10 @@
 """Serving: commands and events for any number of clients."""
 
-from qmpx.monitor.monitor import Monitor, Server, modern_error
+from qmpx.monitor.monitor import Monitor, modern_error
 from qmpx.monitor.registry import CommandRegistry, Entry
+from qmpx.monitor.server import Server
 from qmpx.monitor.session import Session
+from qmpx.monitor.thread import ServerThread
 from qmpx.qapi import Encoded
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "Entry",
     "Monitor",
     "Server",
+    "ServerThread",
     "Session",
     "modern_error",
 ]

@@ -19,25 +19,24 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
-from qmpx.monitor.descriptors import DescriptorSets, NamedDescriptors
+from qmpx.monitor.descriptors import DescriptorSets
+from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.registry import CommandRegistry, Entry, HandlerT
+from qmpx.monitor.server import GRACE, Server
 from qmpx.monitor.session import Session
+from qmpx.monitor.thread import ServerThread
 from qmpx.monitor.throttle import LIMITED, Throttle
 from qmpx.transport.address import Address, parse_address
-from qmpx.transport.channel import Channel
-from qmpx.transport.listener import BACKLOG, Listener
-from qmpx.wire.encode import encode
+from qmpx.transport.listener import BACKLOG
+from qmpx.wire.encode import encode, indent
 from qmpx.wire.parser import Limits
 from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
 
 MAX_SESSIONS: Final = 16 * 1024
 """Clients of one listener that are served at once: 40 MB at their idle size."""
-
-GRACE: Final = 10.0
-"""Seconds that a closing server waits for commands that still run."""
 
 logger = logging.getLogger("qmpx.monitor")
 logger.addHandler(logging.NullHandler())
@@ -63,6 +62,7 @@ class Monitor:
         show_error: How an error looks on the wire.
         limits: What one unfinished message of a client may come to.
         rules: The protocol's rules of which year.
+        pretty: Whether messages are spread over lines and indented, for people.
         limited_events: Which events are held to one a second; see `throttle`.
         clock: The time of events, in microseconds since 1970.
 
@@ -82,6 +82,7 @@ class Monitor:
         show_error: Callable[[CommandError], dict[str, Any]] = modern_error,
         limits: Limits = Limits(),  # noqa: B008 - immutable
         rules: Rules = MODERN_RULES,
+        pretty: bool = False,
         limited_events: Mapping[str, tuple[str, ...]] = LIMITED,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -96,12 +97,14 @@ class Monitor:
         self.capabilities = capabilities
         self.limits = limits
         self.rules = rules
+        self.pretty = pretty
         self.descriptor_sets = DescriptorSets()
         self.on_idle: Callable[[], None] | None = None
         self.is_stopping = False
         self.tasks: dict[asyncio.Task[Any], Session] = {}
-        self.servers: set[Server] = set()
-        self.greeting = ServerSession(capabilities).greeting(self.version)
+        self.servers: dict[Server, None] = {}
+        greeting = ServerSession(capabilities).greeting(self.version)
+        self.greeting = indent(greeting) if pretty else greeting
         self._show_error = show_error
         self._clock = clock
         self._throttle = Throttle(self._broadcast, limited_events)
@@ -164,7 +167,8 @@ class Monitor:
         max_sessions: int = MAX_SESSIONS,
         backlog: int = BACKLOG,
         allow_remote: bool = False,
-    ) -> "Server":
+        grace: float = GRACE,
+    ) -> Server:
         """Return a server, to be used in ``async with``.
 
         Args:
@@ -173,6 +177,7 @@ class Monitor:
                 wait unseen; 1 is what QEMU does.
             backlog: How many may wait.
             allow_remote: Whether to listen on TCP addresses that others can reach.
+            grace: Seconds that a closing server waits for commands that still run.
 
         Raises:
             AddressError: A text is no address; on entering, that it cannot be had.
@@ -183,7 +188,25 @@ class Monitor:
             max_sessions=max_sessions,
             backlog=backlog,
             allow_remote=allow_remote,
+            grace=grace,
         )
+
+    def serve_in_thread(
+        self, *addresses: str | os.PathLike[str] | Address, **options: Any
+    ) -> ServerThread:
+        """Return a server that runs in a thread of its own, to be used in ``with``.
+
+        For tests and programs that have no event loop. Handlers run in that thread;
+        what else touches the monitor or its target goes through `ServerThread.call`.
+
+        Args:
+            addresses: Where to listen.
+            options: See `serve`.
+
+        Raises:
+            AddressError: A text is no address; on entering, that it cannot be had.
+        """
+        return ServerThread(self.serve(*addresses, **options))
 
     def run(self, *addresses: str | os.PathLike[str] | Address, **options: Any) -> None:
         """Serve until something closes the server, on a loop of its own.
@@ -271,11 +294,11 @@ class Monitor:
             message = "this monitor serves on another event loop already"
             raise LocalProtocolError(message)
         self._loop = loop
-        self.servers.add(server)
+        self.servers[server] = None
 
     def detach(self, server: "Server") -> None:
         """Serve no more for *server*; with the last one, let go of descriptors."""
-        self.servers.discard(server)
+        self.servers.pop(server, None)
         if not self.servers:
             self._throttle.close()
             self.descriptor_sets.close()
@@ -288,154 +311,6 @@ class Monitor:
     def _broadcast(self, message: bytes) -> None:
         for session in list(self._subscribers):
             session.send_event(message)
-
-
-class Server:
-    """The listeners and the clients of one call of `Monitor.serve`.
-
-    Attributes:
-        addresses: Where it listens, ports filled in.
-        sessions: The clients that are connected.
-    """
-
-    def __init__(
-        self,
-        monitor: Monitor,
-        addresses: list[Address],
-        *,
-        max_sessions: int,
-        backlog: int,
-        allow_remote: bool,
-    ) -> None:
-        self.monitor = monitor
-        self.addresses = addresses
-        self.sessions: dict[Session, Listener] = {}
-        self.is_stopping = False
-        self._options: dict[str, Any] = {
-            "max_sessions": max_sessions,
-            "backlog": backlog,
-            "allow_remote": allow_remote,
-        }
-        self._listeners: dict[Listener, NamedDescriptors] = {}
-        self._closed: asyncio.Future[None] | None = None
-        self._grace: asyncio.TimerHandle | None = None
-        self._is_looking = False
-
-    async def __aenter__(self) -> Self:
-        self.monitor.attach(self)
-        loop = self.monitor.loop
-        self._closed = loop.create_future()
-        try:
-            for address in self.addresses:
-                listener = Listener(loop, address, self._accept, **self._options)
-                self._listeners[listener] = NamedDescriptors()
-        except BaseException:
-            self._close()
-            raise
-        self.addresses = [listener.address for listener in self._listeners]
-        for listener in self._listeners:
-            listener.start()
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.close()
-
-    @property
-    def listeners(self) -> list[Listener]:
-        """What it listens on."""
-        return list(self._listeners)
-
-    def break_off(self, listener: Listener) -> None:
-        """Close the connections of *listener* at once."""
-        for session, origin in list(self.sessions.items()):
-            if origin is listener and session.channel is not None:
-                session.channel.abort()
-
-    async def close(self, grace: float = GRACE) -> None:
-        """Take no more clients, answer what is being answered, and close.
-
-        Args:
-            grace: Seconds to wait for commands that run; then they are cancelled.
-        """
-        self.stop(grace)
-        await self.wait_closed()
-
-    async def wait_closed(self) -> None:
-        """Wait until the server is closed, by `close`, `stop` or a command."""
-        if self._closed is not None:
-            await asyncio.shield(self._closed)
-
-    def stop(self, grace: float = GRACE) -> None:
-        """Begin to close; see `close`. Returns at once."""
-        if self.is_stopping or self._closed is None or self._closed.done():
-            return
-        self.is_stopping = self.monitor.is_stopping = True
-        for listener in self._listeners:
-            listener.close()
-        self._grace = self.monitor.loop.call_later(grace, self._cancel)
-        self.monitor.loop.call_soon(self.look)
-
-    def look(self) -> None:
-        """Close if nothing is being answered any more."""
-        if not self.is_stopping or self._is_looking:
-            return
-        if any(session.is_busy for session in self.sessions):
-            return
-        self._is_looking = True  # each session that closes comes here
-        for session in list(self.sessions):
-            if session.channel is not None:
-                session.channel.close()
-        self._is_looking = False
-        if not self.sessions:
-            self._close()
-
-    def _cancel(self) -> None:
-        """End what did not end in time."""
-        is_last = len(self.monitor.servers) == 1
-        for task, session in self.monitor.tasks.items():
-            if is_last or session in self.sessions:
-                task.cancel()
-        for session in list(self.sessions):
-            if session.channel is not None:
-                session.channel.abort()
-        self._close()
-
-    def _close(self) -> None:
-        for listener, named in self._listeners.items():
-            listener.close()
-            named.close()
-        if self._grace is not None:
-            self._grace.cancel()
-        self.is_stopping = False
-        self.monitor.detach(self)
-        self.monitor.is_stopping = any(s.is_stopping for s in self.monitor.servers)
-        if self._closed is not None and not self._closed.done():
-            self._closed.set_result(None)
-
-    def _accept(self, sock: Any, listener: Listener) -> None:
-        session = Session(self.monitor, self._listeners[listener])
-        self.sessions[session] = listener
-
-        def closed(session: Session) -> None:
-            self.sessions.pop(session, None)
-            if not self.sessions and self.monitor.on_idle is not None:
-                self.monitor.on_idle()
-            if self.is_stopping:
-                self.look()
-            else:
-                listener.release()
-
-        session.on_close = closed
-        session.open(Channel(self.monitor.loop, sock, session))
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes an event loop: uvloop's where it is installed."""
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    return uvloop.new_event_loop
 
 
 def qmp_capabilities(session: Session, *, enable: list[str] | None = None) -> None:

@@ -25,6 +25,7 @@ from qmpx.monitor import coroutines
 from qmpx.monitor.descriptors import NamedDescriptors, PendingDescriptors
 from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.transport.channel import Channel
+from qmpx.wire.encode import indent
 from qmpx.wire.framing import Item
 from qmpx.wire.messages import Command
 from qmpx.wire.server import (
@@ -37,7 +38,7 @@ from qmpx.wire.server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qmpx.monitor.monitor import Monitor
 
@@ -73,6 +74,7 @@ class Session(SessionLike):
     Args:
         monitor: What it is a session of.
         named: The descriptors of its listener.
+        on_close: Called when it is over.
 
     Attributes:
         monitor: What it is a session of.
@@ -88,6 +90,7 @@ class Session(SessionLike):
         "_eof",
         "_events",
         "_items",
+        "_on_close",
         "_out",
         "_queue",
         "_size",
@@ -96,18 +99,22 @@ class Session(SessionLike):
         "events_dropped",
         "monitor",
         "named",
-        "on_close",
         "pending",
         "wire",
     )
 
-    def __init__(self, monitor: "Monitor", named: NamedDescriptors) -> None:
+    def __init__(
+        self,
+        monitor: "Monitor",
+        named: NamedDescriptors,
+        on_close: "Callable[[Session], None] | None" = None,
+    ) -> None:
         self.monitor = monitor
         self.wire = ServerSession(monitor.capabilities, monitor.limits, monitor.rules)
         self.named = named
         self.pending = PendingDescriptors()
         self.events_dropped = 0
-        self.on_close: Any = None
+        self._on_close = on_close
         self._channel: Channel | None = None
         self._items: Iterator[Item] = iter(())
         self._queue: deque[Item] | None = None
@@ -147,7 +154,7 @@ class Session(SessionLike):
         if self._working:
             self._put(message)
         elif not channel.is_congested:
-            channel.write(message)
+            self._write(message)
         else:
             if self._events is None:
                 self._events = deque(maxlen=MAX_EVENTS)
@@ -177,7 +184,7 @@ class Session(SessionLike):
         """Go on: the client reads again."""
         channel = self._channel
         while self._events and channel is not None and not channel.is_congested:
-            channel.write(self._events.popleft())
+            self._write(self._events.popleft())
         self.advance()
 
     def connection_lost(self, error: OSError | None) -> None:
@@ -189,8 +196,8 @@ class Session(SessionLike):
         self._items = iter(())
         self.pending.replace([])
         self.monitor.unsubscribe(self)
-        if self.on_close is not None:
-            self.on_close(self)
+        if self._on_close is not None:
+            self._on_close(self)
 
     # What runs, and when.
 
@@ -328,10 +335,15 @@ class Session(SessionLike):
                 # They happened before: what was held back keeps its place.
                 out[:0] = self._events
                 self._events.clear()
-            if self._channel is not None:
-                self._channel.write(b"".join(out) if len(out) > 1 else out[0])
+            self._write(b"".join(out))
             out.clear()
             self._size = 0
+
+    def _write(self, messages: bytes) -> None:
+        if self.monitor.pretty:
+            messages = b"".join(map(indent, messages.splitlines()))
+        if self._channel is not None:
+            self._channel.write(messages)
 
     def _put(self, *pieces: bytes) -> None:
         self._out += pieces

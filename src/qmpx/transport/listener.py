@@ -92,6 +92,11 @@ class Listener:
             self.close()
             raise
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether more clients may come, now or later."""
+        return bool(self._sockets)
+
     def start(self) -> None:
         """Take in connections from now on."""
         for sock in self._ready:

@@ -60,6 +60,11 @@ def encode(value: Any, *, may_hold_doubles: bool = True) -> bytes:
     return _ESCAPES.sub(_respell_escape, text.decode()).encode()
 
 
+def indent(message: bytes) -> bytes:
+    """Return a message spread over lines, as a monitor with ``pretty=on`` sends it."""
+    return _space_out(message, indent=4) + b"\r\n"
+
+
 def encode_exactly(value: Any) -> bytes:
     """Return a parsed JSON value as QEMU would write it, however deep it is.
 

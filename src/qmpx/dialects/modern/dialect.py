@@ -18,7 +18,7 @@ VERSION: Final = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "qmp
 """The QEMU whose behaviour this dialect shows."""
 
 
-def modern_monitor(machine: Machine) -> Monitor:
+def modern_monitor(machine: Machine, *, pretty: bool = False) -> Monitor:
     """Return a monitor that shows *machine* as QEMU 7.2 would.
 
     Source: QEMU 7.2.22, observed.
@@ -34,6 +34,7 @@ def modern_monitor(machine: Machine) -> Monitor:
             out_of_band.commands,
         ),
         version=VERSION,
+        pretty=pretty,
         clock=machine.clock.microseconds,
     )
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(

@@ -46,12 +46,13 @@ def show_error(error: CommandError) -> dict[str, Any]:
     return {"class": error.error_class, "desc": shown.desc_2010, "data": data}
 
 
-def v2010_monitor(machine: Machine) -> Monitor:
+def v2010_monitor(machine: Machine, *, pretty: bool = False) -> Monitor:
     """Return a monitor that shows *machine* as QEMU 0.13 would."""
     monitor = Monitor(
         machine,
         commands=CommandRegistry(commands.commands),
         version=VERSION,
+        pretty=pretty,
         capabilities=(),
         show_error=show_error,
         rules=RULES_2010,

@@ -1,0 +1,75 @@
+"""Many commands with one write, for both clients."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import UNSET
+
+from qmpx.client.core import BatchCommand, ClientCore, decode, read_error
+from qmpx.errors import CommandError, QmpxError
+from qmpx.wire.messages import ServerMessage
+
+
+class BatchCall:
+    """Many commands and what became of them."""
+
+    __slots__ = ("_first", "_missing", "_replies", "error", "is_done", "message")
+
+    def __init__(self, count: int) -> None:
+        self._replies: list[ServerMessage | None] = [None] * count
+        self._missing = count
+        self._first = 0
+        self.is_done = False
+        self.message: ServerMessage | None = None
+        self.error: QmpxError | None = None
+
+    def issue(self, core: ClientCore, batch: Sequence[BatchCommand]) -> bytes:
+        """Return what to send; nothing is noted if one of them is no JSON."""
+        self._first = core.last_id + 1
+        return core.issue_many(self, batch)
+
+    def abandon(self, core: ClientCore) -> None:
+        """Wait no more."""
+        core.abandon(self._first, len(self._replies))
+
+    def messages(self) -> list[ServerMessage]:
+        """Return the replies in the order of the commands."""
+        return [reply for reply in self._replies if reply is not None]
+
+    def resolve(self, id_: int, message: ServerMessage) -> None:
+        """Take a reply."""
+        self._replies[id_ - self._first] = message
+        self._missing -= 1
+        if not self._missing:
+            self.message = message
+            self.is_done = True
+
+    def fail(self, error: QmpxError) -> None:
+        """Learn that there will be no more."""
+        self.error = error
+        self.is_done = True
+
+
+def read_batch(
+    messages: Iterable[ServerMessage], names: Iterable[str], *, return_errors: bool
+) -> list[Any]:
+    """Return what the commands of a batch returned, in their order.
+
+    Raises:
+        CommandError: The first that failed, unless errors are to be returned.
+    """
+    values: list[Any] = []
+    for message, name in zip(messages, names, strict=True):
+        if message.returned is not UNSET:
+            values.append(decode(message.returned))
+            continue
+        error = read_error(message, name)
+        if not return_errors or not isinstance(error, CommandError):
+            raise error
+        values.append(error)
+    return values
+
+
+def name_of(command: BatchCommand) -> str:
+    """Return the name of one command of a batch."""
+    return command if isinstance(command, str) else command[0]

@@ -1,0 +1,159 @@
+"""The listeners and the clients of a monitor, from first to last."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from qmpx.monitor.descriptors import NamedDescriptors
+from qmpx.monitor.session import Session
+from qmpx.transport.address import Address
+from qmpx.transport.channel import Channel
+from qmpx.transport.listener import Listener
+
+if TYPE_CHECKING:
+    from qmpx.monitor.monitor import Monitor
+
+GRACE: Final = 10.0
+"""Seconds that a closing server waits for commands that still run."""
+
+
+class Server:
+    """The listeners and the clients of one call of `Monitor.serve`.
+
+    Attributes:
+        addresses: Where it listens, ports filled in.
+        sessions: The clients that are connected.
+    """
+
+    def __init__(
+        self,
+        monitor: "Monitor",
+        addresses: list[Address],
+        *,
+        max_sessions: int,
+        backlog: int,
+        allow_remote: bool,
+        grace: float,
+    ) -> None:
+        self.monitor = monitor
+        self.addresses = addresses
+        self.sessions: dict[Session, Listener] = {}
+        self.is_stopping = False
+        self._options: dict[str, Any] = {
+            "max_sessions": max_sessions,
+            "backlog": backlog,
+            "allow_remote": allow_remote,
+        }
+        self._listeners: dict[Listener, NamedDescriptors] = {}
+        self._closed: asyncio.Future[None] | None = None
+        self._grace = grace
+        self._patience: asyncio.TimerHandle | None = None
+        self._is_looking = False
+
+    async def __aenter__(self) -> Self:
+        self.monitor.attach(self)
+        loop = self.monitor.loop
+        self._closed = loop.create_future()
+        try:
+            for address in self.addresses:
+                listener = Listener(loop, address, self._accept, **self._options)
+                self._listeners[listener] = NamedDescriptors()
+        except BaseException:
+            self._close()
+            raise
+        self.addresses = [listener.address for listener in self._listeners]
+        for listener in self._listeners:
+            listener.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """What it listens on."""
+        return list(self._listeners)
+
+    def break_off(self, listener: Listener) -> None:
+        """Close the connections of *listener* at once."""
+        for session, origin in list(self.sessions.items()):
+            if origin is listener and session.channel is not None:
+                session.channel.abort()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Take no more clients, answer what is being answered, and close.
+
+        Args:
+            grace: Seconds to wait for commands that run; then they are cancelled. What
+                `Monitor.serve` was told, unless given.
+        """
+        self.stop(grace)
+        await self.wait_closed()
+
+    async def wait_closed(self) -> None:
+        """Wait until the server is closed, by `close`, `stop` or a command."""
+        if self._closed is not None:
+            await asyncio.shield(self._closed)
+
+    def stop(self, grace: float | None = None) -> None:
+        """Begin to close; see `close`. Returns at once."""
+        if self.is_stopping or self._closed is None or self._closed.done():
+            return
+        self.is_stopping = self.monitor.is_stopping = True
+        for listener in self._listeners:
+            listener.close()
+        grace = self._grace if grace is None else grace
+        self._patience = self.monitor.loop.call_later(grace, self._cancel)
+        self.monitor.loop.call_soon(self.look)
+
+    def look(self) -> None:
+        """Close if nothing is being answered any more."""
+        if not self.is_stopping or self._is_looking:
+            return
+        if any(session.is_busy for session in self.sessions):
+            return
+        self._is_looking = True  # each session that closes comes here
+        for session in list(self.sessions):
+            if session.channel is not None:
+                session.channel.close()
+        self._is_looking = False
+        if not self.sessions:
+            self._close()
+
+    def _cancel(self) -> None:
+        """End what did not end in time."""
+        is_last = len(self.monitor.servers) == 1
+        for task, session in self.monitor.tasks.items():
+            if is_last or session in self.sessions:
+                task.cancel()
+        for session in list(self.sessions):
+            if session.channel is not None:
+                session.channel.abort()
+        self._close()
+
+    def _close(self) -> None:
+        for listener, named in self._listeners.items():
+            listener.close()
+            named.close()
+        if self._patience is not None:
+            self._patience.cancel()
+        self.is_stopping = False
+        self.monitor.detach(self)
+        self.monitor.is_stopping = any(s.is_stopping for s in self.monitor.servers)
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    def _accept(self, sock: Any, listener: Listener) -> None:
+        session = Session(self.monitor, self._listeners[listener], self._closed_one)
+        self.sessions[session] = listener
+        session.open(Channel(self.monitor.loop, sock, session))
+
+    def _closed_one(self, session: Session) -> None:
+        listener = self.sessions.pop(session)
+        if not self.sessions and self.monitor.on_idle is not None:
+            self.monitor.on_idle()
+        if self.is_stopping:
+            self.look()
+            return
+        listener.release()
+        if not self.sessions and not any(x.is_listening for x in self._listeners):
+            self.stop()  # standard input has ended, say: nobody can come any more
