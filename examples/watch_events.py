@@ -8,12 +8,11 @@ import asyncio
 import tempfile
 
 import qmpx
-from qmpx.client import AsyncSubscription
 from qmpx.dialects.modern import modern_monitor
 from qmpx.machine import Machine
 
 
-async def print_all(events: AsyncSubscription) -> None:
+async def print_all(events: qmpx.AsyncSubscription) -> None:
     """Print events until the subscription is closed."""
     async for event in events:
         print(f"{event.name}: {event.data}")

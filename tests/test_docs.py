@@ -63,6 +63,7 @@ a line.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -72,7 +73,9 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +86,7 @@ from tests.conftest import PEERS, REQUIRE_REAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -91,6 +95,10 @@ MISSPELT = {"bash", "shell", "shell-session", "py", "python3", "pycon", "zsh"}
 SECONDS = 20.0  # for one block, or one command of it
 ENDING_SECONDS = 0.2  # between the polite end and the other
 BACKGROUND_SECONDS = 1.0  # for a command with & that prints nothing
+
+PAGES_AT_ONCE = 3
+PORT = re.compile(r":[1-9]\d{3,4}\b")  # pages that name one may name the same
+PORTS = threading.Lock()
 
 FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 COMMENT = re.compile(r"^\s*<!--\s*(?P<text>.*?)\s*-->\s*$")
@@ -559,10 +567,34 @@ def test_a_page_that_does_not_is_found_out(lines: list[str], complaint: str) -> 
         run_page("page", page_of(*lines))
 
 
+@pytest.fixture(scope="module")
+def runs(request: pytest.FixtureRequest) -> Iterator[dict[Path, Future[set[str]]]]:
+    """Run the pages that were asked for, several at once: mostly they wait."""
+
+    def run(path: Path) -> set[str]:
+        text = path.read_text()
+        with PORTS if PORT.search(text) else contextlib.nullcontext():
+            return run_page(str(path.relative_to(ROOT)), text)
+
+    asked = [
+        item.callspec.params["path"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.originalname == "test_what_a_page_shows_is_so"
+    ]
+    pool = ThreadPoolExecutor(PAGES_AT_ONCE)
+    try:
+        yield {path: pool.submit(run, path) for path in asked}
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_what_a_page_shows_is_so(path: Path) -> None:
-    absent = run_page(str(path.relative_to(ROOT)), path.read_text())
+def test_what_a_page_shows_is_so(
+    path: Path, runs: dict[Path, Future[set[str]]]
+) -> None:
+    absent = runs[path].result()
     if absent:
         reasons = "; ".join(PEERS[name].absent for name in sorted(absent))
         if REQUIRE_REAL:

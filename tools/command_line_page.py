@@ -36,8 +36,9 @@ has none. There is no deadline unless `--timeout` gives one; without `--count` t
 of that time is success.""",
     "serve": """\
 Each address that is served is told on standard error, when clients can connect; a port
-that was given as 0 is the one that it got. `quit`, SIGINT, SIGTERM and SIGHUP end it.
-What it does differently from QEMU is in [Compatibility](compatibility.md).""",
+that was given as 0 is the one that it got. `quit`, SIGINT, SIGTERM and SIGHUP end it;
+so does the end of its input, if `stdio` is all that it serves. What it does differently
+from QEMU is in [Compatibility](compatibility.md).""",
     "demo": """\
 On a terminal it is in colour, unless `NO_COLOR` is set.""",
 }

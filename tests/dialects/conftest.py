@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,17 +50,37 @@ class Box:
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         """Return what has happened since the last time: names and data."""
         self.run("query-status")  # events come before the reply
+        return self.last_events()
+
+    def last_events(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return what has been told so far, without asking for anything."""
         happened: list[tuple[str, dict[str, Any]]] = []
         while True:
             try:
                 event = self._events.get(0)
-            except qmpx.DeadlineExceeded:
+            except (qmpx.DeadlineExceeded, qmpx.ConnectionLost):
                 return happened
             happened.append((event.name, event.data))
 
     def do(self, function: Callable[[], Any]) -> Any:
         """Do something to the machine, in the thread that it lives in."""
         return self._thread.run(function)
+
+
+@contextmanager
+def boxed(machine: Machine) -> Iterator[Box]:
+    """Serve a machine, and connect a client, until the end of the block."""
+    monitor = modern_monitor(machine)
+    # pytest's own tmp_path is too long a name for a socket.
+    with tempfile.TemporaryDirectory(prefix="qmpx-") as folder, LoopThread() as thread:
+        address = f"unix:{folder}/qmp"
+        server = monitor.serve(address)
+        thread.wait_for(server.__aenter__())
+        try:
+            with qmpx.connect(address) as client, client.events() as events:
+                yield Box(machine, monitor, client, address, thread, events)
+        finally:
+            thread.wait_for(server.close())
 
 
 @pytest.fixture
@@ -72,14 +93,5 @@ def box() -> Iterator[Box]:
     options: Any = {"removable": True, "has_tray": True}
     machine.add_drive("cd0", id="/dev/cd", medium=cd, **options)
     machine.add_drive("slot0", id="/dev/slot", removable=True)
-    monitor = modern_monitor(machine)
-    # pytest's own tmp_path is too long a name for a socket.
-    with tempfile.TemporaryDirectory(prefix="qmpx-") as folder, LoopThread() as thread:
-        address = f"unix:{folder}/qmp"
-        server = monitor.serve(address)
-        thread.wait_for(server.__aenter__())
-        try:
-            with qmpx.connect(address) as client, client.events() as events:
-                yield Box(machine, monitor, client, address, thread, events)
-        finally:
-            thread.wait_for(server.close())
+    with boxed(machine) as served:
+        yield served

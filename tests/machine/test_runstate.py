@@ -13,9 +13,9 @@ CAUSES = ["cont", "stop", "reset", "suspend", "wakeup", "io-error", "shutdown"]
 TABLE = """
 prelaunch  running  prelaunch  prelaunch  -          -        -         shutdown
 running    running  paused     running    suspended  -        io-error  shutdown
-paused     running  paused     paused     -          -        -         shutdown
-suspended  -        -          running    -          running  -         shutdown
-io-error   running  io-error   paused     -          -        -         shutdown
+paused     running  paused     prelaunch  -          -        -         shutdown
+suspended  suspended suspended prelaunch  -         running  -         shutdown
+io-error   running  io-error   prelaunch  -          -        -         shutdown
 shutdown   -        -          -          -          -        -         -
 """
 CELLS = [

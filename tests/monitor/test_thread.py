@@ -83,7 +83,7 @@ def test_a_pretty_monitor_spreads_its_messages_over_lines(tmp_path: Path) -> Non
     monitor = qmpx.Monitor(None, pretty=True)
 
     @monitor.command("emit")
-    def emit(target: None) -> dict[str, int]:
+    def emit() -> dict[str, int]:
         monitor.emit("HELLO", {"a": [1]})
         return {"b": 2}
 

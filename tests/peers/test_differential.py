@@ -242,6 +242,7 @@ READY = [  # after negotiation; the machine is one and the same for all of them
     b'{"execute": "cont", "id": 1}{"execute": "cont", "id": 2}',
     b'{"execute": "query-status"}{"execute": "stop"}{"execute": "query-status"}',
     b'{"execute": "system_powerdown"}{"execute": "system_reset"}',
+    b'{"execute": "query-status"}{"execute": "stop"}',
     b'{"execute": "cont"}{"execute": "system_reset"}{"execute": "query-status"}',
     b'{"execute": "stop"}{"execute": "stop"}',
 ]

@@ -87,7 +87,7 @@ def test_a_deadline_leaves_the_connection_in_step(
     stop(machine)
     with pytest.raises(qmpx.DeadlineExceeded, match="no reply to 'query-name'"):
         vm.execute("query-name", timeout=0.05)
-    with pytest.raises(qmpx.DeadlineExceeded, match="no reply to '2 commands'"):
+    with pytest.raises(qmpx.DeadlineExceeded, match="2 commands within"):
         vm.call("execute_many", ["query-uuid"] * 2, timeout=0.05)
     later = vm.start("execute", "query-status")
     machine.process.send_signal(signal.SIGCONT)

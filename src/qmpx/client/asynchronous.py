@@ -159,17 +159,17 @@ class AsyncClient:
         self._channel = channel
         self._is_open = False
         channel.resume_reading()
+        patience = self._loop.call_later(self._connect_timeout, self._lose_patience)
         try:
-            async with asyncio.timeout(self._connect_timeout):
-                while self._core.greeting is None and self._core.failure is None:
-                    await self._change()
-                if self._core.failure is not None:
-                    raise self._core.failure
-                call = _Call(self._loop.create_future(), float("inf"))
-                channel.write(self._core.negotiation(call, self._capabilities))
-                read_value(await call.future, "qmp_capabilities")
-                self._is_open = True
-        except TimeoutError:
+            while self._core.greeting is None and self._core.failure is None:
+                await self._change()
+            if self._core.failure is not None:
+                raise self._core.failure
+            call = _Call(self._loop.create_future(), float("inf"))
+            channel.write(self._core.negotiation(call, self._capabilities))
+            read_value(await call.future, "qmp_capabilities")
+            self._is_open = True
+        except DeadlineExceeded:
             # In a thread: it looks through all processes of the system.
             error = await asyncio.to_thread(
                 explain_silence, self.address, sock, self._connect_timeout
@@ -179,6 +179,13 @@ class AsyncClient:
         except BaseException:
             self._drop(channel)
             raise
+        finally:
+            patience.cancel()
+
+    def _lose_patience(self) -> None:
+        error = DeadlineExceeded("", self._connect_timeout, "greeting")
+        self._core.lose(error, for_good=False)
+        self._wake()
 
     def _drop(self, channel: Channel) -> None:
         if self._channel is channel:

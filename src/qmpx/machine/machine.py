@@ -101,6 +101,8 @@ class Machine:
             message = f"a machine that is {self.state.value} cannot {cause.value}"
             raise GenericError(message)
         self.state = MOVES[self.state, cause]
+        if cause in (Cause.SUSPEND, Cause.WAKEUP):
+            return  # sleep has happenings of its own
         if self.state.is_running and not was_running:
             self._tell(Resumed())
         elif was_running and not self.state.is_running:

@@ -21,6 +21,7 @@ This module knows no sockets and is cheap to import; `socket_path` opens the lon
 import os
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from qmpx.errors import AddressError
 from qmpx.transport.address_parts import (
@@ -96,6 +97,17 @@ def parse_address(address: str | os.PathLike[str] | Address) -> Address:
     if not isinstance(address, str):
         path = os.fsdecode(address)
         return path_address(path, path)
+    if address.startswith("unix:"):
+        return _parse_unix(address)
+    return _parse(address)
+
+
+@lru_cache(maxsize=64)  # programs that connect again and again name few monitors
+def _parse_unix(address: str) -> Address:
+    return _parse(address)
+
+
+def _parse(address: str) -> Address:
     if not address.strip():
         raise AddressError(f"the address is empty: expected {FORMS}")
     if "\0" in address:

@@ -86,8 +86,9 @@ class Channel:
         high_water: int = HIGH_WATER,
     ) -> None:
         sock.setblocking(False)
-        self._is_unix = sock.family == socket.AF_UNIX
-        if sock.family in (socket.AF_INET, socket.AF_INET6):
+        family = sock.family  # each look makes an enum
+        self._is_unix = family == socket.AF_UNIX
+        if family in (socket.AF_INET, socket.AF_INET6):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._loop = loop
         self._sock: socket.socket | None = sock

@@ -134,6 +134,8 @@ async def dial_async(
     attempts = Attempts(address, timeout, wait, alive)
     while True:
         try:
+            if not isinstance(address, (TcpAddress, VsockAddress)):
+                return _connect(address, 0.0)  # does not wait
             async with asyncio.timeout(attempts.left):
                 return await _connect_async(address)
         except OSError as error:  # TimeoutError is one
@@ -192,9 +194,7 @@ def _first(choices: Any) -> socket.socket:
     raise failure or OSError(errno.EADDRNOTAVAIL, "the name has no address")
 
 
-async def _connect_async(address: Address) -> socket.socket:
-    if not isinstance(address, (TcpAddress, VsockAddress)):
-        return _connect(address, 0.0)
+async def _connect_async(address: TcpAddress | VsockAddress) -> socket.socket:
     import asyncio
 
     loop = asyncio.get_running_loop()

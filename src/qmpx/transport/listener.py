@@ -31,9 +31,6 @@ from qmpx.transport.stdio import stdio_socket
 BACKLOG: Final = 128
 """Connections that the kernel queues until they are taken in."""
 
-ACCEPTS_PER_TURN: Final = 64
-"""Connections taken in at once, before others have their turn."""
-
 RETRY: Final = 1.0
 """Seconds until the next try when there are no descriptors left to take one in."""
 
@@ -136,26 +133,26 @@ class Listener:
                 self._loop.remove_reader(sock.fileno())
 
     def _take_in(self, listening: socket.socket) -> None:
-        for _ in range(min(ACCEPTS_PER_TURN, self._max_sessions - self.sessions)):
-            try:
-                sock, _ = listening.accept()
-            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
-                logger.warning(
-                    "%s: cannot take in a client: %s; trying again in %g s",
-                    self.address,
-                    error.strerror,
-                    RETRY,
-                )
-                self._loop.remove_reader(listening.fileno())
-                self._listening = False
-                self._loop.call_later(RETRY, self._update)
-                return
-            self.sessions += 1
-            self._accept(sock, self)
+        # One in a turn of the loop: the loop comes back here while more wait.
+        try:
+            sock, _ = listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            logger.warning(
+                "%s: cannot take in a client: %s; trying again in %g s",
+                self.address,
+                error.strerror,
+                RETRY,
+            )
+            self._loop.remove_reader(listening.fileno())
+            self._listening = False
+            self._loop.call_later(RETRY, self._update)
+            return
+        self.sessions += 1
+        self._accept(sock, self)
         self._update()
 
     def _open(self, address: Address, backlog: int, allow_remote: bool) -> Address:  # noqa: FBT001

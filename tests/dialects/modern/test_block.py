@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tests.dialects.conftest import Box
 
 LOCKED = (
-    "Device 'cd0' is locked and force was not specified, "
+    "Device '%s' is locked and force was not specified, "
     "wait for tray to open and try again"
 )
 NEED_ONE = ("GenericError", "Need exactly one of 'device' and 'id'")
@@ -107,7 +107,9 @@ def test_a_lock_holds_unless_forced(box: Box, command: str) -> None:
     assert drive(box, "cd0")["locked"] is True
     for force in ({}, {"force": False}):
         refusal = box.refusal(command, device="cd0", **force)
-        assert refusal == ("GenericError", LOCKED)
+        assert refusal == ("GenericError", LOCKED % "cd0")
+        refusal = box.refusal(command, id="/dev/cd", **force)
+        assert refusal == ("GenericError", LOCKED % "/dev/cd")
     assert box.events() == []
     assert box.run(command, device="cd0", force=True) == {}
     assert box.events() == [moved(is_open=True)]
@@ -127,6 +129,7 @@ COMMANDS = ["eject", "blockdev-open-tray", "blockdev-close-tray"]
 def test_a_built_in_medium_stays(box: Box, command: str) -> None:
     desc = "Device 'disk0' is not removable"
     assert box.refusal(command, device="disk0") == ("GenericError", desc)
+    desc = "Device '/dev/disk' is not removable"  # named as the command does
     assert box.refusal(command, id="/dev/disk") == ("GenericError", desc)
 
 

@@ -203,7 +203,7 @@ def test_memory(box: Box) -> None:
     [
         ({}, "Parameter 'size' is missing"),
         ({"size": 0}, "property 'size' of memory-backend-ram doesn't take value '0'"),
-        ({"size": -1}, "Parameter 'size' expects uint64"),
+        ({"size": 1.5}, "Parameter 'size' expects uint64"),
         ({"size": "1"}, "Parameter 'size' expects uint64"),
     ],
 )

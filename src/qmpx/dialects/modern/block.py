@@ -1,15 +1,23 @@
 """Block devices: what is in the drives, trays, media, sizes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
-from qmpx.errors import DeviceNotFound, GenericError, InvalidParameterValue
+from qmpx.errors import (
+    DeviceLocked,
+    DeviceNotFound,
+    DeviceNotRemovable,
+    GenericError,
+    InvalidParameterValue,
+)
 from qmpx.machine import Drive, Machine, Medium
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import WireName
 
 commands = CommandRegistry()
 
-SECTOR: Final = 512
+_SECTOR: Final = 512
 """Bytes that sizes of images are rounded up to."""
 
 
@@ -61,19 +69,25 @@ def _inserted(medium: Medium) -> dict[str, Any]:
     }
 
 
-def _drive(machine: Machine, device: str | None, id_: str | None) -> Drive:
-    """Return the drive that a command names by its back end or by its device id."""
+@contextmanager
+def _drive(machine: Machine, device: str | None, id_: str | None) -> Iterator[Drive]:
+    """Give the drive that a command names by its back end or by its device id.
+
+    Errors of the block's name it in the same way.
+    """
     if (device is None) is (id_ is None):
         message = "Need exactly one of 'device' and 'id'"
         raise GenericError(message)
-    if device is not None:
-        if device not in machine.drives:
-            raise DeviceNotFound(device=device)
-        return machine.drives[device]
+    name = str(device if id_ is None else id_)
     for drive in machine.drives.values():
-        if drive.id == id_:
-            return drive
-    raise DeviceNotFound(device=str(id_))
+        if name == (drive.device if id_ is None else drive.id):
+            break
+    else:
+        raise DeviceNotFound(device=name)
+    try:
+        yield drive
+    except (DeviceLocked, DeviceNotRemovable) as error:
+        raise type(error)(device=name) from error
 
 
 @commands.command("eject")
@@ -85,7 +99,8 @@ def eject(
     force: bool = False,
 ) -> None:
     """Open the tray and take the medium out."""
-    _drive(machine, device, id_).eject(force=force)
+    with _drive(machine, device, id_) as drive:
+        drive.eject(force=force)
 
 
 @commands.command("blockdev-open-tray")
@@ -97,7 +112,8 @@ def blockdev_open_tray(
     force: bool = False,
 ) -> None:
     """Open the tray and leave the medium in it."""
-    _drive(machine, device, id_).open_tray(force=force)
+    with _drive(machine, device, id_) as drive:
+        drive.open_tray(force=force)
 
 
 @commands.command("blockdev-close-tray")
@@ -105,7 +121,8 @@ def blockdev_close_tray(
     machine: Machine, *, device: str | None = None, id_: str | None = None
 ) -> None:
     """Close the tray."""
-    _drive(machine, device, id_).close_tray()
+    with _drive(machine, device, id_) as drive:
+        drive.close_tray()
 
 
 @commands.command("block_resize")
@@ -123,7 +140,7 @@ def block_resize(
     if medium.read_only:
         message = "Cannot resize read-only node"
         raise GenericError(message)
-    medium.size = -(-size // SECTOR) * SECTOR
+    medium.size = -(-size // _SECTOR) * _SECTOR
 
 
 def _medium(machine: Machine, device: str, node_name: str) -> Medium:
