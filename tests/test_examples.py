@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_docs import compare
+from tests.pages import compare
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 STATED = re.compile(r"\bprints::\n\n(?P<output>(?:(?: {4}.*)?\n)+)")

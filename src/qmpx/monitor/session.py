@@ -51,7 +51,7 @@ MAX_EVENTS: Final = 1024
 At some 200 bytes each that is a fifth of a megabyte for a client that may never read.
 """
 
-TURN: Final = 16
+TURN: Final = 2
 """Looks at what a client sent in one turn of the loop; then others have theirs.
 
 One is enough for a chunk of ordinary commands; for what must be read byte by byte each

@@ -36,7 +36,7 @@ MAX_ITEMS: Final = 64
 A chunk of garbage is an error for each byte; the taker decides when to go on.
 """
 
-MAX_BYTES: Final = 4 * 1024
+MAX_BYTES: Final = 1024
 """Most bytes that the faithful path looks at at once: some milliseconds' work."""
 
 _decode_commands: Final = msgspec.json.Decoder(Command).decode_lines

@@ -1,4 +1,4 @@
-"""The Python of one page, for `test_docs`: a child that runs its blocks in turn.
+"""The Python of one page, for `tests.pages`: a child that runs its blocks in turn.
 
 Orders come on standard input, a JSON object a line; an answer is ``true`` or ``false``.
 """
