@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from qmpx.client.core import BatchCommand, ClientCore, decode, read_error
+from qmpx.client.core import BatchCommand, ClientCore, read_error, read_value
 from qmpx.errors import CommandError, QmpxError
 from qmpx.wire.messages import ServerMessage
 
@@ -31,6 +31,10 @@ class BatchCall:
     def abandon(self, core: ClientCore) -> None:
         """Wait no more."""
         core.abandon(self._first, len(self._replies))
+
+    def withdraw(self, core: ClientCore) -> None:
+        """Forget what was not sent after all."""
+        core.withdraw(self._first, len(self._replies))
 
     def messages(self) -> list[ServerMessage]:
         """Return the replies in the order of the commands."""
@@ -61,7 +65,7 @@ def read_batch(
     values: list[Any] = []
     for message, name in zip(messages, names, strict=True):
         if message.returned is not UNSET:
-            values.append(decode(message.returned))
+            values.append(read_value(message, name))
             continue
         error = read_error(message, name)
         if not return_errors or not isinstance(error, CommandError):

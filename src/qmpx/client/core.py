@@ -88,6 +88,7 @@ class ClientCore:
 
     Args:
         max_message_size: Most bytes of one message of the server.
+        reconnects: Whether a new conversation follows one that breaks off.
 
     Attributes:
         greeting: The server's greeting, once it has come.
@@ -100,6 +101,7 @@ class ClientCore:
         "_names",
         "_next_id",
         "_reader",
+        "_reconnects",
         "buffers",
         "failure",
         "greeting",
@@ -107,8 +109,11 @@ class ClientCore:
         "pending",
     )
 
-    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
+    def __init__(
+        self, max_message_size: int = MAX_MESSAGE_SIZE, *, reconnects: bool = False
+    ) -> None:
         self._max_message_size = max_message_size
+        self._reconnects = reconnects
         self._names: dict[str, bytes] = {}
         self._next_id = 1
         self.pending: dict[int, Waiter] = {}
@@ -208,6 +213,11 @@ class ClientCore:
             if each in self.pending:
                 self.pending[each] = ABANDONED
 
+    def withdraw(self, id_: int, count: int = 1) -> None:
+        """Forget calls whose commands were not sent after all."""
+        for each in range(id_, id_ + count):
+            self.pending.pop(each, None)
+
     # In.
 
     def feed(self, data: bytes) -> None:
@@ -262,20 +272,20 @@ class ClientCore:
         for buffer in self.buffers:
             buffer.offer(event, wanted=True)
 
-    def lose(self, error: QmpxError, *, for_good: bool = True) -> None:
+    def lose(self, error: QmpxError, *, for_good: bool = False) -> None:
         """End the conversation: every call that waits fails with *error*.
 
         Args:
             error: Why.
-            for_good: Whether subscribers are to be told; they are not if there will be
-                a new connection.
+            for_good: Whether subscribers are to be told though another conversation
+                was to follow.
         """
         if self.failure is None:
             self.failure = error
         pending, self.pending = self.pending, {}
         for waiter in pending.values():
             waiter.fail(error)
-        if for_good:
+        if for_good or not self._reconnects:
             for buffer in self.buffers:
                 if buffer.failure is None:
                     buffer.failure = error
@@ -338,7 +348,7 @@ def _holds_no_number(value: Any) -> bool:
     return False
 
 
-decode: Final = msgspec.json.Decoder().decode
+_decode: Final = msgspec.json.Decoder().decode
 
 
 def read_raw(message: ServerMessage, name: str) -> Raw:
@@ -355,9 +365,13 @@ def read_raw(message: ServerMessage, name: str) -> Raw:
 
 def read_value(message: ServerMessage, name: str) -> Any:
     """Return what a command returned; errors as `read_raw`."""
-    if message.returned is not UNSET:
-        return decode(message.returned)
-    raise read_error(message, name)
+    if message.returned is UNSET:
+        raise read_error(message, name)
+    try:
+        return _decode(message.returned)
+    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
+        reason = f"the reply to {name!r} cannot be read: {error}"
+        raise RemoteProtocolError(reason) from error
 
 
 def read_error(message: ServerMessage, name: str) -> QmpxError:

@@ -76,10 +76,13 @@ def start(
     """
     step: Any = _FirstStep()
     context = copy_context()
-    outer = asyncio.current_task(loop)
-    if outer is not None:
+    outer: Any = None
+    try:
+        asyncio._enter_task(loop, step)  # noqa: SLF001
+    except RuntimeError:  # within a task, which is rare: that one stands back
+        outer = asyncio.current_task(loop)
         asyncio._leave_task(loop, outer)  # noqa: SLF001
-    asyncio._enter_task(loop, step)  # noqa: SLF001
+        asyncio._enter_task(loop, step)  # noqa: SLF001
     try:
         awaited = context.run(coroutine.send, None)
     finally:
