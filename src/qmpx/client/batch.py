@@ -5,7 +5,14 @@ from typing import Any
 
 from msgspec import UNSET
 
-from qmpx.client.core import BatchCommand, ClientCore, read_error, read_value
+from qmpx.client.core import (
+    UNREADABLE,
+    BatchCommand,
+    ClientCore,
+    decode,
+    read_error,
+    unreadable,
+)
 from qmpx.errors import CommandError, QmpxError
 from qmpx.wire.messages import ServerMessage
 
@@ -61,16 +68,21 @@ def read_batch(
 
     Raises:
         CommandError: The first that failed, unless errors are to be returned.
+        RemoteProtocolError: A reply cannot be read.
     """
     values: list[Any] = []
-    for message, name in zip(messages, names, strict=True):
-        if message.returned is not UNSET:
-            values.append(read_value(message, name))
-            continue
-        error = read_error(message, name)
-        if not return_errors or not isinstance(error, CommandError):
-            raise error
-        values.append(error)
+    name = ""
+    try:
+        for message, name in zip(messages, names, strict=True):
+            if message.returned is not UNSET:
+                values.append(decode(message.returned))
+                continue
+            error = read_error(message, name)
+            if not return_errors or not isinstance(error, CommandError):
+                raise error
+            values.append(error)
+    except UNREADABLE as fault:
+        raise unreadable(name, fault) from fault
     return values
 
 

@@ -348,7 +348,16 @@ def _holds_no_number(value: Any) -> bool:
     return False
 
 
-_decode: Final = msgspec.json.Decoder().decode
+decode: Final = msgspec.json.Decoder().decode
+
+
+UNREADABLE: Final = (ValueError, RecursionError)
+"""What `decode` raises; the exceptions of msgspec are a ValueError, too."""
+
+
+def unreadable(name: str, error: Exception) -> RemoteProtocolError:
+    """Return the error for a reply that is JSON by its brackets only."""
+    return RemoteProtocolError(f"the reply to {name!r} cannot be read: {error}")
 
 
 def read_raw(message: ServerMessage, name: str) -> Raw:
@@ -368,10 +377,9 @@ def read_value(message: ServerMessage, name: str) -> Any:
     if message.returned is UNSET:
         raise read_error(message, name)
     try:
-        return _decode(message.returned)
-    except (ValueError, RecursionError) as error:  # msgspec's are ValueErrors
-        reason = f"the reply to {name!r} cannot be read: {error}"
-        raise RemoteProtocolError(reason) from error
+        return decode(message.returned)
+    except UNREADABLE as error:
+        raise unreadable(name, error) from error
 
 
 def read_error(message: ServerMessage, name: str) -> QmpxError:

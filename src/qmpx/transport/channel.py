@@ -12,8 +12,12 @@ import array
 import asyncio
 import contextlib
 import os
+import select
 import socket
+from collections.abc import Sequence
 from typing import Final, Protocol
+
+from qmpx.errors import LocalProtocolError
 
 READ_SIZE: Final = 32 * 1024
 """Most bytes of one read: what one client can make us look at before others' turn.
@@ -153,16 +157,27 @@ class Channel:
     def send_fds(self, data: bytes, fds: list[int]) -> None:
         """Send *data* and, with its first byte, copies of descriptors.
 
-        Raises:
-            BlockingIOError: The peer does not read; nothing was sent.
-            OSError: The socket cannot carry descriptors.
+        Call it only when `can_send_fds`.
         """
-        if self._sock is None or self._unsent is not None:
-            raise BlockingIOError
+        if self._sock is None or self._closing:
+            return
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-        sent = self._sock.sendmsg([data], rights)
+        try:
+            sent = self._sock.sendmsg([data], rights)
+        except OSError as error:
+            self._lose(error)
+            return
         if sent < len(data):
             self.write(data[sent:])
+
+    @property
+    def can_send_fds(self) -> bool:
+        """Whether all is sent, and the kernel takes more at once."""
+        if self._sock is None or self._unsent is not None:
+            return False
+        poller = select.poll()
+        poller.register(self._sock, select.POLLOUT)
+        return bool(poller.poll(0))
 
     def close(self) -> None:
         """Close once all is sent, or after `LINGER` seconds."""
@@ -239,6 +254,26 @@ class Channel:
             self._unsent = None
         sock.close()
         self._receiver.connection_lost(error)
+
+
+def require_sendable(sock: socket.socket | None, fds: Sequence[int]) -> None:
+    """Return if descriptors can be handed over on that socket.
+
+    Raises:
+        LocalProtocolError: They cannot, and why.
+    """
+    if sock is not None and sock.family != getattr(socket, "AF_UNIX", None):
+        message = "descriptors can be handed over on unix sockets only"
+        raise LocalProtocolError(message)
+    if len(fds) > MAX_FDS:
+        message = f"{len(fds)} descriptors are too many: at most {MAX_FDS} are taken"
+        raise LocalProtocolError(message)
+    for fd in fds:
+        try:
+            os.fstat(fd)
+        except (OSError, OverflowError) as error:
+            message = f"descriptor {fd} cannot be handed over: {error}"
+            raise LocalProtocolError(message) from error
 
 
 def read_fds(ancillary: list[tuple[int, int, bytes]]) -> list[int]:

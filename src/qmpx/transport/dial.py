@@ -62,13 +62,16 @@ class Attempts:
         now = time.monotonic()
         self.address = address
         self.deadline = now + min(timeout, LONGEST)
+        self._timeout = min(timeout, LONGEST)
         self._wait_until = now + wait
         self._alive = alive
+        self._last: OSError | None = None
 
     @property
     def left(self) -> float:
-        """Seconds until the deadline."""
-        return max(self.deadline - time.monotonic(), 0.001)
+        """Seconds for the next try."""
+        left = max(self.deadline, self._wait_until) - time.monotonic()
+        return max(min(left, self._timeout), 0.001)
 
     def failed(self, error: OSError) -> None:
         """Return if it is worth another try.
@@ -83,6 +86,12 @@ class Attempts:
             else (self._wait_until)
         )
         starting = error.errno in _STARTING
+        if starting:
+            self._last = error
+        elif isinstance(error, TimeoutError) and now >= until and self._last:
+            error = (
+                self._last
+            )  # the last try had no time left; this is why it was tried
         alive = self._alive is None or self._alive()
         if starting and alive and now < until:
             return

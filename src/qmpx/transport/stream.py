@@ -7,6 +7,8 @@ a wait that ends early is taken up again.
 
 import array
 import contextlib
+import errno
+import os
 import select
 import socket
 import struct
@@ -101,7 +103,11 @@ class Stream:
         Args:
             deadline: As for `receive`; the wait ends then in any case.
             or_readable: Whether to end the wait when there is something to read.
+
+        Raises:
+            OSError: Another thread has closed the connection.
         """
+        self._require_open()
         left = _FOREVER
         if deadline is not None:
             left = min(max(deadline - time.monotonic(), 0.0), _FOREVER)
@@ -114,6 +120,37 @@ class Stream:
         readers = [self.sock] if or_readable else []
         readable, _, _ = select.select(readers, [self.sock], [], left)
         return bool(readable)
+
+    def wait_readable(self, deadline: float | None, waker: socket.socket) -> bool:
+        """Wait until there is something to read; tell whether *waker* ended the wait.
+
+        Args:
+            deadline: As for `receive`; the wait ends then in any case.
+            waker: Ends the wait when there is something to read on it, which is read.
+
+        Raises:
+            OSError: Another thread has closed the connection.
+        """
+        self._require_open()
+        left = _FOREVER
+        if deadline is not None:
+            left = min(max(deadline - time.monotonic(), 0.0), _FOREVER)
+        if _KERNEL_KEEPS_TIME:
+            poller = select.poll()
+            poller.register(self.sock, select.POLLIN)
+            poller.register(waker, select.POLLIN)
+            ready = [fd for fd, _ in poller.poll(left * 1000)]
+        else:
+            readable, _, _ = select.select([self.sock, waker], [], [], left)
+            ready = [sock.fileno() for sock in readable]
+        if waker.fileno() not in ready:
+            return False
+        waker.recv(READ_SIZE)
+        return True
+
+    def _require_open(self) -> None:
+        if self.sock.fileno() < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
     def _arm(self, seconds: float) -> None:
         if _KERNEL_KEEPS_TIME:

@@ -1,5 +1,6 @@
 """The commands of 0.13 that the embedded machine can carry out so far."""
 
+from collections.abc import Callable
 from typing import Any
 
 from qmpx.errors import DeviceNotActive, DeviceNotFound
@@ -10,11 +11,20 @@ from qmpx.transport.channel import close_fds
 commands = CommandRegistry()
 
 
+def _request(session: Session, action: Callable[[], None]) -> None:
+    """Do something after the reply: in 0.13 these were requests to the main loop."""
+    session.monitor.loop.call_soon(action)
+
+
 @commands.command("quit")
 def quit_(machine: Machine, session: Session) -> None:
     """Switch the machine off and end the monitor."""
-    machine.shut_down(reason="host-qmp-quit")
-    session.monitor.shut_down()
+
+    def end() -> None:
+        machine.shut_down(reason="host-qmp-quit")
+        session.monitor.shut_down()
+
+    _request(session, end)
 
 
 @commands.command("eject")
@@ -41,15 +51,15 @@ def cont(machine: Machine) -> None:
 
 
 @commands.command("system_reset")
-def system_reset(machine: Machine) -> None:
+def system_reset(machine: Machine, session: Session) -> None:
     """Press the reset button."""
-    machine.reset(reason="host-qmp-system-reset")
+    _request(session, lambda: machine.reset(reason="host-qmp-system-reset"))
 
 
 @commands.command("system_powerdown")
-def system_powerdown(machine: Machine) -> None:
+def system_powerdown(machine: Machine, session: Session) -> None:
     """Ask the guest to power down."""
-    machine.press_power_button()
+    _request(session, machine.press_power_button)
 
 
 @commands.command("device_del")
