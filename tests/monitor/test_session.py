@@ -754,6 +754,42 @@ def test_a_client_that_goes_away_leaves_nothing_behind(
     run(main())
 
 
+@pytest.mark.parametrize("sent", [b"", b" ", b'{"exec', spelled(command("value"))])
+def test_a_client_that_goes_away_without_reading_is_forgotten(
+    run: Run, stage: Stage, path: str, connect: Connect, sent: bytes
+) -> None:
+    async def main() -> None:
+        async with stage.monitor.serve(path) as server:
+            peer = await connect(NEGOTIATE)
+            stage.monitor.emit("STOP")
+            # Its last words and its reset are seen at the same time.
+            peer.sock.send(sent)
+            peer.close()
+            await settle()
+            assert server.sessions == {}
+
+    run(main())
+
+
+def test_a_client_that_went_away_while_its_command_ran_is_forgotten(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    async def main() -> None:
+        async with stage.monitor.serve(path) as server:
+            peer = await connect(NEGOTIATE)
+            await peer.send(command("wait", at="gate"), b'{"exec')
+            await settle()
+            await peer.send(b'ute": "value"}{')
+            peer.close()
+            await settle()
+            assert len(server.sessions) == 1
+            stage.open("gate")
+            await settle()
+            assert server.sessions == {}
+
+    run(main())
+
+
 def test_a_handler_may_ask_for_its_session(
     run: Run, stage: Stage, path: str, connect: Connect
 ) -> None:

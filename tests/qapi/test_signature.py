@@ -589,6 +589,11 @@ def test_a_value_that_may_change_is_encoded_each_time() -> None:
     assert signature.encode(throttle) == b'{"bps-max": 1, "group": "a"}'
     throttle.bps_max = 2
     assert signature.encode(throttle) == b'{"bps-max": 2, "group": "a"}'
+    signature = Signature("x", returns_integer)
+    counts = {"a": 1}
+    assert signature.encode(counts) == b'{"a": 1}'
+    counts["a"] = 2
+    assert signature.encode(counts) == b'{"a": 2}'
     signature = Signature("x", returns_frozen_list)
     names = FrozenList(["a"])
     assert signature.encode(names) == b'{"names": ["a"]}'

@@ -201,6 +201,17 @@ def test_a_lone_surrogate_may_be_cut_and_spread() -> None:
         ]
 
 
+def test_a_lone_surrogate_may_be_cut_within_its_string() -> None:
+    first, rest = b'{"return": "\\ud800}', b'"}'
+    reader = MessageReader()
+    assert read([first], reader) == []
+    assert read([rest], reader) == [{"return": "?}"}]
+
+
+def test_bytes_that_are_no_utf8_beside_a_lone_surrogate_are_replaced() -> None:
+    assert read([b'{"return": "\\ud800\xff"}\n']) == [{"return": "?\ufffd"}]
+
+
 def test_good_surrogate_pairs_are_read_as_ever() -> None:
     data = b'{"event": "\\ud83d\\ude00", "data": "\\uD83D\\uDE00"}\n'
     for size in range(1, len(data) + 1):

@@ -99,6 +99,7 @@ def test_a_value_that_was_written_reads_back_as_the_same(value: Any) -> None:
         ("\x7f", b'"\\u007F"'),
         ("\x80é", b'"\\u0080\\u00E9"'),
         ("\uabcd\uffff", b'"\\uABCD\\uFFFF"'),
+        ("\U00010000", b'"\\uD800\\uDC00"'),
         ("😀\U0010ffff", b'"\\uD83D\\uDE00\\uDBFF\\uDFFF"'),
         # What looks like an escape, a number or a separator within a string.
         ("\\u00e9", b'"\\\\u00e9"'),

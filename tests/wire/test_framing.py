@@ -93,9 +93,10 @@ def test_ordinary_messages_take_the_fast_path(data: bytes) -> None:
     assert has_fast_path(items)
 
 
-def test_what_is_whole_before_a_cut_takes_the_fast_path() -> None:
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r", b"\r\n"])
+def test_what_is_whole_before_a_cut_takes_the_fast_path(end: bytes) -> None:
     reader = CommandReader()
-    reader.feed(X + b"\n" + X + b'\n{"exec')
+    reader.feed(X + end + X + end + b'{"exec')
     assert [type(item) for item in reader.take()] == [Command, Command]
     assert reader.take() == []
     reader.feed(b'ute": "y"}\n' + X)

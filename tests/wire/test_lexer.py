@@ -118,6 +118,85 @@ def test_tokens_are_the_same_however_they_are_cut(
         assert tokens_of(chunks, Lexer()) == expected, f"pieces of {len(chunks[0])}"
 
 
+BLANK, DIGIT, LETTER = b" \t\r\n", b"0123456789", b"abcdefghijklmnopqrstuvwxyz"
+BRACKETS, CONTROLS = b"{}[]:,", bytes(range(0x20))
+IN_STRINGS = bytes(range(0x20, 0xFE))
+
+# What has begun, the bytes that go on with it, those that end it as a token, as which,
+# and what any other byte makes of it: a bad token, or a token before that byte.
+STATES: list[tuple[bytes, bytes, bytes, Kind, Kind]] = [
+    (b'"a', IN_STRINGS.replace(b'"', b""), b'"', STRING, ERROR),
+    (b"'a", IN_STRINGS.replace(b"'", b""), b"'", STRING, ERROR),
+    (b'"\\', IN_STRINGS, b"", STRING, ERROR),
+    (b"'\\", IN_STRINGS, b"", STRING, ERROR),
+    (b"-", DIGIT, b"", INTEGER, ERROR),
+    (b"0", b".", b"", INTEGER, INTEGER),
+    (b"-12", DIGIT + b".eE", b"", INTEGER, INTEGER),
+    (b"1.", DIGIT, b"", FLOAT, ERROR),
+    (b"0.5", DIGIT + b"eE", b"", FLOAT, FLOAT),
+    (b"1e", DIGIT + b"+-", b"", FLOAT, ERROR),
+    (b"1e-", DIGIT, b"", FLOAT, ERROR),
+    (b"1e5", DIGIT, b"", FLOAT, FLOAT),
+    (b"nul", LETTER, b"", WORD, WORD),
+]
+
+
+@pytest.mark.parametrize("state", STATES, ids=lambda state: repr(state[0]))
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_each_byte_goes_on_with_a_token_or_ends_it(
+    state: tuple[bytes, bytes, bytes, Kind, Kind], is_cut: bool
+) -> None:
+    begun, going_on, ending, good, otherwise = state
+    for code in range(256):
+        byte = bytes([code])
+        lexer = Lexer()
+        found = tokens_of([begun, byte] if is_cut else [begun + byte], lexer)
+        if byte in going_on:
+            assert (found, lexer.is_idle) == ([], False), byte
+        elif byte in ending:
+            assert (found, lexer.is_idle) == ([Token(good, begun + byte)], True), byte
+        elif otherwise is ERROR or (begun == b"0" and byte in DIGIT):
+            assert (found, lexer.is_idle) == ([Token(ERROR, begun + byte)], False), byte
+        else:
+            assert found[0] == Token(otherwise, begun), byte
+            alone = Lexer()
+            assert found[1:] == tokens_of([byte], alone), byte
+            assert lexer.is_idle is alone.is_idle, byte
+
+
+def test_each_byte_begins_a_token_or_is_one_or_is_none() -> None:
+    for code in range(256):
+        byte = bytes([code])
+        lexer = Lexer()
+        found = tokens_of([byte], lexer)
+        if byte in BLANK:
+            assert (found, lexer.is_idle) == ([], True), byte
+        elif byte in BRACKETS:
+            assert (found, lexer.is_idle) == ([Token(PUNCTUATION, byte)], True), byte
+        elif byte in DIGIT + LETTER + b"-\"'":
+            assert (found, lexer.is_idle) == ([], False), byte
+        else:
+            assert (found, lexer.is_idle) == ([Token(ERROR, byte)], False), byte
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_each_byte_is_skipped_or_ends_the_skipping(is_cut: bool) -> None:
+    for code in range(256):
+        byte = bytes([code])
+        lexer, alone = Lexer(), Lexer()
+        found = tokens_of([b"@x", byte] if is_cut else [b"@x" + byte], lexer)
+        assert found[0] == Token(ERROR, b"@"), byte
+        if byte in CONTROLS.replace(b"\t", b"") + BRACKETS + b"\xfe\xff":
+            assert found[1:] == tokens_of([byte], alone), byte
+            assert lexer.is_idle is alone.is_idle, byte
+        else:
+            assert (found[1:], lexer.is_idle) == ([], False), byte
+
+
+def test_there_are_seven_kinds_of_tokens() -> None:
+    assert len(Kind) == 7
+
+
 @pytest.mark.parametrize(
     ("data", "is_idle"),
     [

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Generator, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -34,7 +34,6 @@ from qmpx.client.core import (
 from qmpx.client.events import MAX_EVENTS, Event, EventBuffer, Overflow
 from qmpx.client.silence import explain_silence
 from qmpx.errors import (
-    ConnectError,
     ConnectionLost,
     DeadlineExceeded,
     LocalProtocolError,
@@ -43,9 +42,14 @@ from qmpx.errors import (
 )
 from qmpx.transport.address import Address
 from qmpx.transport.channel import Channel, close_fds
+from qmpx.transport.descriptors import require_sendable
 from qmpx.transport.dial import Alive, dial_async
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 from qmpx.wire.messages import Greeting, ServerMessage
+
+FDS_PAUSE: Final = 0.001
+FDS_PAUSE_LAST: Final = 0.05
+"""Seconds between looks whether the peer has made room for descriptors."""
 
 logger = logging.getLogger("qmpx.client")
 
@@ -130,7 +134,7 @@ class AsyncClient:
         self._alive = alive
         self._capabilities = tuple(capabilities)
         self._reconnect = reconnect
-        self._core = ClientCore(max_message_size)
+        self._core = ClientCore(max_message_size, reconnects=reconnect)
         self._loop: asyncio.AbstractEventLoop
         self._channel: Channel | None = None
         self._is_closed = False
@@ -152,14 +156,18 @@ class AsyncClient:
         return self
 
     async def _open(self, wait: float) -> None:
+        begin = self._loop.time()
         sock = await dial_async(
             self.address, timeout=self._connect_timeout, wait=wait, alive=self._alive
         )
+        # What was spent on waiting for a program to start does not count.
+        deadline = begin + self._connect_timeout
+        deadline += min(self._loop.time() - begin, wait)
         channel = Channel(self._loop, sock, self)
         self._channel = channel
         self._is_open = False
         channel.resume_reading()
-        patience = self._loop.call_later(self._connect_timeout, self._lose_patience)
+        patience = self._loop.call_at(deadline, self._lose_patience)
         try:
             while self._core.greeting is None and self._core.failure is None:
                 await self._change()
@@ -170,11 +178,13 @@ class AsyncClient:
             read_value(await call.future, "qmp_capabilities")
             self._is_open = True
         except DeadlineExceeded:
-            # In a thread: it looks through all processes of the system.
-            error = await asyncio.to_thread(
-                explain_silence, self.address, sock, self._connect_timeout
-            )
-            self._drop(channel)
+            try:
+                # In a thread: it looks through all processes of the system.
+                error = await asyncio.to_thread(
+                    explain_silence, self.address, sock, self._connect_timeout
+                )
+            finally:
+                self._drop(channel)
             raise error from None
         except BaseException:
             self._drop(channel)
@@ -184,7 +194,7 @@ class AsyncClient:
 
     def _lose_patience(self) -> None:
         error = DeadlineExceeded("", self._connect_timeout, "greeting")
-        self._core.lose(error, for_good=False)
+        self._core.lose(error)
         self._wake()
 
     def _drop(self, channel: Channel) -> None:
@@ -259,7 +269,6 @@ class AsyncClient:
         Raises:
             LocalProtocolError: The server does not offer it, or it is not enabled.
         """
-        require_oob(self.greeting, self._capabilities)
         message = await self._run(
             name, merge(arguments, more), timeout, (), out_of_band=True
         )
@@ -313,12 +322,17 @@ class AsyncClient:
 
         To send it with its command, which leaves no room for a mix-up, use *fds* of
         `execute`.
+
+        Raises:
+            DeadlineExceeded: The peer reads nothing.
+            ConnectionLost: The connection broke off.
+            LocalProtocolError: It is no open descriptor, or no unix socket.
         """
-        seconds = self.timeout
-        deadline = self._deadline(seconds)
-        channel = await self._ready(deadline, "send_fd", seconds, drained=True)
-        self._send_outbox()
+        deadline = self._deadline(self.timeout)
+        channel = await self._ready_for_fds(deadline, "", self.timeout, [fd])
         channel.send_fds(b" ", [fd])
+        if self._core.failure is not None:
+            raise self._core.failure
 
     async def _run(
         self,
@@ -337,16 +351,18 @@ class AsyncClient:
             or not self._is_open
             or channel.is_congested
             or core.failure is not None
-            or fds
         ):
-            channel = await self._ready(deadline, name, seconds, drained=bool(fds))
+            channel = await self._ready(deadline, name, seconds)
+        if fds:
+            channel = await self._ready_for_fds(deadline, name, seconds, fds)
+        if out_of_band:
+            require_oob(self.greeting, self._capabilities)
         future = self._loop.create_future()
         data = core.issue(
             _Call(future, deadline), name, arguments, out_of_band=out_of_band
         )
         id_ = core.last_id
         if fds:
-            self._send_outbox()
             channel.send_fds(data, list(fds))
         elif len(core.pending) > 1:
             # Others are under way: what is issued in this turn of the loop goes out
@@ -389,7 +405,8 @@ class AsyncClient:
                 `EventsLost` is raised when the kept ones are taken.
         """
         buffer = EventBuffer(patterns, limit, overflow)
-        buffer.failure = self._core.failure if not self._reconnect else None
+        if self._is_closed or not self._reconnect:
+            buffer.failure = self._core.failure
         self._core.buffers.append(buffer)
         return AsyncSubscription(self, buffer)
 
@@ -420,14 +437,14 @@ class AsyncClient:
             self._reconnecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reconnecting
-        self._core.lose(ConnectionLost("this client was closed"))
+        self._core.lose(ConnectionLost("this client was closed"), for_good=True)
         for buffer in self._core.buffers:
             buffer.is_closed = True
         if self._sweep is not None:
             self._sweep.cancel()
         channel, self._channel = self._channel, None
         if channel is not None:
-            channel.close()
+            channel.abort()  # nobody waits for what is still unsent
         self._wake()
 
     async def __aenter__(self) -> Self:
@@ -468,9 +485,9 @@ class AsyncClient:
         failure: QmpxError = closed_by_peer(len(self._core.pending))
         if error is not None:
             failure = ConnectionLost(f"the connection broke: {error.strerror or error}")
-        again = self._reconnect and self._is_open and not self._is_closed
-        self._core.lose(failure, for_good=not again)
-        if again and self._reconnecting is None:
+        self._core.lose(failure)
+        if self._is_open and self._reconnect and not self._is_closed:
+            self._is_open = False
             self._reconnecting = self._loop.create_task(self._open_again())
         self._wake()
 
@@ -481,7 +498,7 @@ class AsyncClient:
                 self._core.restart()
                 try:
                     await self._open(0.0)
-                except (ConnectError, ConnectionLost, RemoteProtocolError) as error:
+                except QmpxError as error:
                     logger.debug("%s: %s", self.address, error)
                     self._core.failure = error
                     await asyncio.sleep(pause)
@@ -511,35 +528,43 @@ class AsyncClient:
             changed.set_result(None)
 
     async def _ready(
-        self,
-        deadline: float,
-        name: str,
-        seconds: float | None,
-        *,
-        drained: bool = False,
+        self, deadline: float, name: str, seconds: float | None
     ) -> Channel:
         """Wait until something can be sent, and return the channel."""
         while True:
             channel = self._channel
             if channel is not None and self._core.failure is None:
-                has_room = not (channel.is_congested or (drained and channel.unsent))
-                if has_room and self._reconnecting is None:
+                if self._is_open and not channel.is_congested:
                     return channel
             elif self._is_closed or self._reconnecting is None:
                 raise self._core.failure or ConnectionLost("this client is not open")
             try:
-                if channel is not None and drained and channel.unsent:
-                    # Rare, and short: the kernel takes the rest within a moment.
-                    await asyncio.sleep(0.001)
-                else:
-                    async with asyncio.timeout_at(
-                        None if deadline == float("inf") else deadline
-                    ):
-                        await self._change()
+                async with asyncio.timeout_at(
+                    None if deadline == float("inf") else deadline
+                ):
+                    await self._change()
             except TimeoutError:
                 raise DeadlineExceeded(name, seconds or 0.0) from None
             if self._loop.time() >= deadline:
                 raise DeadlineExceeded(name, seconds or 0.0)
+
+    async def _ready_for_fds(
+        self, deadline: float, name: str, seconds: float | None, fds: Sequence[int]
+    ) -> Channel:
+        """Wait until all is sent and descriptors can be, and return the channel."""
+        pause = FDS_PAUSE
+        while True:
+            channel = await self._ready(deadline, name, seconds)
+            if channel.sock is not None:
+                require_sendable(channel.sock, fds)
+            self._send_outbox()
+            if channel.can_send_fds:
+                return channel
+            # Rare, and short: the kernel takes the rest within a moment.
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, FDS_PAUSE_LAST)
+            if self._loop.time() >= deadline:
+                raise DeadlineExceeded(name, seconds or 0.0, "room for a descriptor")
 
     def _watch(self, deadline: float) -> None:
         """Have calls looked at no later than *deadline*.

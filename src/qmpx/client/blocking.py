@@ -4,6 +4,8 @@ Any number of threads may use one client. One of those that wait reads for all: 
 reads for another wakes that one.
 """
 
+import contextlib
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -44,10 +46,14 @@ from qmpx.errors import (
     RemoteProtocolError,
 )
 from qmpx.transport.address import Address
+from qmpx.transport.descriptors import require_sendable
 from qmpx.transport.dial import Alive, dial
 from qmpx.transport.stream import Stream
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 from qmpx.wire.messages import Greeting, ServerMessage
+
+PATIENCE: Final = 0.02
+"""Seconds after which a thread that cannot send looks whether anybody reads."""
 
 _CATCH_UP_READS: Final = 64
 """Most reads of what came while nobody read: 4 MB, far more than a socket holds."""
@@ -94,42 +100,54 @@ class Client:
         self._connect_timeout = connect_timeout
         self._capabilities = tuple(capabilities)
         self._reconnect = reconnect
-        self._core = ClientCore(max_message_size)
+        self._core = ClientCore(max_message_size, reconnects=reconnect)
+        # Who sends, or connects anew, has this lock; it is taken before the other.
         self._sending = threading.RLock()
         # A Condition's own "with" is Python code; its lock's is not.
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._waiting = 0  # threads that wait for the one that reads
         self._is_reading = False
+        self._is_open = False
         self._is_closed = False
+        self._waker: tuple[socket.socket, socket.socket] | None = None
         self._stream: Stream
-        self._open(wait, alive)
+        self._open(connect_timeout, wait, alive)
 
-    def _open(self, wait: float, alive: Alive | None) -> None:
-        deadline = time.monotonic() + self._connect_timeout
-        self._stream = Stream(
-            dial(self.address, timeout=self._connect_timeout, wait=wait, alive=alive)
-        )
-        deadline = max(deadline, time.monotonic() + 0.001)
+    def _open(
+        self, timeout: float, wait: float = 0.0, alive: Alive | None = None
+    ) -> None:
+        """Connect, take the greeting and negotiate.
+
+        Whoever calls this has `_sending`, and not `_lock`, so that others can close the
+        client meanwhile, and their own deadlines hold.
+        """
+        begin = time.monotonic()
+        sock = dial(self.address, timeout=timeout, wait=wait, alive=alive)
+        # What was spent on waiting for a program to start does not count.
+        deadline = begin + timeout + min(time.monotonic() - begin, wait)
+        stream, core, call = Stream(sock), self._core, Call()
         try:
-            core = self._core
+            with self._lock:
+                if self._is_closed:
+                    raise core.failure or ConnectionLost("this client was closed")
+                core.restart()
+                self._stream = stream
             if not self._read_until(
                 lambda: core.greeting is not None or core.failure is not None, deadline
             ):
-                raise explain_silence(
-                    self.address, self._stream.sock, self._connect_timeout
-                )
-            if core.failure is not None:
-                raise core.failure
-            call = Call()
-            self._send(core.negotiation(call, self._capabilities), deadline)
+                raise explain_silence(self.address, sock, timeout)
+            with self._lock:
+                if core.failure is not None:
+                    raise core.failure
+                data = core.negotiation(call, self._capabilities)
+            self._send(stream, data, deadline)
             if not self._read_until(lambda: call.is_done, deadline):
-                raise explain_silence(
-                    self.address, self._stream.sock, self._connect_timeout
-                )
+                raise explain_silence(self.address, sock, timeout)
             read_value(self._outcome(call), "qmp_capabilities")
+            self._is_open = True
         except BaseException:
-            self._stream.close()
+            stream.close()
             raise
 
     # Commands.
@@ -195,7 +213,6 @@ class Client:
         Raises:
             LocalProtocolError: The server does not offer it, or it is not enabled.
         """
-        require_oob(self.greeting, self._capabilities)
         arguments = merge(arguments, more)
         message = self._run(name, arguments, timeout, (), out_of_band=True)
         return read_value(message, name)
@@ -228,11 +245,18 @@ class Client:
         calls = BatchCall(len(batch))
         seconds = self._seconds(timeout)
         deadline = self._deadline(seconds)
-        with self._sending:
-            with self._lock:
+        if sent := self._take_turn(deadline):
+            try:
                 self._be_connected(deadline)
-                data = calls.issue(self._core, batch)
-            sent = self._send(data, deadline)
+                with self._lock:
+                    stream = self._stream
+                    data = calls.issue(self._core, batch)
+                sent = self._send(stream, data, deadline)
+                if not sent:
+                    with self._lock:
+                        calls.withdraw(self._core)
+            finally:
+                self._sending.release()
         if not sent or not self._read_until(lambda: calls.is_done, deadline):
             with self._lock:
                 calls.abandon(self._core)
@@ -248,11 +272,23 @@ class Client:
 
         To send it with its command, which leaves no room for a mix-up, use *fds* of
         `execute`.
+
+        Raises:
+            DeadlineExceeded: The peer reads nothing.
+            ConnectionLost: The connection broke off.
+            LocalProtocolError: It is no open descriptor, or no unix socket.
         """
-        deadline = self._deadline(self._seconds(DEFAULT))
-        with self._sending:
-            self._be_connected(deadline)
-            self._send(b" ", deadline, [fd])
+        deadline = self._deadline(self.timeout)
+        if sent := self._take_turn(deadline):
+            try:
+                self._be_connected(deadline)
+                stream = self._stream
+                require_sendable(stream.sock, [fd])
+                sent = self._send(stream, b" ", deadline, [fd])
+            finally:
+                self._sending.release()
+        if not sent:
+            raise DeadlineExceeded("", self.timeout or 0.0, "room for a descriptor")
 
     # Events.
 
@@ -292,7 +328,7 @@ class Client:
     @property
     def is_connected(self) -> bool:
         """Whether the conversation goes on, as far as is known."""
-        return not self._is_closed and self._core.failure is None
+        return self._is_open and not self._is_closed and self._core.failure is None
 
     def close(self) -> None:
         """Close the connection; calls that wait get `ConnectionLost`."""
@@ -300,10 +336,12 @@ class Client:
             if self._is_closed:
                 return
             self._is_closed = True
-            self._core.lose(ConnectionLost("this client was closed"))
+            self._core.lose(ConnectionLost("this client was closed"), for_good=True)
             for buffer in self._core.buffers:
                 buffer.is_closed = True
             self._stream.close()
+            for end in self._waker or ():
+                end.close()
             self._changed.notify_all()
 
     def __enter__(self) -> Self:
@@ -331,18 +369,41 @@ class Client:
         call = Call()
         seconds = self._seconds(timeout)
         deadline = self._deadline(seconds)
+        core = self._core
         # One thread at a time, so that commands go out in the order of their ids.
-        with self._sending:
-            with self._lock:
+        if not self._take_turn(deadline):
+            raise DeadlineExceeded(name, seconds or 0.0)
+        try:
+            if core.failure is not None:
                 self._be_connected(deadline)
-                data = self._core.issue(call, name, arguments, out_of_band=out_of_band)
-                id_ = self._core.last_id
-            sent = self._send(data, deadline, list(fds))
+            with self._lock:
+                stream = self._stream
+                if fds:
+                    require_sendable(stream.sock, fds)
+                if out_of_band:
+                    require_oob(self.greeting, self._capabilities)
+                data = core.issue(call, name, arguments, out_of_band=out_of_band)
+                id_ = core.last_id
+            sent = self._send(stream, data, deadline, fds)
+            if not sent:
+                with self._lock:
+                    core.withdraw(id_)
+        finally:
+            self._sending.release()
         if not sent or not self._read_until(lambda: call.is_done, deadline):
             with self._lock:
-                self._core.abandon(id_)
+                core.abandon(id_)
             raise DeadlineExceeded(name, seconds or 0.0)
         return self._outcome(call)
+
+    def _take_turn(self, deadline: float | None) -> bool:
+        """Wait for `_sending`; tell whether it was had by the deadline."""
+        if self._sending.acquire(blocking=False):
+            return True
+        if deadline is None:
+            return self._sending.acquire()
+        left = min(max(deadline - time.monotonic(), 0.0), TIMEOUT_MAX)
+        return self._sending.acquire(timeout=left)
 
     @staticmethod
     def _outcome(call: "Call | BatchCall") -> ServerMessage:
@@ -360,92 +421,130 @@ class Client:
     def _be_connected(self, deadline: float | None) -> None:
         """Make a new connection if the last one was lost and that is wanted.
 
-        It is tried until the deadline, with pauses that grow.
+        It is tried until the deadline, with pauses that grow. Whoever calls this has
+        `_sending`, and not `_lock`.
         """
-        failure = self._core.failure
         pause = RETRY_FIRST
-        while self._core.failure is not None:
-            if self._is_closed or not self._reconnect:
-                raise self._core.failure
+        while (failure := self._core.failure) is not None:
+            if not self._may_reconnect():
+                raise failure
             self._stream.close()
-            self._core.restart()
+            self._is_open = False
+            timeout = self._connect_timeout
+            if deadline is not None:
+                timeout = min(timeout, max(deadline - time.monotonic(), 0.001))
             try:
-                self._open(0.0, None)
+                self._open(timeout)
             except BaseException as error:
-                self._core.lose(failure or ConnectionLost(str(error)), for_good=False)
-                late = deadline is not None and time.monotonic() + pause > deadline
-                if late or not isinstance(error, QmpxError):
-                    raise
-                time.sleep(pause)
+                with self._lock:
+                    self._core.lose(failure)
+                    late = deadline is not None and time.monotonic() + pause > deadline
+                    if late or not isinstance(error, QmpxError):
+                        raise
+                    if not self._may_reconnect():
+                        raise failure from None
+                    self._wait(pause)  # or until the client is closed
                 pause = min(pause * 2, RETRY_LAST)
             else:
-                self._core.reconnected()
+                with self._lock:
+                    self._core.reconnected()
+                    self._changed.notify_all()
+
+    def _may_reconnect(self) -> bool:
+        return self._reconnect and not self._is_closed
 
     def _send(
-        self, data: bytes, deadline: float | None, fds: list[int] | None = None
+        self,
+        stream: Stream,
+        data: bytes,
+        deadline: float | None,
+        fds: Sequence[int] = (),
     ) -> bool:
         """Send all of *data*; tell whether that was done by the deadline.
 
         A peer may take no more before its replies are read: then they are, here, if no
         other thread does.
         """
+        sent = 0
         try:
-            sent = self._stream.send(data, fds)
+            sent = stream.send(data, fds)
             while sent < len(data):
                 if deadline is not None and time.monotonic() >= deadline:
                     if sent:
-                        self._break_off("it took only a part of a command in time")
+                        self._break_off(stream, "it took only a part of a command")
                     return False
-                self._make_room(deadline)
-                sent += self._stream.send(
-                    memoryview(data)[sent:], None if sent else fds
-                )
+                self._make_room(stream, deadline)
+                sent += stream.send(memoryview(data)[sent:], () if sent else fds)
         except OSError as error:
             with self._lock:
-                self._lost(error)
+                self._catch_up()
+                self._lost(stream, error)
                 self._changed.notify_all()
-            raise self._core.failure or error from error
+                raise self._core.failure or _broken(error) from error
+        except BaseException:
+            if 0 < sent < len(data):
+                self._break_off(stream, "sending a command was interrupted")
+            raise
         return True
 
-    def _make_room(self, deadline: float | None) -> None:
-        """Wait until the peer takes more, and read meanwhile."""
+    def _make_room(self, stream: Stream, deadline: float | None) -> None:
+        """Wait until the peer takes more, and read meanwhile, here or elsewhere."""
         with self._lock:
             leads = not self._is_reading
             self._is_reading = True
         data: bytes | None = None
+        if not leads:
+            # Who reads now may go at any moment: then it is for us to do.
+            soon = time.monotonic() + PATIENCE
+            deadline = soon if deadline is None else min(soon, deadline)
         try:
-            if self._stream.wait_writable(deadline, or_readable=leads) and leads:
-                data = self._stream.receive(deadline)
+            if stream.wait_writable(deadline, or_readable=leads) and leads:
+                data = stream.receive(deadline)
         finally:
             if leads:
                 with self._lock:
                     self._is_reading = False
                     if data is not None:
-                        self._take(data)
+                        self._take(stream, data)
                     self._changed.notify_all()
 
     def _catch_up(self) -> None:
         """Hand on what came while nobody read: it is older than what follows."""
         if self._is_reading or self._core.failure is not None:
             return
-        reads = iter(self._stream.receive_now, None)
+        stream = self._stream
         try:
-            for data in islice(reads, _CATCH_UP_READS):
-                self._take(data)
+            for data in islice(iter(stream.receive_now, None), _CATCH_UP_READS):
+                self._take(stream, data)
                 if not data:
                     break
         except OSError as error:
-            self._take(b"", error)
-        self._changed.notify_all()
-
-    def _break_off(self, reason: str) -> None:
-        with self._lock:
-            self._core.lose(ConnectionLost(f"the connection was given up: {reason}"))
-            self._stream.close()
+            self._take(stream, b"", error)
+        if self._waiting:
             self._changed.notify_all()
 
-    def _read_until(self, done: Callable[[], bool], deadline: float | None) -> bool:
-        """Read, or let another thread read, until *done*; tell whether it is."""
+    def _break_off(self, stream: Stream, reason: str) -> None:
+        with self._lock:
+            stream.close()
+            if stream is self._stream:
+                why = f"the connection was given up: {reason}"
+                self._core.lose(ConnectionLost(why))
+            self._changed.notify_all()
+
+    def _read_until(
+        self,
+        done: Callable[[], bool],
+        deadline: float | None,
+        waker: socket.socket | None = None,
+    ) -> bool:
+        """Read, or let another thread read, until *done*; tell whether it is.
+
+        Args:
+            done: Tells, with `_lock` taken.
+            deadline: When to give up.
+            waker: Has something to read when another thread has changed what *done*
+                tells, which else is learnt only when the peer sends something.
+        """
         lock = self._lock
         while True:
             with lock:
@@ -458,20 +557,25 @@ class Client:
                     self._wait(None if left is None else min(left, TIMEOUT_MAX))
                     continue
                 self._is_reading = True
+                stream = self._stream
             data: bytes | None = None
             error: OSError | None = None
+            woken = False
             try:
-                data = self._stream.receive(deadline)
+                if waker is not None:
+                    woken = stream.wait_readable(deadline, waker)
+                if not woken:
+                    data = stream.receive(deadline)
             except OSError as failure:
                 error = failure
             finally:
                 with lock:
                     self._is_reading = False
                     if error is not None or data is not None:
-                        self._take(data or b"", error)
+                        self._take(stream, data or b"", error)
                     if self._waiting:
                         self._changed.notify_all()
-            if data is None and error is None:
+            if data is None and error is None and not woken:
                 return done()
 
     def _wait(self, seconds: float | None) -> None:
@@ -481,21 +585,41 @@ class Client:
         finally:
             self._waiting -= 1
 
-    def _take(self, data: bytes, error: OSError | None = None) -> None:
+    def _make_waker(self) -> socket.socket:
+        """Return what a thread that reads for its subscription also listens to."""
+        with self._lock:
+            if self._waker is None:
+                self._waker = socket.socketpair()
+                self._waker[1].settimeout(0)
+            return self._waker[0]
+
+    def _wake(self) -> None:
+        """Have the thread that reads look up; whoever calls this has `_lock`."""
+        self._changed.notify_all()
+        if self._waker is not None and self._is_reading:
+            with contextlib.suppress(OSError):  # there is one in it already
+                self._waker[1].send(b"!")
+
+    def _take(self, stream: Stream, data: bytes, error: OSError | None = None) -> None:
         """Hand on what was read; an empty *data* is the end."""
+        if stream is not self._stream:
+            return  # there is a new connection already
         if not data:
-            self._lost(error)
+            self._lost(stream, error)
             return
         try:
             self._core.feed(data)
         except RemoteProtocolError:
-            self._stream.close()  # every call has been told
+            stream.close()  # every call has been told
 
-    def _lost(self, error: OSError | None) -> None:
-        failure: QmpxError = closed_by_peer(len(self._core.pending))
-        if error is not None:
-            failure = ConnectionLost(f"the connection broke: {error.strerror or error}")
-        self._core.lose(failure, for_good=not self._reconnect)
+    def _lost(self, stream: Stream, error: OSError | None) -> None:
+        if stream is self._stream:
+            failure = closed_by_peer(len(self._core.pending))
+            self._core.lose(failure if error is None else _broken(error))
+
+
+def _broken(error: OSError) -> ConnectionLost:
+    return ConnectionLost(f"the connection broke: {error.strerror or error}")
 
 
 class Subscription:
@@ -539,11 +663,32 @@ class Subscription:
         while True:
             with client._lock:  # noqa: SLF001 - one unit, two classes
                 event = self._buffer.take()
+                if event is None:
+                    client._catch_up()  # noqa: SLF001
+                    event = self._buffer.take()
                 if event is not None:
                     return event
-                client._be_connected(deadline)  # noqa: SLF001
-            if not client._read_until(lambda: self._is_ready, deadline):  # noqa: SLF001
+                is_lost = client._core.failure is not None  # noqa: SLF001
+            if is_lost:
+                in_time = self._reconnect(deadline)
+            else:
+                waker = client._make_waker()  # noqa: SLF001
+                in_time = client._read_until(lambda: self._is_ready, deadline, waker)  # noqa: SLF001
+            if not in_time:
                 raise DeadlineExceeded("", timeout or 0.0, "event")
+
+    def _reconnect(self, deadline: float | None) -> bool:
+        client = self._client
+        if not client._take_turn(deadline):  # noqa: SLF001
+            return False
+        try:
+            client._be_connected(deadline)  # noqa: SLF001
+        except QmpxError:
+            if not self._buffer.is_closed:
+                raise
+        finally:
+            client._sending.release()  # noqa: SLF001
+        return True
 
     @property
     def _is_ready(self) -> bool:
@@ -555,7 +700,7 @@ class Subscription:
             self._buffer.is_closed = True
             if self._buffer in self._client._core.buffers:  # noqa: SLF001
                 self._client._core.buffers.remove(self._buffer)  # noqa: SLF001
-            self._client._changed.notify_all()  # noqa: SLF001
+            self._client._wake()  # noqa: SLF001
 
     def __iter__(self) -> Self:
         return self

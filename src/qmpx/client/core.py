@@ -263,7 +263,9 @@ class ClientCore:
 
     def _publish(self, event: Event) -> None:
         for buffer in self.buffers:
-            if not buffer.offer(event) and buffer.dropped == 1:
+            dropped = buffer.dropped
+            buffer.offer(event)
+            if not dropped and buffer.dropped:
                 logger.warning("a subscription is full: events are dropped")
 
     def reconnected(self) -> None:
@@ -319,7 +321,7 @@ def encode_arguments(value: Any) -> bytes:
         LocalProtocolError: JSON cannot hold the value.
     """
     try:
-        text = msgspec.json.encode(value)
+        text = msgspec.json.encode(value, enc_hook=_as_dict)
     except (TypeError, ValueError, RecursionError) as error:
         message = f"JSON cannot hold {value!r}: {error}"
         raise LocalProtocolError(message) from error
@@ -328,6 +330,13 @@ def encode_arguments(value: Any) -> bytes:
         message = f"JSON cannot hold an infinity or NaN: {value!r}"
         raise LocalProtocolError(message)
     return text
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    message = f"{type(value).__name__} is no type of JSON"
+    raise TypeError(message)
 
 
 def _may_hold_no_number(value: Any) -> bool:

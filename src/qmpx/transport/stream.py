@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from typing import Final
 
 READ_SIZE: Final = 64 * 1024
@@ -77,7 +78,7 @@ class Stream:
         except BlockingIOError:
             return None
 
-    def send(self, data: bytes | memoryview, fds: list[int] | None = None) -> int:
+    def send(self, data: bytes | memoryview, fds: Sequence[int] = ()) -> int:
         """Send what the kernel takes now, and return how many bytes that is.
 
         Args:

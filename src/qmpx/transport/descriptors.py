@@ -1,0 +1,34 @@
+"""Descriptors on their way to a peer: which can go, and where.
+
+Asked before anything is sent, so that a slip does not cost the connection.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Final
+
+from qmpx.errors import LocalProtocolError
+
+MAX_SENT: Final = 16
+"""Most descriptors in one message; QEMU, and our monitor, take no more."""
+
+
+def require_sendable(sock: socket.socket, fds: Sequence[int]) -> None:
+    """Return if descriptors can be handed over on a socket.
+
+    Raises:
+        LocalProtocolError: They cannot, and why.
+    """
+    if sock.family != getattr(socket, "AF_UNIX", None):
+        message = "descriptors can be handed over on unix sockets only"
+        raise LocalProtocolError(message)
+    if len(fds) > MAX_SENT:
+        message = f"{len(fds)} descriptors are too many for one message: {MAX_SENT} go"
+        raise LocalProtocolError(message)
+    for fd in fds:
+        try:
+            os.fstat(fd)
+        except (OSError, OverflowError, TypeError) as error:
+            message = f"descriptor {fd!r} cannot be handed over: {error}"
+            raise LocalProtocolError(message) from error
