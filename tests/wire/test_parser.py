@@ -195,13 +195,13 @@ def test_it_is_idle_when_no_message_has_begun(text: str, is_idle: bool) -> None:
 
 
 def test_depth_does_not_meet_the_interpreters_limit() -> None:
-    limits = Limits(nesting=10_000)
-    (outcome,) = outcomes("[ " * 10_000 + "] " * 10_000, limits)
+    limits = Limits(nesting=4000)
+    (outcome,) = outcomes("[ " * 4000 + "] " * 4000, limits)
     assert isinstance(outcome, Parsed)
     depth, value = 0, outcome.value
     while value:
         depth, value = depth + 1, value[0]
-    assert depth == 9_999
+    assert depth == 3999
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,20 @@
 """What a machine tells of itself: plain values, which a dialect turns into events."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Stopped(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stopped:
     """The virtual processors stand still."""
 
 
-class Resumed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Resumed:
     """The virtual processors run again."""
 
 
-class Reset(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reset:
     """The machine was reset.
 
     Attributes:
@@ -23,19 +26,23 @@ class Reset(NamedTuple):
     reason: str
 
 
-class PowerButtonPressed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class PowerButtonPressed:
     """The guest was asked to power down."""
 
 
-class Suspended(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Suspended:
     """The guest has gone to sleep."""
 
 
-class WokenUp(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WokenUp:
     """The guest was woken up."""
 
 
-class ShutDown(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ShutDown:
     """The machine is off.
 
     Attributes:
@@ -47,7 +54,8 @@ class ShutDown(NamedTuple):
     reason: str
 
 
-class TrayMoved(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class TrayMoved:
     """The tray of a drive was opened or closed.
 
     Attributes:

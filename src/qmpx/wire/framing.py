@@ -139,9 +139,9 @@ class CommandReader:
             self._lexer = Lexer(self._limits.token_size)
             self._parser = Parser(self._limits)
         next_token, push = self._lexer.next_token, self._parser.push
-        data, position = self._data, self._position
-        if len(data) - position > MAX_BYTES:
-            data = data[: position + MAX_BYTES]
+        data, position = self._data, 0
+        if self._position or len(data) > MAX_BYTES:
+            data = data[self._position : self._position + MAX_BYTES]
         items: list[Item] = []
         while position < len(data):
             token, position = next_token(data, position)
@@ -152,7 +152,7 @@ class CommandReader:
                 items.append(item)
                 if self._try_plain or len(items) == MAX_ITEMS:
                     break
-        self._position = position
+        self._position += position
         return items
 
 
