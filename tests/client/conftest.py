@@ -125,6 +125,7 @@ class ByHand:
         self._conversation: Conversation | None = None
         self._faults: list[BaseException] = []
         self._is_over = False
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="by hand")
         self._thread.start()
 
@@ -134,25 +135,30 @@ class ByHand:
                 sock, _ = self._listening.accept()
             except OSError:
                 return
-            if self._is_over:
-                sock.close()
-                return
+            with self._lock:
+                if self._is_over:
+                    sock.close()
+                    return
+                self._conversation = conversation = Conversation(sock)
             script = self._scripts[min(self.connections, len(self._scripts) - 1)]
             self.connections += 1
-            self._conversation = conversation = Conversation(sock)
             try:
                 script(conversation)
                 if not conversation.lines.closed:
                     conversation.rest()
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the client was quicker
             except BaseException as error:  # noqa: BLE001 - it comes up in the end
-                self._faults.append(error)
+                if not self._is_over:
+                    self._faults.append(error)
             conversation.close()
 
     def stop(self) -> None:
         """End all conversations; the socket's file goes too."""
-        if self._is_over:
-            return
-        self._is_over = True
+        with self._lock:
+            if self._is_over:
+                return
+            self._is_over = True
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)
         self._listening.shutdown(socket.SHUT_RDWR)

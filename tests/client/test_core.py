@@ -200,11 +200,31 @@ def test_subscribers_are_told_of_a_new_connection_whatever_their_patterns() -> N
     core = ClientCore(reconnects=True)
     buffers = [EventBuffer(()), EventBuffer(("STOP",))]
     core.buffers += buffers
-    core.reconnected()
-    for buffer in buffers:
-        told = buffer.take()
-        assert told is not None
-        assert (told.name, told.synthetic) == (RECONNECTED, True)
+    for n in range(3):
+        core.restart()
+        core.feed(spelled(greeting()))
+        core.negotiation(Call(), [])
+        negotiated = {"return": {}, "id": core.last_id}
+        core.feed(spelled(negotiated) + spelled(event("STOP")))
+        names = [RECONNECTED, "STOP"] if n else ["STOP"]
+        for buffer in buffers:
+            got = [buffer.take() for _ in names]
+            assert [e.name for e in got if e] == names
+            assert [e.synthetic for e in got if e] == [x != "STOP" for x in names]
+
+
+def test_a_refused_negotiation_is_no_new_connection() -> None:
+    core = ClientCore(reconnects=True)
+    buffer = EventBuffer(())
+    core.buffers.append(buffer)
+    for _ in range(2):
+        core.restart()
+        core.feed(spelled(greeting()))
+        call = Call()
+        core.negotiation(call, [])
+        core.feed(spelled({"error": {}, "id": core.last_id}))
+        assert call.is_done
+    assert buffer.take() is None
 
 
 def test_a_full_subscription_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:

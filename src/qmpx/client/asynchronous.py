@@ -437,6 +437,7 @@ class AsyncClient:
             self._reconnecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._reconnecting
+            self._core.failure = None  # why the last try failed is not why this ends
         self._core.lose(ConnectionLost("this client was closed"), for_good=True)
         for buffer in self._core.buffers:
             buffer.is_closed = True
@@ -508,7 +509,6 @@ class AsyncClient:
         finally:
             self._reconnecting = None
         logger.info("%s: connected again", self.address)
-        self._core.reconnected()
         self._wake()
 
     # Waiting.

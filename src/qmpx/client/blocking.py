@@ -55,6 +55,9 @@ from qmpx.wire.messages import Greeting, ServerMessage
 PATIENCE: Final = 0.02
 """Seconds after which a thread that cannot send looks whether anybody reads."""
 
+LAST_WORDS: Final = 1.0
+"""Seconds for another thread to read what came before the end; it takes a moment."""
+
 _CATCH_UP_READS: Final = 64
 """Most reads of what came while nobody read: 4 MB, far more than a socket holds."""
 
@@ -445,10 +448,6 @@ class Client:
                         raise failure from None
                     self._wait(pause)  # or until the client is closed
                 pause = min(pause * 2, RETRY_LAST)
-            else:
-                with self._lock:
-                    self._core.reconnected()
-                    self._changed.notify_all()
 
     def _may_reconnect(self) -> bool:
         return self._reconnect and not self._is_closed
@@ -476,16 +475,29 @@ class Client:
                 self._make_room(stream, deadline)
                 sent += stream.send(memoryview(data)[sent:], () if sent else fds)
         except OSError as error:
-            with self._lock:
-                self._catch_up()
-                self._lost(stream, error)
-                self._changed.notify_all()
-                raise self._core.failure or _broken(error) from error
+            raise self._cannot_send(stream, error) from error
         except BaseException:
             if 0 < sent < len(data):
                 self._break_off(stream, "sending a command was interrupted")
             raise
         return True
+
+    def _cannot_send(self, stream: Stream, error: OSError) -> QmpxError:
+        """Return why a conversation is over, with all that came before the end."""
+        with self._lock:
+            until = time.monotonic() + LAST_WORDS
+            stream.shut()
+            while self._is_reading and stream is self._stream:
+                # It is handed on by the thread that reads, which meets the end now.
+                left = until - time.monotonic()
+                if self._core.failure is not None or left <= 0:
+                    break
+                self._wait(left)
+            self._catch_up()
+            self._lost(stream, error)
+            self._changed.notify_all()
+            failure = self._core.failure if stream is self._stream else None
+            return failure or _broken(error)
 
     def _make_room(self, stream: Stream, deadline: float | None) -> None:
         """Wait until the peer takes more, and read meanwhile, here or elsewhere."""

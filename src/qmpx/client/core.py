@@ -83,6 +83,22 @@ class _Abandoned:
 ABANDONED: Final = _Abandoned()
 
 
+class _Negotiation:
+    """The wait for the reply that opens a conversation."""
+
+    def __init__(self, core: "ClientCore", waiter: Waiter) -> None:
+        self._core = core
+        self._waiter = waiter
+
+    def resolve(self, id_: int, message: ServerMessage) -> None:
+        if message.returned is not UNSET:
+            self._core.negotiated()
+        self._waiter.resolve(id_, message)
+
+    def fail(self, error: QmpxError) -> None:
+        self._waiter.fail(error)
+
+
 class ClientCore:
     """One client's conversation.
 
@@ -97,6 +113,7 @@ class ClientCore:
     """
 
     __slots__ = (
+        "_conversations",
         "_max_message_size",
         "_names",
         "_next_id",
@@ -116,6 +133,7 @@ class ClientCore:
         self._reconnects = reconnects
         self._names: dict[str, bytes] = {}
         self._next_id = 1
+        self._conversations = 0
         self.pending: dict[int, Waiter] = {}
         self.buffers: list[EventBuffer] = []
         self.late_replies = 0
@@ -203,9 +221,8 @@ class ClientCore:
             message = "the server's first message was no greeting"
             raise RemoteProtocolError(message)
         wanted = [c for c in capabilities if c in self.greeting.capabilities]
-        return self.issue(
-            waiter, "qmp_capabilities", {"enable": wanted} if wanted else None
-        )
+        arguments = {"enable": wanted} if wanted else None
+        return self.issue(_Negotiation(self, waiter), "qmp_capabilities", arguments)
 
     def abandon(self, id_: int, count: int = 1) -> None:
         """Wait no more for some calls; their replies will be dropped."""
@@ -268,8 +285,14 @@ class ClientCore:
             if not dropped and buffer.dropped:
                 logger.warning("a subscription is full: events are dropped")
 
-    def reconnected(self) -> None:
-        """Tell subscribers that events may be missing."""
+    def negotiated(self) -> None:
+        """Tell subscribers of a new conversation that events may be missing.
+
+        It stands before the first event of that conversation.
+        """
+        self._conversations += 1
+        if self._conversations == 1:
+            return
         event = Event(RECONNECTED, {}, synthetic=True)
         for buffer in self.buffers:
             buffer.offer(event, wanted=True)

@@ -163,8 +163,12 @@ class Stream:
             self.sock.settimeout(seconds)
         self._armed = seconds
 
-    def close(self) -> None:
-        """Close the connection; a read that waits in another thread ends."""
+    def shut(self) -> None:
+        """End the connection; what has come can still be read, and then the end."""
         with contextlib.suppress(OSError):  # the peer was quicker
             self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the connection; a read that waits in another thread ends."""
+        self.shut()
         self.sock.close()
