@@ -105,7 +105,37 @@ class Conversation:
         self.sock.close()
 
 
-Script = "Callable[[Conversation], None]"
+# Ways to go wrong at the beginning.
+
+
+def hang_up_after_greeting(peer: Conversation) -> None:
+    peer.greet()
+    peer.close()
+
+
+def hang_up_in_negotiation(peer: Conversation) -> None:
+    peer.greet()
+    peer.read()
+    peer.close()
+
+
+def hang_up_within_greeting(peer: Conversation) -> None:
+    peer.send(b'{"QMP": ')
+    peer.close()
+
+
+def talk_garbage(peer: Conversation) -> None:
+    peer.send(b"garbage\n")
+
+
+def refuse_negotiation(peer: Conversation) -> None:
+    peer.greet()
+    error = {"class": "CommandNotFound", "desc": "no"}
+    peer.send({"error": error, "id": peer.read()["id"]})
+
+
+def greet_not(peer: Conversation) -> None:
+    peer.send({"return": 1}, event("X"))
 
 
 class ByHand:

@@ -53,15 +53,16 @@ def test_it_is_awaited_or_entered(
 
     async def main() -> None:
         vm = await qmpx.connect_async(path)
-        assert vm.is_connected
+        states = [vm.is_connected]
         async with vm as same:
             assert same is vm
             assert await vm.execute("x") == "x"
-        assert not vm.is_connected
+        states.append(vm.is_connected)
         async with qmpx.connect_async(path) as other:
             assert await other.execute("x") == "x"
-        assert not other.is_connected
+        states.append(other.is_connected)
         await other.close()
+        assert states == [True, False, False]
 
     run(main())
 
@@ -222,7 +223,7 @@ def test_one_call_that_fails_in_a_group_cancels_the_others_and_no_more(
 
     async def main() -> None:
         async with qmpx.connect_async(path) as vm:
-            with pytest.raises(ExceptionGroup) as caught:
+            with pytest.raises(ExceptionGroup) as caught:  # noqa: PT012
                 async with asyncio.TaskGroup() as group:
                     for name in ("slow", "bad", "slower"):
                         group.create_task(vm.execute(name))
@@ -385,9 +386,12 @@ def test_a_loop_that_ends_without_closing_the_client_says_so(
         vm = await qmpx.connect_async(path)
         assert await vm.execute("x") == "x"
 
-    with pytest.warns(ResourceWarning):
+    def leave() -> None:
         asyncio.run(main())
         gc.collect()
+
+    with pytest.warns(ResourceWarning):
+        leave()
 
 
 def test_calls_wait_for_room_and_go_on_when_there_is(

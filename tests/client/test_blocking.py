@@ -1,4 +1,4 @@
-"""The blocking client: threads that share one connection, and one that reads for all."""
+"""The blocking client: threads that share a connection, and one that reads for all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -86,10 +87,10 @@ def test_one_that_is_dropped_unclosed_says_so(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("echo")
 def test_eight_threads_each_get_their_own_replies_while_one_waits_for_events(
-    path: str, echo: qmpx.Monitor, pool: ThreadPoolExecutor
+    path: str, pool: ThreadPoolExecutor
 ) -> None:
-    assert echo
     with qmpx.connect(path) as vm:
         events = vm.events("TOLD", limit=10_000)
 
@@ -283,10 +284,10 @@ def test_closing_a_subscription_wakes_only_who_iterates_over_it(
             assert woken.name == "A"
 
 
+@pytest.mark.usefixtures("echo")
 def test_subscriptions_that_open_and_close_all_the_time(
-    path: str, echo: qmpx.Monitor, pool: ThreadPoolExecutor
+    path: str, pool: ThreadPoolExecutor
 ) -> None:
-    assert echo
     with qmpx.connect(path) as vm:
 
         def come_and_go(seed: int) -> None:
@@ -304,10 +305,8 @@ def test_subscriptions_that_open_and_close_all_the_time(
         assert vm._core.buffers == []  # noqa: SLF001
 
 
-def test_descriptors_beyond_a_thousand_are_as_good_as_others(
-    path: str, echo: qmpx.Monitor
-) -> None:
-    assert echo
+@pytest.mark.usefixtures("echo")
+def test_descriptors_beyond_a_thousand_are_as_good_as_others(path: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < 2000:
         pytest.skip("this system allows too few open files")
@@ -383,11 +382,9 @@ def test_an_interrupted_wait_leaves_the_connection_in_step(
     with qmpx.connect(path) as vm, vm.events() as events:
         timer = interrupt_soon(0.05)
         # A wait that the signal does not end would last until the deadline.
+        wait = partial(vm.execute, "slow", timeout=5)
         with pytest.raises(KeyboardInterrupt):
-            if what == "execute":
-                vm.execute("slow", timeout=5)
-            else:
-                events.get(5)
+            wait() if what == "execute" else events.get(5)
         timer.join()
         go_on.set()
         assert vm.execute("x") == "x"

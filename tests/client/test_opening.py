@@ -18,7 +18,12 @@ from tests.client.conftest import (
     Conversation,
     Face,
     event,
-    spelled,
+    greet_not,
+    hang_up_after_greeting,
+    hang_up_in_negotiation,
+    hang_up_within_greeting,
+    refuse_negotiation,
+    talk_garbage,
 )
 
 if TYPE_CHECKING:
@@ -135,7 +140,7 @@ def test_a_missing_socket_is_told_at_once(face: Face, path: str) -> None:
 def test_a_socket_without_a_listener_is_told_at_once(face: Face, path: str) -> None:
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(path)
-    with pytest.raises(qmpx.ConnectError, match="nobody listens|refused"):
+    with pytest.raises(qmpx.ConnectError, match=r"nobody listens|refused"):
         face.connect(path)
 
 
@@ -329,18 +334,17 @@ def test_a_greeting_that_takes_its_time_is_waited_for(
     "script",
     [
         Conversation.close,
-        lambda peer: (peer.greet(), peer.close()),
-        lambda peer: (peer.greet(), peer.read(), peer.close()),
-        lambda peer: (peer.send(b'{"QMP": '), peer.close()),
+        hang_up_after_greeting,
+        hang_up_in_negotiation,
+        hang_up_within_greeting,
     ],
-    ids=["at once", "after the greeting", "in negotiation", "within the greeting"],
 )
 def test_a_monitor_that_hangs_up_is_told(
     face: Face, path: str, by_hand: Callable[..., ByHand], script: Any
 ) -> None:
     by_hand(script)
     with pytest.raises(
-        (qmpx.ConnectionLost, qmpx.ConnectError), match="closed the connection|broke"
+        (qmpx.ConnectionLost, qmpx.ConnectError), match=r"closed the connection|broke"
     ):
         face.connect(path)
 
@@ -365,12 +369,7 @@ def test_what_is_no_monitor_is_told(
 def test_a_refused_negotiation_is_told(
     face: Face, path: str, by_hand: Callable[..., ByHand]
 ) -> None:
-    def script(peer: Conversation) -> None:
-        peer.greet()
-        error = {"class": "CommandNotFound", "desc": "no"}
-        peer.send({"error": error, "id": peer.read()["id"]})
-
-    by_hand(script)
+    by_hand(refuse_negotiation)
     with pytest.raises(qmpx.errors.CommandNotFound) as caught:
         face.connect(path)
     assert caught.value.command == "qmp_capabilities"
@@ -392,17 +391,11 @@ def test_a_reply_before_the_greeting_is_nobodys(
 @pytest.mark.parametrize(
     "script",
     [
-        lambda peer: peer.send(b"garbage\n"),
+        talk_garbage,
         Conversation.close,
-        pytest.param(
-            lambda peer: peer.send(spelled({"event": "X"})), marks=pytest.mark.slow
-        ),
-        lambda peer: (
-            peer.greet(),
-            peer.send({"error": {}, "id": peer.read()["id"]}),
-        ),
+        pytest.param(greet_not, marks=pytest.mark.slow),
+        refuse_negotiation,
     ],
-    ids=["garbage", "closed", "silent", "refused"],
 )
 def test_a_failed_try_leaves_nothing_open(
     face: Face,

@@ -15,9 +15,15 @@ from tests.client.conftest import (
     SECONDS,
     ByHand,
     Conversation,
+    Events,
     Face,
     event,
+    greet_not,
+    hang_up_after_greeting,
+    hang_up_in_negotiation,
+    refuse_negotiation,
     reply,
+    talk_garbage,
 )
 
 if TYPE_CHECKING:
@@ -183,39 +189,37 @@ def test_who_waits_for_events_gets_the_new_connection_without_any_call(
     by_hand(first, second)
     vm = face.connect(path, reconnect=True)
     subscriptions = [vm.events() for _ in range(3)]
-    watching = [
-        pool.submit(lambda each=each: [next(each).name for _ in range(2)])
-        for each in subscriptions
-    ]
+
+    def watch(events: Events) -> list[str]:
+        return [next(events).name for _ in range(2)]
+
+    watching = [pool.submit(watch, each) for each in subscriptions]
     time.sleep(0.02)
     go_on.set()
     for each in watching:
         assert each.result(SECONDS) == [RECONNECTED, "B"]
 
 
-ODD: dict[str, Callable[[Conversation], Any]] = {
-    "hangs up at once": Conversation.close,
-    "hangs up after the greeting": lambda peer: (peer.greet(), peer.close()),
-    "hangs up in negotiation": lambda peer: (peer.greet(), peer.read(), peer.close()),
-    "talks garbage": lambda peer: peer.send(b"garbage\n"),
-    "refuses": lambda peer: (
-        peer.greet(),
-        peer.send({"error": {}, "id": peer.read()["id"]}),
-    ),
-    "greets not": lambda peer: peer.send({"return": 1}, {"event": "X"}),
-}
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("odd", list(ODD))
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Conversation.close,
+        hang_up_after_greeting,
+        hang_up_in_negotiation,
+        talk_garbage,
+        refuse_negotiation,
+        greet_not,
+    ],
+)
 def test_a_try_that_fails_halfway_is_not_the_last(
     face: Face,
     path: str,
     by_hand: Callable[..., ByHand],
     pool: ThreadPoolExecutor,
-    odd: str,
+    odd: Callable[[Conversation], None],
 ) -> None:
-    server = by_hand(hang_up, ODD[odd], ODD[odd], talk)
+    server = by_hand(hang_up, odd, odd, talk)
     vm = face.connect(path, reconnect=True, connect_timeout=0.1)
     events = vm.events()
     watching = pool.submit(events.get, SECONDS)

@@ -183,6 +183,75 @@ def test_events_without_clients_are_forgotten() -> None:
     Monitor().emit("STOP")
 
 
+def test_a_monitor_for_people_spreads_its_messages_over_lines(
+    run: Run, path: str, connect: Connect
+) -> None:
+    monitor = Monitor(pretty=True, clock=lambda: 1_000_005)
+
+    @monitor.command("emit")
+    def emit() -> dict[str, list[int]]:
+        monitor.emit("STOP")
+        return {"a": [1]}
+
+    async def main() -> None:
+        async with monitor.serve(path):
+            peer = await connect()
+            await peer.send(NEGOTIATE, command("emit"))
+            await settle()
+            first, *rest = peer.sock.recv(4096).split(b"\r\n{")
+            assert first.startswith(b'{\n    "QMP": {\n')
+            returned = b'\n    "return": {'
+            assert rest == [
+                returned + b"}\n}",
+                (
+                    b'\n    "timestamp": {\n        "seconds": 1,\n        '
+                    b'"microseconds": 5\n    },\n    "event": "STOP"\n}'
+                ),
+                returned + b'\n        "a": [\n            1\n        ]\n    }\n}\r\n',
+            ]
+
+    run(main())
+
+
+# How many at once.
+
+
+def test_with_one_session_the_second_client_waits_ungreeted_and_is_served_next(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    async def main() -> None:
+        async with stage.monitor.serve(path, max_sessions=1) as server:
+            first, second = await connect(NEGOTIATE), await connect()
+            await second.send(NEGOTIATE, command("value", "early"))
+            assert await second.now() == []
+            assert await first.ask(command("value")) == returned("something")
+            stage.monitor.emit("STOP")
+            assert len(server.sessions) == 1
+            first.close()
+            [greeting, *replies] = await second.now()
+            assert "QMP" in greeting
+            # It begins afresh: no event from before, and out of band is off.
+            assert replies == [returned({}), returned("something", "early")]
+
+    run(main())
+
+
+def test_one_session_ends_before_the_next_begins(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    async def main() -> None:
+        async with stage.monitor.serve(path, max_sessions=1):
+            for n in range(5):
+                peer = await connect(ENABLE_OOB)
+                await peer.send(command("wait", at=f"{n}"))
+                await settle()
+                peer.close()
+                await settle()
+                stage.open(f"{n}")
+
+    run(main())
+
+
 # One command holds the whole monitor.
 
 

@@ -112,6 +112,26 @@ def test_a_command_that_waits_holds_up_those_behind_it(
     run(main())
 
 
+def test_a_handler_that_does_not_wait_costs_no_task(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    made: list[Any] = []
+
+    @stage.monitor.command("quick")
+    async def quick() -> str:
+        made.extend(asyncio.all_tasks())
+        return "done"
+
+    async def main() -> None:
+        async with stage.monitor.serve(path):
+            peer = await connect(NEGOTIATE)
+            before = asyncio.all_tasks()
+            assert await peer.ask(command("quick")) == returned("done")
+            assert set(made) == before
+
+    run(main())
+
+
 def test_a_command_waiting_in_one_session_does_not_hold_up_another(
     run: Run, stage: Stage, path: str, connect: Connect
 ) -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 import concurrent.futures
-import contextlib
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from qmpx.errors import LocalProtocolError
 from qmpx.monitor.loop import loop_factory
@@ -13,6 +12,9 @@ from qmpx.monitor.loop import loop_factory
 if TYPE_CHECKING:
     from qmpx.monitor.server import Server
     from qmpx.transport.address import Address
+
+
+_SERVES_NOT: Final = "this monitor does not serve: call within the with statement"
 
 
 class ServerThread:
@@ -27,9 +29,11 @@ class ServerThread:
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self._listening: concurrent.futures.Future[asyncio.AbstractEventLoop]
-        self._thread: threading.Thread
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listening: concurrent.futures.Future[None]
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None  # while it serves
+        self._calls: set[concurrent.futures.Future[Any]] = set()
 
     @property
     def addresses(self) -> "list[Address]":
@@ -43,9 +47,8 @@ class ServerThread:
             LocalProtocolError: It does not serve.
             Exception: What the function raised.
         """
-        if self._loop is None:
-            message = "this monitor does not serve: enter the with statement first"
-            raise LocalProtocolError(message)
+        if threading.current_thread() is self._thread:
+            return function(*arguments)
         outcome: concurrent.futures.Future[Any] = concurrent.futures.Future()
 
         def run() -> None:
@@ -54,38 +57,54 @@ class ServerThread:
             except BaseException as error:  # noqa: BLE001 - the caller gets it
                 outcome.set_exception(error)
 
-        self._loop.call_soon_threadsafe(run)
-        return outcome.result()
+        with self._lock:
+            if self._loop is None:
+                raise LocalProtocolError(_SERVES_NOT)
+            self._calls.add(outcome)
+            self._loop.call_soon_threadsafe(run)
+        try:
+            return outcome.result()
+        finally:
+            self._calls.discard(outcome)
 
     def __enter__(self) -> Self:
         self._listening = concurrent.futures.Future()
-        self._thread = threading.Thread(target=self._run, name="qmpx-server")
-        self._thread.start()
+        self._thread = thread = threading.Thread(target=self._run, name="qmpx-server")
+        thread.start()
         try:
-            self._loop = self._listening.result()
+            self._listening.result()
         except BaseException:
-            self._thread.join()
+            thread.join()
             raise
         return self
 
     def __exit__(self, *exception: object) -> None:
-        loop, self._loop = self._loop, None
-        if loop is not None:
-            # A command may have ended it already, and its loop is closed.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(self._server.stop)
-        self._thread.join()
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._server.stop)
+        if self._thread is not None:
+            self._thread.join()
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(self._serve())
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(self._serve())
+        finally:
+            # Those that came at the last moment, when nothing was run any more.
+            for outcome in list(self._calls):
+                if not outcome.done():
+                    outcome.set_exception(LocalProtocolError(_SERVES_NOT))
 
     async def _serve(self) -> None:
         try:
             async with self._server:
-                self._listening.set_result(asyncio.get_running_loop())
+                self._loop = asyncio.get_running_loop()
+                self._listening.set_result(None)
                 await self._server.wait_closed()
         except BaseException as error:
             if self._listening.done():
                 raise
             self._listening.set_exception(error)
+        finally:
+            with self._lock:
+                self._loop = None

@@ -1,7 +1,4 @@
-"""Descriptors on their way to a peer: which can go, and where.
-
-Asked before anything is sent, so that a slip does not cost the connection.
-"""
+"""Descriptors that are handed on: to a peer, or by whoever started this program."""
 
 import os
 import socket
@@ -16,6 +13,8 @@ MAX_SENT: Final = 16
 
 def require_sendable(sock: socket.socket, fds: Sequence[int]) -> None:
     """Return if descriptors can be handed over on a socket.
+
+    Asked before anything is sent, so that a slip does not cost the connection.
 
     Raises:
         LocalProtocolError: They cannot, and why.
@@ -32,3 +31,17 @@ def require_sendable(sock: socket.socket, fds: Sequence[int]) -> None:
         except (OSError, OverflowError, TypeError) as error:
             message = f"descriptor {fd!r} cannot be handed over: {error}"
             raise LocalProtocolError(message) from error
+
+
+def copy_socket(fd: int) -> socket.socket:
+    """Return the socket behind a descriptor, which stays open.
+
+    Raises:
+        OSError: It is not open, or no socket.
+    """
+    copy = os.dup(fd)
+    try:
+        return socket.socket(fileno=copy)
+    except BaseException:
+        os.close(copy)
+        raise

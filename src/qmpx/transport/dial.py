@@ -6,7 +6,6 @@ an abandoned one would stay in the queue and keep the next client out.
 """
 
 import errno
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from qmpx.transport.address import (
     UnixAddress,
     VsockAddress,
 )
+from qmpx.transport.descriptors import copy_socket
 from qmpx.transport.stdio import stdio_socket
 
 PAUSE: Final = 0.02
@@ -244,4 +244,4 @@ def _question(address: TcpAddress) -> dict[str, Any]:
 def _inherited(address: FdAddress | StdioAddress) -> socket.socket:
     if isinstance(address, StdioAddress):
         return stdio_socket()
-    return socket.socket(fileno=os.dup(address.fd))
+    return copy_socket(address.fd)

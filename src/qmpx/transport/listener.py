@@ -26,6 +26,7 @@ from qmpx.transport.address import (
     UnixAddress,
     VsockAddress,
 )
+from qmpx.transport.descriptors import copy_socket
 from qmpx.transport.stdio import stdio_socket
 
 BACKLOG: Final = 128
@@ -147,7 +148,8 @@ class Listener:
                 error.strerror,
                 RETRY,
             )
-            self._loop.remove_reader(listening.fileno())
+            for each in self._sockets:
+                self._loop.remove_reader(each.fileno())
             self._listening = False
             self._loop.call_later(RETRY, self._update)
             return
@@ -166,7 +168,7 @@ class Listener:
                 sock.bind((address.cid, address.port))
                 sock.listen(backlog)
             case FdAddress():
-                self._adopt(socket.socket(fileno=os.dup(address.fd)))
+                self._adopt(copy_socket(address.fd))
             case StdioAddress():
                 self._ready.append(stdio_socket())
         return address

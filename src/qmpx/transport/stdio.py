@@ -23,12 +23,20 @@ def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
         write_fd: Where the bytes sent to it go.
     """
     ours, theirs = socket.socketpair()
+    under_way = ["in", "out"]
+
+    def carried() -> None:
+        under_way.pop()
+        if not under_way:
+            theirs.close()
+            atexit.unregister(finish)
 
     def carry_in() -> None:
         with contextlib.suppress(OSError):  # the session has closed
             while data := os.read(read_fd, _PIECE):
                 theirs.sendall(data)
             theirs.shutdown(socket.SHUT_WR)
+        carried()
 
     def carry_out() -> None:
         with contextlib.suppress(OSError):  # nobody reads our output any more
@@ -37,16 +45,17 @@ def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
                     data = data[os.write(write_fd, data) :]
         with contextlib.suppress(OSError):
             theirs.shutdown(socket.SHUT_RD)
-
-    threading.Thread(target=carry_in, name="qmpx-stdin", daemon=True).start()
-    out = threading.Thread(target=carry_out, name="qmpx-stdout", daemon=True)
-    out.start()
+        carried()
 
     def finish() -> None:
         # Without this the end of the program would cut off what is on its way.
         with contextlib.suppress(OSError):
             theirs.shutdown(socket.SHUT_RD)
         out.join(_LINGER)
+        theirs.close()
 
+    threading.Thread(target=carry_in, name="qmpx-stdin", daemon=True).start()
+    out = threading.Thread(target=carry_out, name="qmpx-stdout", daemon=True)
     atexit.register(finish)
+    out.start()
     return ours
