@@ -702,6 +702,22 @@ def test_a_client_that_sends_no_more_gets_its_replies_and_then_the_end(
     run(main())
 
 
+def test_a_half_closed_client_gets_the_replies_to_all_its_garbage(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    async def main() -> None:
+        async with stage.monitor.serve(path):
+            peer = await connect(NEGOTIATE)
+            # More than is looked at in one turn, and than is written at once.
+            sending = asyncio.create_task(peer.send(b"\xff" * 20_000))
+            sending.add_done_callback(lambda _: peer.half_close())
+            replies = await peer.rest()
+            assert replies == [failed("JSON parse error, stray '\ufffd'")] * 20_000
+            await sending
+
+    run(main())
+
+
 def test_a_half_closed_client_gets_the_replies_of_what_is_queued(
     run: Run, stage: Stage, path: str, connect: Connect
 ) -> None:
