@@ -39,8 +39,9 @@ def run_on(name: str, main: Coroutine[Any, Any, T]) -> T:
     async def bounded() -> T:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: faults.append(context))
-        async with asyncio.timeout(LIMIT):
+        async with asyncio.timeout(LIMIT) as limit:
             result = await main
+        assert not limit.expired(), "it took its cancellation for something else"
         await settle()
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"tasks left behind: {left}"

@@ -88,8 +88,8 @@ def test_patterns_choose_whole_names(
 )
 def test_a_full_buffer_follows_its_policy(overflow: Any, kept: list[str]) -> None:
     buffer = EventBuffer((), 2, overflow)
-    for name in "ABCD":
-        buffer.offer(Event(name, {}))
+    kept_each = [buffer.offer(Event(name, {})) for name in "ABCD"]
+    assert kept_each == [True, True, *[overflow == "drop-oldest"] * 2]
     assert [getattr(buffer.take(), "name", None) for _ in range(2)] == kept
     assert buffer.dropped == 2
     if overflow == "error":

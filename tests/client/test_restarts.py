@@ -251,13 +251,15 @@ def test_nothing_goes_out_before_the_new_negotiation(
     face: Face, path: str, by_hand: Callable[..., ByHand], pool: ThreadPoolExecutor
 ) -> None:
     sent: list[str] = []
+    negotiating, go_on = threading.Event(), threading.Event()
 
     def second(peer: Conversation) -> None:
         time.sleep(0.03)
         peer.greet("oob")
         command = peer.read()
         sent.append(command["execute"])
-        time.sleep(0.03)
+        negotiating.set()
+        go_on.wait(SECONDS)
         peer.send(reply(command, {}))
         for _ in range(3):
             command = peer.read()
@@ -272,6 +274,9 @@ def test_nothing_goes_out_before_the_new_negotiation(
         pool.submit(vm.execute_many, ["x"]),
         pool.submit(vm.exec_oob, "x"),
     ]
+    negotiating.wait(SECONDS)
+    assert not vm.is_connected
+    go_on.set()
     assert [call.result(SECONDS) for call in calls] == ["x", ["x"], "x"]
     assert sent == ["qmp_capabilities", "x", "x", "x"]
 

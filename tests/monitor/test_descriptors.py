@@ -114,7 +114,8 @@ def test_a_name_in_use_is_replaced_and_its_descriptor_closed(pipes: Pipes) -> No
     with pytest.raises(FdNotFound, match="named 'x' not found"):
         named.take("x")
     named.close()
-    named.close()
+    with pytest.raises(FdNotFound):
+        named.take("")
     assert pipes.closed() == ["first", "nameless"]
     os.close(second)
 
@@ -142,6 +143,7 @@ def test_a_set_without_a_number_gets_the_lowest_free_one(pipes: Pipes) -> None:
     assert pipes.closed() == ["2", "5"]
     sets.close()
     assert pipes.closed() == ["0", "1", "2", "3", "4", "5"]
+    assert sets.sets == {}
 
 
 def test_what_is_removed_while_the_machine_stands_is_closed_when_it_runs(

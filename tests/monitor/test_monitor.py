@@ -521,6 +521,90 @@ def test_a_server_that_is_closed_twice_or_by_two_tasks_is_closed(
     run(main())
 
 
+@pytest.mark.parametrize("listens_too", [False, True])
+def test_a_server_ends_with_its_only_conversation_if_nobody_else_can_come(
+    run: Run, stage: Stage, path: str, connect: Connect, listens_too: bool
+) -> None:
+    async def main() -> None:
+        mine, theirs = socket.socketpair()
+        with mine, theirs:
+            peer = Peer(mine)
+            places = [f"fd:{theirs.fileno()}", *([path] if listens_too else [])]
+            async with stage.monitor.serve(*places) as server:
+                await peer.receive()
+                assert await peer.ask(NEGOTIATE) == returned({})
+                ended = asyncio.create_task(server.wait_closed())
+                theirs.close()
+                peer.close()
+                await settle()
+                assert ended.done() != listens_too
+                if listens_too:
+                    other = await connect(NEGOTIATE)
+                    other.close()
+                    await settle()
+                    assert not ended.done()
+            await ended
+
+    run(main())
+
+
+def test_a_connected_descriptor_whose_peer_has_gone_ends_the_server_at_once(
+    run: Run, stage: Stage
+) -> None:
+    async def main() -> None:
+        mine, theirs = socket.socketpair()
+        with theirs:
+            mine.close()
+            async with stage.monitor.serve(f"fd:{theirs.fileno()}") as server:
+                await server.wait_closed()
+                assert server.sessions == {}
+
+    run(main())
+
+
+def test_the_clients_of_one_listener_can_be_broken_off(
+    run: Run, stage: Stage, directory: Path, connect: Connect
+) -> None:
+    first, second = str(directory / "1"), str(directory / "2")
+
+    async def main() -> None:
+        async with stage.monitor.serve(first), stage.monitor.serve(second):
+            doomed = [await connect(NEGOTIATE, at=second) for _ in range(2)]
+            other = await connect(NEGOTIATE, at=first)
+            assert stage.monitor.character_devices() == [
+                ("compat_monitor0", f"unix:{first},server=on", True),
+                ("compat_monitor1", f"unix:{second},server=on", True),
+            ]
+            stage.monitor.break_off("compat_monitor1")
+            for peer in doomed:
+                assert await peer.rest() == []
+            assert await other.ask(command("value")) == returned("something")
+            assert [used for *_, used in stage.monitor.character_devices()] == [
+                True,
+                False,
+            ]
+            # Others may come.
+            again = await connect(NEGOTIATE, at=second)
+            assert await again.ask(command("value")) == returned("something")
+
+    run(main())
+
+
+def test_what_others_can_reach_is_refused_unless_asked_for(
+    run: Run, stage: Stage
+) -> None:
+    async def main() -> None:
+        with pytest.raises(
+            AddressError, match=r"^refusing to listen on tcp:0\.0\.0\.0"
+        ):
+            async with stage.monitor.serve("tcp:0.0.0.0:0"):
+                pytest.fail("it served")
+        async with stage.monitor.serve("tcp:0.0.0.0:0", allow_remote=True):
+            pass
+
+    run(main())
+
+
 def test_giving_up_waiting_for_the_end_does_not_end_it(
     run: Run, stage: Stage, path: str, connect: Connect
 ) -> None:

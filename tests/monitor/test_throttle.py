@@ -152,6 +152,12 @@ def test_a_closed_throttle_forgets_what_it_held(run: Run) -> None:
         sent.throttle.close()
         await asyncio.sleep(INTERVAL * 2)
         assert sent.messages == [b"1"]
+        # It begins afresh.
+        sent.happen("RTC_CHANGE", b"3")
+        assert sent.messages == [b"1", b"3"]
+        await asyncio.sleep(INTERVAL * 2)
+        assert sent.messages == [b"1", b"3"]
+        sent.throttle.close()
 
     run(main())
 
