@@ -90,6 +90,31 @@ ROWS: list[tuple[str, str, str | None, list[Happening] | str]] = [
 ]
 
 
+# While the machine's own state is on the way, nothing lets it run.
+ON_THE_WAY = ["inmigrate", "finish-migrate", "save-vm", "restore-vm"]
+for on_the_way in ON_THE_WAY:
+    ROWS += [
+        (on_the_way, "cont", None, cannot(on_the_way, "cont")),
+        (on_the_way, "stop", on_the_way, []),
+        (on_the_way, "reset", on_the_way, [RESET]),
+        (on_the_way, "power", on_the_way, [POWER]),
+        (on_the_way, "suspend", None, cannot(on_the_way, "suspend")),
+        (on_the_way, "wake", None, NO_SLEEP),
+        (on_the_way, "off", "shutdown", [OFF]),
+    ]
+# And where it stands for a reason, it stands until cont.
+for stands in ["postmigrate", "watchdog", "guest-panicked"]:
+    ROWS += [
+        (stands, "cont", "running", [Resumed()]),
+        (stands, "stop", stands, []),
+        (stands, "reset", "prelaunch", [RESET]),
+        (stands, "power", stands, [POWER]),
+        (stands, "suspend", None, cannot(stands, "suspend")),
+        (stands, "wake", None, NO_SLEEP),
+        (stands, "off", "shutdown", [OFF]),
+    ]
+
+
 @pytest.mark.parametrize(("state", "act", "target", "told"), ROWS)
 def test_what_each_act_does_in_each_state(
     state: str, act: str, target: str | None, told: list[Happening] | str
@@ -212,3 +237,30 @@ def test_drives_tell_through_their_machine() -> None:
         TrayMoved("cd0", "/cd", is_open=False),
     ]
     assert repr(happened) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    ("ways", "told"),
+    [
+        (["finish-migrate", "running"], [Stopped(), Resumed()]),
+        (["finish-migrate", "postmigrate"], [Stopped()]),
+        (["save-vm", "paused"], [Stopped()]),
+    ],
+)
+def test_a_transfer_tells_when_the_machine_stops_and_runs(
+    ways: list[str], told: list[Happening]
+) -> None:
+    machine = Machine(is_started=True)
+    happened: list[Happening] = []
+    machine.listen(happened.append)
+    for way in ways:
+        machine.transfer(RunState(way))
+    assert (machine.state.value, repr(happened)) == (ways[-1], repr(told))
+
+
+def test_a_machine_that_is_off_is_transferred_nowhere() -> None:
+    machine = Machine()
+    machine.shut_down(reason="why")
+    with pytest.raises(GenericError) as caught:
+        machine.transfer(RunState.SAVE_VM)
+    assert caught.value.desc == "a machine that is shutdown cannot become save-vm"

@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw
 
 from qmpx.errors import CommandError
 from qmpx.monitor import CommandRegistry, Monitor, Session
-from qmpx.monitor.descriptors import NamedDescriptors
+from qmpx.monitor.frontend import Frontend
 
 
 class Machine:
@@ -29,7 +29,7 @@ def machine() -> Machine:
 
 @pytest.fixture
 def session(machine: Machine) -> Session:
-    return Session(Monitor(machine), NamedDescriptors(), lambda _: None)
+    return Session(Monitor(machine), Frontend(), lambda _: None)
 
 
 def call(commands: CommandRegistry, session: Session, arguments: str = "") -> Any:

@@ -24,6 +24,7 @@ from qmpx.qapi.check import (
     struct_members,
     wire_name,
 )
+from qmpx.qapi.visitor import ROOT
 
 
 class OnError(enum.Enum):
@@ -75,7 +76,7 @@ class Other(Struct):
 def told(annotation: Any, value: Any) -> str | None:
     """Return what is told of an argument called x; None if it fits."""
     try:
-        check_for_members([Member("x", annotation, required=True)])({"x": value}, "")
+        check_for_members([Member("x", annotation, required=True)])({"x": value}, ROOT)
     except CommandError as error:
         return error.desc
     return None
@@ -297,7 +298,7 @@ def test_the_order_of_the_checks_is_that_of_the_schema(
     value: dict[str, Any], text: str | None
 ) -> None:
     try:
-        check_for_members(MEMBERS)(value, "")
+        check_for_members(MEMBERS)(value, ROOT)
     except CommandError as error:
         assert error.desc == text  # noqa: PT017 - None is a row as well
     else:
@@ -306,9 +307,9 @@ def test_the_order_of_the_checks_is_that_of_the_schema(
 
 def test_without_members_any_is_unexpected() -> None:
     check = check_for_members([])
-    check({}, "")
+    check({}, ROOT)
     with pytest.raises(InvalidParameter) as caught:
-        check({"x": None}, "")
+        check({"x": None}, ROOT)
     assert caught.value.desc == "Parameter 'x' is unexpected"
 
 
@@ -327,7 +328,7 @@ def test_a_complaint_is_an_error_of_the_catalogue(
 ) -> None:
     check = check_for_members([Member("x", annotation, required=True)])
     with pytest.raises(CommandError) as caught:
-        check({"x": value}, "")
+        check({"x": value}, ROOT)
     assert type(caught.value) is error_class
     assert caught.value.data == data
 

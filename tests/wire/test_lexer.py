@@ -193,8 +193,8 @@ def test_each_byte_is_skipped_or_ends_the_skipping(is_cut: bool) -> None:
             assert (found[1:], lexer.is_idle) == ([], False), byte
 
 
-def test_there_are_seven_kinds_of_tokens() -> None:
-    assert len(Kind) == 7
+def test_there_are_seven_kinds_of_tokens_and_the_line_ends_of_2010() -> None:
+    assert len(Kind) == 8
 
 
 @pytest.mark.parametrize(

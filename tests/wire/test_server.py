@@ -19,10 +19,10 @@ from qmpx.errors import (
     QMPExtraInputObjectMember,
 )
 from qmpx.wire import Command, Limits, Malformed, Parsed, Phase, Refused, ServerSession
+from qmpx.wire.rules_2010 import RULES_2010
 from qmpx.wire.server import (
     MODERN_RULES,
     RETURN,
-    RULES_2010,
     Rules,
     end_of_reply,
     event,

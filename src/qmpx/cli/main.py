@@ -170,14 +170,35 @@ def _add_serve(add: Any) -> None:
         "serve a monitor for an embedded machine",
         "Serve a monitor for an embedded machine, until interrupted or told "
         "to quit.\n\n"
-        "  qmpx serve --qmp unix:/tmp/qmp.sock\n",
+        "  qmpx serve --qmp unix:/tmp/qmp.sock\n"
+        "  qmpx serve --dialect 2010 --hmp stdio -- -m 64 -cdrom install.iso\n",
+        more="options",
+    )
+    parser.add_argument(
+        "options",
+        metavar="-- OPTION",
+        nargs="*",
+        help="with --dialect 2010: the machine, in the options of QEMU 0.13",
     )
     parser.add_argument(
         "--qmp",
         metavar="ADDRESS",
         action="append",
-        required=True,
+        default=[],
         help="serve QMP here; may be given several times",
+    )
+    parser.add_argument(
+        "--hmp",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="serve the human monitor here; may be given several times",
+    )
+    parser.add_argument(
+        "--async",
+        dest="offers_async",
+        action="store_true",
+        help="with --dialect 2010: offer the capability 'async', for execute_async",
     )
     parser.add_argument(
         "--dialect",

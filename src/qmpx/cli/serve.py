@@ -11,6 +11,7 @@ import uuid
 
 from qmpx.errors import AddressError
 from qmpx.machine import Machine, Medium
+from qmpx.monitor.frontend import Mode
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.monitor import MAX_SESSIONS, Monitor
 
@@ -19,20 +20,65 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until interrupted or told to quit."""
     logging.basicConfig(format="qmpx: %(message)s", level=logging.WARNING)
     _raise_file_limit()
+    if arguments.dialect == "2010" and arguments.options:
+        main = _serve_2010(arguments)
+    else:
+        main = _serve_demo(arguments)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(main)
+
+
+async def _serve_demo(arguments: argparse.Namespace) -> None:
+    """Serve the machine of the demonstration."""
+    if arguments.options:
+        message = "options of QEMU are taken with --dialect 2010 only"
+        raise AddressError(message)
     machine = demo_machine(arguments.name, _uuid(arguments.uuid))
     if not arguments.paused:
         machine.cont()
-    monitor = make_monitor(machine, arguments.dialect, pretty=arguments.pretty)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_serve(monitor, machine, arguments))
+    monitor = make_monitor(
+        machine,
+        arguments.dialect,
+        pretty=arguments.pretty,
+        offers_async=arguments.offers_async,
+    )
+    await _serve(monitor, machine, arguments)
 
 
-def make_monitor(machine: Machine, dialect: str, *, pretty: bool = False) -> Monitor:
+async def _serve_2010(arguments: argparse.Namespace) -> None:
+    """Serve the machine that options of QEMU 0.13 describe."""
+    from qmpx.dialects.v2010.assembly import assemble, start
+    from qmpx.dialects.v2010.options import parse_options
+
+    options = parse_options(arguments.options)
+    options.name = arguments.name or options.name
+    options.uuid = _uuid(arguments.uuid) or options.uuid
+    options.is_paused = options.is_paused or arguments.paused
+    for place, mode in options.monitors:
+        (arguments.qmp if mode is Mode.CONTROL else arguments.hmp).append(place)
+    machine = assemble(options)
+    monitor = make_monitor(
+        machine,
+        "2010",
+        pretty=arguments.pretty,
+        offers_async=arguments.offers_async,
+    )
+    await start(machine, options)
+    await _serve(monitor, machine, arguments)
+
+
+def make_monitor(
+    machine: Machine,
+    dialect: str,
+    *,
+    pretty: bool = False,
+    offers_async: bool = False,
+) -> Monitor:
     """Return a monitor for *machine* in the dialect of that name."""
     if dialect == "2010":
         from qmpx.dialects.v2010 import v2010_monitor
 
-        return v2010_monitor(machine, pretty=pretty)
+        return v2010_monitor(machine, pretty=pretty, offers_async=offers_async)
     from qmpx.dialects.modern import modern_monitor
 
     return modern_monitor(machine, pretty=pretty)
@@ -62,8 +108,12 @@ async def _serve(
     monitor: Monitor, machine: Machine, arguments: argparse.Namespace
 ) -> None:
     loop = asyncio.get_running_loop()
+    if not arguments.qmp and not arguments.hmp:
+        message = "nobody could come: give --qmp ADDRESS, or --hmp ADDRESS"
+        raise AddressError(message)
     server = monitor.serve(
         *arguments.qmp,
+        human=arguments.hmp,
         max_sessions=arguments.clients or MAX_SESSIONS,
         allow_remote=arguments.allow_remote,
     )
@@ -76,7 +126,7 @@ async def _serve(
         with contextlib.suppress(NotImplementedError):  # not on this platform
             loop.add_signal_handler(number, end, "host-signal")
     async with server:
-        for address in server.addresses:
+        for address in (listener.address for listener in server.listeners):
             print(f"qmpx: serving {address}", file=sys.stderr, flush=True)
         await server.wait_closed()
 

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 from qmpx import _lazy
 
 if TYPE_CHECKING:
-    from qmpx.client.asynchronous import AsyncClient, AsyncSubscription
-    from qmpx.client.blocking import Client, Subscription
+    from qmpx.client.async_subscription import AsyncSubscription
+    from qmpx.client.asynchronous import AsyncClient
+    from qmpx.client.blocking import Client
     from qmpx.client.events import RECONNECTED, Event
     from qmpx.client.opening import connect, connect_async
+    from qmpx.client.subscription import Subscription
 
 __all__ = [
     "RECONNECTED",
@@ -26,10 +28,10 @@ __getattr__, __dir__ = _lazy.lazy_names(
     {
         "RECONNECTED": "events",
         "AsyncClient": "asynchronous",
-        "AsyncSubscription": "asynchronous",
+        "AsyncSubscription": "async_subscription",
         "Client": "blocking",
         "Event": "events",
-        "Subscription": "blocking",
+        "Subscription": "subscription",
         "connect": "opening",
         "connect_async": "opening",
     },

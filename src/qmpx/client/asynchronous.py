@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from qmpx.client.async_subscription import AsyncSubscription
 from qmpx.client.batch import BatchCall, name_of, read_batch
 from qmpx.client.core import (
     CAPABILITIES,
@@ -31,12 +32,11 @@ from qmpx.client.core import (
     read_value,
     require_oob,
 )
-from qmpx.client.events import MAX_EVENTS, Event, EventBuffer, Overflow
+from qmpx.client.events import MAX_EVENTS, EventBuffer, Overflow
 from qmpx.client.silence import explain_silence
 from qmpx.errors import (
     ConnectionLost,
     DeadlineExceeded,
-    LocalProtocolError,
     QmpxError,
     RemoteProtocolError,
 )
@@ -395,7 +395,7 @@ class AsyncClient:
         *patterns: str,
         limit: int = MAX_EVENTS,
         overflow: Overflow = "drop-oldest",
-    ) -> "AsyncSubscription":
+    ) -> AsyncSubscription:
         """Subscribe to events, from now on.
 
         Args:
@@ -593,71 +593,6 @@ class AsyncClient:
                 else:
                     following = min(following, waiter.deadline)
         self._watch(following)
-
-
-class AsyncSubscription:
-    """Events of an asyncio client: an asynchronous iterator and context manager.
-
-    One task at a time may wait for the next event; cancelling it loses none.
-    """
-
-    __slots__ = ("_buffer", "_client")
-
-    def __init__(self, client: AsyncClient, buffer: EventBuffer) -> None:
-        self._client = client
-        self._buffer = buffer
-
-    @property
-    def dropped(self) -> int:
-        """How many events were dropped because the buffer was full."""
-        return self._buffer.dropped
-
-    async def get(self, timeout: float | None = None) -> Event:
-        """Return the next event.
-
-        Args:
-            timeout: Seconds to wait; ``None`` for ever.
-
-        Raises:
-            DeadlineExceeded: None came in time.
-            ConnectionLost: None will come: the connection broke off.
-            EventsLost: Some were dropped, and the subscription asked to be told.
-            LocalProtocolError: The subscription or the client was closed.
-        """
-        try:
-            async with asyncio.timeout(timeout):
-                return await self.__anext__()
-        except TimeoutError:
-            raise DeadlineExceeded("", timeout or 0.0, "event") from None
-        except StopAsyncIteration:
-            message = "this subscription is closed: no more events will come"
-            raise LocalProtocolError(message) from None
-
-    def close(self) -> None:
-        """Take no more events; an iteration that waits ends."""
-        self._buffer.is_closed = True
-        with contextlib.suppress(ValueError):
-            self._client._core.buffers.remove(self._buffer)  # noqa: SLF001 - one unit
-        self._client._wake()  # noqa: SLF001
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Event:
-        while True:
-            try:
-                event = self._buffer.take()
-            except StopIteration:
-                raise StopAsyncIteration from None
-            if event is not None:
-                return event
-            await self._client._change()  # noqa: SLF001
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        self.close()
 
 
 class Connecting:

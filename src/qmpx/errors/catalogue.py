@@ -49,6 +49,9 @@ class CommandError(QmpxError):
     template_2010: ClassVar[str] = ""
     members: ClassVar[tuple[str, ...]] = ()
 
+    hint: str = ""
+    """What a person may do about it; only the human monitor shows it."""
+
     def __init_subclass__(
         cls, *, template: str | None = None, template_2010: str | None = None
     ) -> None:
@@ -115,6 +118,11 @@ class CommandError(QmpxError):
         """The description as QEMU 0.13 worded it."""
         template = self.template_2010
         return template.format_map(self.data) if template else self.desc
+
+    def hinting(self, hint: str) -> Self:
+        """Return the error with a hint for people, one line or more."""
+        self.hint = hint
+        return self
 
     def __str__(self) -> str:
         return f"{self.error_class}: {self.desc}"
@@ -320,3 +328,169 @@ class UndefinedError(
     template_2010="An undefined error has ocurred",  # as it was
 ):
     """A handler failed without saying why: a defect of the server, kept in its log."""
+
+
+# The rest of 2010's: today each of them would be a GenericError.
+
+
+class BadBusForDevice(
+    CommandError, template="Device '{device}' can't go on a {bad_bus_type} bus"
+):
+    """The bus is of another type than the device needs."""
+
+    device: str
+    bad_bus_type: str
+
+
+class BusNotFound(CommandError, template="Bus '{bus}' not found"):
+    """There is no bus of that name."""
+
+    bus: str
+
+
+class BusNoHotplug(
+    CommandError,
+    template="Bus '{bus}' does not support hotplugging",
+):
+    """Nothing can be plugged into that bus, or out of it, while the machine is on."""
+
+    bus: str
+
+
+class DeviceEncrypted(CommandError, template="Device '{device}' is encrypted"):
+    """The image in the drive needs a key first."""
+
+    device: str
+
+
+class DeviceInitFailed(
+    CommandError, template="Device '{device}' could not be initialized"
+):
+    """The device could not be made."""
+
+    device: str
+
+
+class DeviceInUse(CommandError, template="Device '{device}' is in use"):
+    """Something else holds the device. QEMU 0.13 declares it and never raises it."""
+
+    device: str
+
+
+class DeviceMultipleBusses(
+    CommandError, template="Device '{device}' has multiple child busses"
+):
+    """A path ends in a device that has several buses."""
+
+    device: str
+
+
+class DeviceNotEncrypted(CommandError, template="Device '{device}' is not encrypted"):
+    """A key was given for an image that needs none."""
+
+    device: str
+
+
+class DeviceNoBus(CommandError, template="Device '{device}' has no child bus"):
+    """A path ends in a device that has no bus."""
+
+    device: str
+
+
+class DuplicateId(CommandError, template="Duplicate ID '{id}' for {object}"):
+    """The id is taken."""
+
+    id: str
+    object: str
+
+
+class InvalidBlockFormat(
+    CommandError,
+    template="Unknown driver '{name}'",
+    template_2010="Invalid block format '{name}'",
+):
+    """There is no image format of that name."""
+
+    name: str
+
+
+class InvalidPassword(CommandError, template="Password incorrect"):
+    """The key was refused."""
+
+
+class MigrationExpected(
+    CommandError,
+    template="An incoming migration is expected before this command can be executed",
+):
+    """The machine waits for its state to come in."""
+
+
+class NoBusForDevice(
+    CommandError, template="No '{bus}' bus found for device '{device}'"
+):
+    """There is no bus of the type that the device needs."""
+
+    device: str
+    bus: str
+
+
+class OpenFileFailed(CommandError, template="Could not open '{filename}'"):
+    """A file could not be opened or made."""
+
+    filename: str
+
+
+class PropertyNotFound(
+    CommandError, template="Property '{device}.{property}' not found"
+):
+    """The device has no such property."""
+
+    device: str
+    property: str
+
+
+class PropertyValueBad(
+    CommandError,
+    template="Property '{device}.{property}' doesn't take value '{value}'",
+):
+    """A property does not take that value."""
+
+    device: str
+    property: str
+    value: str
+
+
+class PropertyValueInUse(
+    CommandError,
+    template="Property '{device}.{property}' can't take value '{value}', it's in use",
+):
+    """Another device uses what the value names."""
+
+    device: str
+    property: str
+    value: str
+
+
+class PropertyValueNotFound(
+    CommandError,
+    template="Property '{device}.{property}' can't find value '{value}'",
+):
+    """What the value names does not exist."""
+
+    device: str
+    property: str
+    value: str
+
+
+class SetPasswdFailed(CommandError, template="Could not set password"):
+    """There is no display that could have a password."""
+
+
+class TooManyFiles(CommandError, template="Too many open files"):
+    """No descriptor is left. QEMU 0.13 declares it and never raises it."""
+
+
+class VNCServerFailed(CommandError, template="Could not start VNC server on {target}"):
+    """The VNC server could not be started."""
+
+    target: str

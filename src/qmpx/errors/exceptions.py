@@ -11,6 +11,7 @@
     ├── ConnectionLost        there was a conversation, and it broke off
     ├── DeadlineExceeded      no reply in time (also a TimeoutError)
     ├── EventsLost            a subscriber was too slow, and asked to be told
+    ├── SchemaError           a QAPI schema, or what introspection tells, is not valid
     └── CommandError          the peer understood, and said no: see `catalogue`
 
 Each class states the status with which the ``qmpx`` command exits when it ends it.
@@ -125,3 +126,51 @@ class EventsLost(QmpxError):
             f"{self.dropped} events were dropped because this subscription's buffer "
             "was full: read it faster, narrow its patterns or raise its limit"
         )
+
+
+class SchemaError(QmpxError):
+    """A QAPI schema is not valid.
+
+    Its text is laid out as that of QEMU's own generator.
+
+    Args:
+        message: What is wrong.
+        file: The path of the file, as it was opened; empty if it is in no file.
+        line: The line, from 1.
+        column: The column, from 1; only what concerns the text itself has one.
+        definition: What the file defines there, such as ``struct 'Drive'``.
+        includes: The places (``FILE:LINE``) of the directives that led to this file,
+            outermost first.
+        previous: Where the same name was defined before.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        file: str = "",
+        line: int | None = None,
+        column: int | None = None,
+        *,
+        definition: str = "",
+        includes: tuple[str, ...] = (),
+        previous: "SchemaError | None" = None,
+    ) -> None:
+        super().__init__(message, file, line, column)
+        self.message = message
+        self.file = file
+        self.line = line
+        self.column = column
+        self.definition = definition
+        self.includes = includes
+        self.previous = previous
+
+    def __str__(self) -> str:
+        lines = [f"In file included from {place}:" for place in self.includes]
+        if self.definition:
+            lines.append(f"{self.file}: In {self.definition}:")
+        numbers = (n for n in (self.line, self.column) if n is not None)
+        place = ":".join([self.file, *map(str, numbers)]) if self.file else ""
+        lines.append(f"{place}: {self.message}" if place else self.message)
+        if self.previous is not None:
+            lines.append(str(self.previous))
+        return "\n".join(lines)

@@ -69,6 +69,113 @@ class TrayMoved:
     is_open: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BlockIOError:
+    """A drive could not do what the guest asked of it.
+
+    Attributes:
+        device: The drive's back end.
+        operation: ``read`` or ``write``.
+        action: What was done about it: ``ignore``, ``report`` or ``stop``.
+    """
+
+    device: str
+    operation: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClockSet:
+    """The guest set its real-time clock.
+
+    Attributes:
+        offset: Guest time less host time, in seconds.
+    """
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class WatchdogExpired:
+    """The guest let its watchdog expire.
+
+    Attributes:
+        action: What follows: ``reset``, ``shutdown``, ``poweroff``, ``pause``,
+            ``debug`` or ``none``.
+    """
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class BalloonChanged:
+    """The guest gave memory back, or took it.
+
+    Attributes:
+        actual: What it has now, in bytes.
+    """
+
+    actual: int
+
+
+@dataclass(frozen=True, slots=True)
+class VncConnected:
+    """A VNC client has connected; it has not been let in yet.
+
+    Attributes:
+        server: ``host``, ``service``, ``family`` and ``auth`` of the server.
+        client: ``host``, ``service`` and ``family`` of the client.
+    """
+
+    server: dict[str, str]
+    client: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class VncInitialized:
+    """A VNC client has been let in; the attributes are those of `VncConnected`."""
+
+    server: dict[str, str]
+    client: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class VncDisconnected:
+    """A VNC client has gone; the attributes are those of `VncConnected`."""
+
+    server: dict[str, str]
+    client: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationMoved:
+    """An outgoing or incoming migration has come to another state.
+
+    Attributes:
+        status: Such as ``active`` or ``completed``.
+    """
+
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUnplugged:
+    """A device has gone out of the machine.
+
+    Attributes:
+        id: Its id; ``None`` if it had none.
+        path: Where it was.
+    """
+
+    id: str | None
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The machine ended without switching off: its watchdog pulled the plug."""
+
+
 Happening = (
     Stopped
     | Resumed
@@ -78,4 +185,14 @@ Happening = (
     | WokenUp
     | ShutDown
     | TrayMoved
+    | BlockIOError
+    | ClockSet
+    | WatchdogExpired
+    | BalloonChanged
+    | VncConnected
+    | VncInitialized
+    | VncDisconnected
+    | MigrationMoved
+    | DeviceUnplugged
+    | Exited
 )

@@ -5,7 +5,8 @@ It knows nothing of JSON, sessions and monitors. What happens it tells to whoeve
 """
 
 import uuid as uuids
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Protocol
 
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine.clock import Clock, RealClock
@@ -21,7 +22,21 @@ from qmpx.machine.happenings import (
     WokenUp,
 )
 from qmpx.machine.objects import UserObjects
-from qmpx.machine.runstate import MOVES, Cause, RunState
+from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
+
+
+PARTS: Final = ()
+"""The attributes that hold parts with state of their own, in the order of moving."""
+
+
+class Part(Protocol):
+    """A part of a machine whose state can be saved, moved and restored."""
+
+    def state(self) -> dict[str, Any]:
+        """Return its state: integers, strings, bytes, truth values, lists, dicts."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take on a state that `state` returned."""
 
 
 class Machine:
@@ -32,9 +47,14 @@ class Machine:
         uuid: Its UUID.
         clock: Its time.
         is_started: Whether it runs from the start, or waits for `cont`.
+        memory_size: Its RAM, in bytes.
+        processor_count: How many virtual processors it has.
 
     Attributes:
         state: Its run state.
+        is_single_stepping: Whether its processors take one instruction at a time.
+        restarts: Whether a reset starts it anew; else it switches off.
+        ends: Whether it ends when it switches off; else it only stops.
         drives: Its drives by the names of their back ends.
         objects: What users have created in it.
     """
@@ -46,11 +66,18 @@ class Machine:
         uuid: uuids.UUID = uuids.UUID(int=0),  # noqa: B008 - immutable
         clock: Clock | None = None,
         is_started: bool = False,
+        memory_size: int = 128 * 2**20,
+        processor_count: int = 1,
     ) -> None:
         self.name = name
         self.uuid = uuid
+        self.memory_size = memory_size
+        self.processor_count = processor_count
         self.clock: Clock = clock if clock is not None else RealClock()
         self.state = RunState.RUNNING if is_started else RunState.PRELAUNCH
+        self.is_single_stepping = False
+        self.restarts = True
+        self.ends = True
         self.drives: dict[str, Drive] = {}
         self.objects = UserObjects()
         self._listeners: list[Callable[[Happening], None]] = []
@@ -59,9 +86,20 @@ class Machine:
         """Tell *listener* of everything that happens from now on."""
         self._listeners.append(listener)
 
-    def _tell(self, happening: Happening) -> None:
+    def tell(self, happening: Happening) -> None:
+        """Tell whoever listens."""
         for listener in self._listeners:
             listener(happening)
+
+    def parts(self) -> Iterator[tuple[str, "Part"]]:
+        """Yield the parts that have state to move, by name: those that were made.
+
+        Memory is not among them: it moves by pages.
+        """
+        for name in PARTS:
+            part = self.__dict__.get(name)
+            if part is not None:
+                yield name, part
 
     def add_drive(
         self,
@@ -79,7 +117,7 @@ class Machine:
             medium=medium,
             removable=removable,
             has_tray=has_tray,
-            tell=self._tell,
+            tell=self.tell,
         )
         self.drives[device] = drive
         return drive
@@ -104,9 +142,25 @@ class Machine:
         if cause in (Cause.SUSPEND, Cause.WAKEUP):
             return  # sleep has happenings of its own
         if self.state.is_running and not was_running:
-            self._tell(Resumed())
+            self.tell(Resumed())
         elif was_running and not self.state.is_running:
-            self._tell(Stopped())
+            self.tell(Stopped())
+
+    def transfer(self, state: RunState) -> None:
+        """Take on a run state because the machine's own state is moved or stored.
+
+        Raises:
+            GenericError: There is no such way from the present one.
+        """
+        before = self.state
+        if state not in TRANSFERS.get(before, ()):
+            message = f"a machine that is {before.value} cannot become {state.value}"
+            raise GenericError(message)
+        self.state = state
+        if state.is_running:
+            self.tell(Resumed())
+        elif before.is_running:
+            self.tell(Stopped())
 
     def cont(self) -> None:
         """Let the virtual processors run; nothing happens if they do.
@@ -127,17 +181,20 @@ class Machine:
             by_guest: Whether the guest asked for it.
             reason: QEMU's name for why, such as ``host-qmp-system-reset``.
         """
+        if not self.restarts:
+            self.shut_down(by_guest=by_guest, reason=reason)
+            return
         self._move(Cause.RESET)
-        self._tell(Reset(by_guest, reason))
+        self.tell(Reset(by_guest, reason))
 
     def press_power_button(self) -> None:
         """Ask the guest to power down."""
-        self._tell(PowerButtonPressed())
+        self.tell(PowerButtonPressed())
 
     def suspend(self) -> None:
         """Put the guest to sleep, as its own wish."""
         self._move(Cause.SUSPEND)
-        self._tell(Suspended())
+        self.tell(Suspended())
 
     def wake_up(self) -> None:
         """Wake a sleeping guest.
@@ -149,7 +206,7 @@ class Machine:
             message = "Unable to wake up: guest is not in suspended state"
             raise GenericError(message)
         self._move(Cause.WAKEUP)
-        self._tell(WokenUp())
+        self.tell(WokenUp())
 
     def shut_down(self, *, by_guest: bool = False, reason: str) -> None:
         """Switch off; nothing happens if it is off.
@@ -160,5 +217,8 @@ class Machine:
         """
         if self.state is RunState.SHUTDOWN:
             return
+        was_running = self.state.is_running
         self.state = MOVES[self.state, Cause.SHUTDOWN]
-        self._tell(ShutDown(by_guest, reason))
+        self.tell(ShutDown(by_guest, reason))
+        if was_running and not self.ends:
+            self.tell(Stopped())

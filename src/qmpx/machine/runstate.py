@@ -17,6 +17,13 @@ class RunState(enum.Enum):
     SUSPENDED = "suspended"
     IO_ERROR = "io-error"
     SHUTDOWN = "shutdown"
+    INMIGRATE = "inmigrate"
+    FINISH_MIGRATE = "finish-migrate"
+    POSTMIGRATE = "postmigrate"
+    SAVE_VM = "save-vm"
+    RESTORE_VM = "restore-vm"
+    WATCHDOG = "watchdog"
+    GUEST_PANICKED = "guest-panicked"
 
     # Members are singletons: the interpreter's own hash does, and is quicker.
     __hash__ = object.__hash__
@@ -37,6 +44,8 @@ class Cause(enum.Enum):
     WAKEUP = "wakeup"
     IO_ERROR = "io-error"
     SHUTDOWN = "shutdown"
+    WATCHDOG = "watchdog"
+    PANIC = "panic"
 
 
 MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
@@ -50,6 +59,8 @@ MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
     (RunState.RUNNING, Cause.SUSPEND): RunState.SUSPENDED,
     (RunState.RUNNING, Cause.IO_ERROR): RunState.IO_ERROR,
     (RunState.RUNNING, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.RUNNING, Cause.WATCHDOG): RunState.WATCHDOG,
+    (RunState.RUNNING, Cause.PANIC): RunState.GUEST_PANICKED,
     (RunState.PAUSED, Cause.CONT): RunState.RUNNING,
     (RunState.PAUSED, Cause.STOP): RunState.PAUSED,
     (RunState.PAUSED, Cause.RESET): RunState.PRELAUNCH,
@@ -63,8 +74,68 @@ MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
     (RunState.IO_ERROR, Cause.STOP): RunState.IO_ERROR,
     (RunState.IO_ERROR, Cause.RESET): RunState.PRELAUNCH,
     (RunState.IO_ERROR, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.INMIGRATE, Cause.STOP): RunState.INMIGRATE,
+    (RunState.INMIGRATE, Cause.RESET): RunState.INMIGRATE,
+    (RunState.INMIGRATE, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.FINISH_MIGRATE, Cause.STOP): RunState.FINISH_MIGRATE,
+    (RunState.FINISH_MIGRATE, Cause.RESET): RunState.FINISH_MIGRATE,
+    (RunState.FINISH_MIGRATE, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.POSTMIGRATE, Cause.CONT): RunState.RUNNING,
+    (RunState.POSTMIGRATE, Cause.STOP): RunState.POSTMIGRATE,
+    (RunState.POSTMIGRATE, Cause.RESET): RunState.PRELAUNCH,
+    (RunState.POSTMIGRATE, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.SAVE_VM, Cause.STOP): RunState.SAVE_VM,
+    (RunState.SAVE_VM, Cause.RESET): RunState.SAVE_VM,
+    (RunState.SAVE_VM, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.RESTORE_VM, Cause.STOP): RunState.RESTORE_VM,
+    (RunState.RESTORE_VM, Cause.RESET): RunState.RESTORE_VM,
+    (RunState.RESTORE_VM, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.WATCHDOG, Cause.CONT): RunState.RUNNING,
+    (RunState.WATCHDOG, Cause.STOP): RunState.WATCHDOG,
+    (RunState.WATCHDOG, Cause.RESET): RunState.PRELAUNCH,
+    (RunState.WATCHDOG, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.GUEST_PANICKED, Cause.CONT): RunState.RUNNING,
+    (RunState.GUEST_PANICKED, Cause.STOP): RunState.GUEST_PANICKED,
+    (RunState.GUEST_PANICKED, Cause.RESET): RunState.PRELAUNCH,
+    (RunState.GUEST_PANICKED, Cause.SHUTDOWN): RunState.SHUTDOWN,
 }
 """Where each cause leads. A reset leaves a machine that does not run in ``prelaunch``.
 
 Source: QEMU 7.2.22, observed with guests that sleep and that switch themselves off.
+"""
+
+_AT_HOME: Final = frozenset(
+    {
+        RunState.PRELAUNCH,
+        RunState.RUNNING,
+        RunState.PAUSED,
+        RunState.SUSPENDED,
+        RunState.IO_ERROR,
+        RunState.POSTMIGRATE,
+        RunState.WATCHDOG,
+        RunState.GUEST_PANICKED,
+    }
+)
+
+TRANSFERS: Final[dict[RunState, frozenset[RunState]]] = {
+    **dict.fromkeys(
+        _AT_HOME,
+        frozenset({RunState.FINISH_MIGRATE, RunState.SAVE_VM, RunState.RESTORE_VM}),
+    ),
+    RunState.PRELAUNCH: frozenset(
+        {
+            RunState.INMIGRATE,
+            RunState.FINISH_MIGRATE,
+            RunState.SAVE_VM,
+            RunState.RESTORE_VM,
+        }
+    ),
+    RunState.INMIGRATE: _AT_HOME,
+    RunState.FINISH_MIGRATE: _AT_HOME,
+    RunState.SAVE_VM: _AT_HOME,
+    RunState.RESTORE_VM: _AT_HOME,
+}
+"""Where migration and snapshots may bring a machine, beside what a `Cause` does.
+
+While its state is on the way, a machine is in a state that no ``cont`` ends.
 """

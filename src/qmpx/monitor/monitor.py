@@ -18,8 +18,8 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
 from qmpx.monitor.descriptors import DescriptorSets
@@ -31,9 +31,12 @@ from qmpx.monitor.thread import ServerThread
 from qmpx.monitor.throttle import LIMITED, Throttle
 from qmpx.transport.address import Address, parse_address
 from qmpx.transport.listener import BACKLOG
-from qmpx.wire.encode import encode, indent
+from qmpx.wire.encode import indent
 from qmpx.wire.parser import Limits
 from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
+
+if TYPE_CHECKING:
+    from qmpx.monitor.human.table import CommandTable
 
 MAX_SESSIONS: Final = 16 * 1024
 """Clients of one listener that are served at once: 40 MB at their idle size."""
@@ -65,8 +68,12 @@ class Monitor:
         pretty: Whether messages are spread over lines and indented, for people.
         limited_events: Which events are held to one a second; see `throttle`.
         clock: The time of events, in microseconds since 1970.
+        human: The commands of its human monitor, if it is to have one.
+        describe_error: How an error reads for people.
 
     Attributes:
+        human: The commands of its human monitor.
+        describe_error: How an error reads for people.
         descriptor_sets: The descriptors that clients put into sets.
         on_idle: Called when the last client has gone.
         is_stopping: Whether a server waits for its sessions to come to rest.
@@ -85,6 +92,8 @@ class Monitor:
         pretty: bool = False,
         limited_events: Mapping[str, tuple[str, ...]] = LIMITED,
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
+        human: "CommandTable | None" = None,
+        describe_error: Callable[[CommandError], str] = lambda error: error.desc,
     ) -> None:
         self.target = target
         self.commands = CommandRegistry(*([] if commands is None else [commands]))
@@ -103,8 +112,10 @@ class Monitor:
         self.is_stopping = False
         self.tasks: dict[asyncio.Task[Any], Session] = {}
         self.servers: dict[Server, None] = {}
-        greeting = ServerSession(capabilities).greeting(self.version)
+        greeting = ServerSession(capabilities, rules=rules).greeting(self.version)
         self.greeting = indent(greeting) if pretty else greeting
+        self.human = human
+        self.describe_error = describe_error
         self._show_error = show_error
         self._clock = clock
         self._throttle = Throttle(self._broadcast, limited_events)
@@ -131,11 +142,19 @@ class Monitor:
         return self._loop
 
     def command(
-        self, name: str, *, allow_oob: bool = False, holds_monitor: bool = False
+        self,
+        name: str,
+        *,
+        allow_oob: bool = False,
+        holds_monitor: bool = False,
+        asynchronous: bool = False,
     ) -> Callable[[HandlerT], HandlerT]:
         """Declare the decorated function as a command: `CommandRegistry.command`."""
         return self.commands.command(
-            name, allow_oob=allow_oob, holds_monitor=holds_monitor
+            name,
+            allow_oob=allow_oob,
+            holds_monitor=holds_monitor,
+            asynchronous=asynchronous,
         )
 
     def emit(self, name: str, data: Any = None) -> None:
@@ -148,18 +167,19 @@ class Monitor:
             name: Its name, in capitals.
             data: Its data, an object, or ``None`` if the event has none.
         """
-        body = None if data is None else encode(data)
+        body = None if data is None else self.rules.json.encode(data)
         self._throttle.pass_on(name, data, event(name, body, self._clock()))
 
     def encode_error(self, error: BaseException) -> bytes:
         """Return an error as this monitor shows it; any exception has a form."""
+        spell = self.rules.json.encode
         if not isinstance(error, CommandError):
             error = UndefinedError()
         try:
-            return encode(self._show_error(error))
+            return spell(self._show_error(error))
         except (TypeError, ValueError):  # a lone surrogate in its text, say
             logger.exception("the error %r cannot be sent", error)
-            return encode(self._show_error(UndefinedError()))
+            return spell(self._show_error(UndefinedError()))
 
     def serve(
         self,
@@ -168,6 +188,7 @@ class Monitor:
         backlog: int = BACKLOG,
         allow_remote: bool = False,
         grace: float = GRACE,
+        human: Sequence[str | os.PathLike[str] | Address] = (),
     ) -> Server:
         """Return a server, to be used in ``async with``.
 
@@ -178,13 +199,19 @@ class Monitor:
             backlog: How many may wait.
             allow_remote: Whether to listen on TCP addresses that others can reach.
             grace: Seconds that a closing server waits for commands that still run.
+            human: Where to listen for people: see `qmpx.monitor.human`.
 
         Raises:
             AddressError: A text is no address; on entering, that it cannot be had.
+            LocalProtocolError: The monitor has no commands for people.
         """
+        if human and self.human is None:
+            message = "this monitor has no commands for people: give it a table, human="
+            raise LocalProtocolError(message)
         return Server(
             self,
             [parse_address(address) for address in addresses],
+            [parse_address(address) for address in human],
             max_sessions=max_sessions,
             backlog=backlog,
             allow_remote=allow_remote,

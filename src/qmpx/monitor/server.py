@@ -1,16 +1,19 @@
 """The listeners and the clients of a monitor, from first to last."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, Union
 
-from qmpx.monitor.descriptors import NamedDescriptors
+from qmpx.monitor.frontend import Frontend, Mode
 from qmpx.monitor.session import Session
 from qmpx.transport.address import Address
 from qmpx.transport.channel import Channel
 from qmpx.transport.listener import Listener
 
 if TYPE_CHECKING:
+    from qmpx.monitor.human.session import HumanSession
     from qmpx.monitor.monitor import Monitor
+
+AnySession = Union[Session, "HumanSession"]
 
 GRACE: Final = 10.0
 """Seconds that a closing server waits for commands that still run."""
@@ -28,6 +31,7 @@ class Server:
         self,
         monitor: "Monitor",
         addresses: list[Address],
+        human: list[Address],
         *,
         max_sessions: int,
         backlog: int,
@@ -36,14 +40,18 @@ class Server:
     ) -> None:
         self.monitor = monitor
         self.addresses = addresses
-        self.sessions: dict[Session, Listener] = {}
+        self._places = [
+            *((address, Mode.CONTROL) for address in addresses),
+            *((address, Mode.READLINE) for address in human),
+        ]
+        self.sessions: dict[AnySession, Listener] = {}
         self.is_stopping = False
         self._options: dict[str, Any] = {
             "max_sessions": max_sessions,
             "backlog": backlog,
             "allow_remote": allow_remote,
         }
-        self._listeners: dict[Listener, NamedDescriptors] = {}
+        self._listeners: dict[Listener, Frontend] = {}
         self._closed: asyncio.Future[None] | None = None
         self._grace = grace
         self._patience: asyncio.TimerHandle | None = None
@@ -54,9 +62,9 @@ class Server:
         loop = self.monitor.loop
         self._closed = loop.create_future()
         try:
-            for address in self.addresses:
+            for address, mode in self._places:
                 listener = Listener(loop, address, self._accept, **self._options)
-                self._listeners[listener] = NamedDescriptors()
+                self._listeners[listener] = Frontend(mode)
         except BaseException:
             self._close()
             raise
@@ -67,6 +75,11 @@ class Server:
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
+
+    @property
+    def frontends(self) -> dict[Listener, Frontend]:
+        """What it listens on, and what belongs to each."""
+        return self._listeners
 
     @property
     def listeners(self) -> list[Listener]:
@@ -131,9 +144,9 @@ class Server:
         self._close()
 
     def _close(self) -> None:
-        for listener, named in self._listeners.items():
+        for listener, frontend in self._listeners.items():
             listener.close()
-            named.close()
+            frontend.close()
         if self._patience is not None:
             self._patience.cancel()
         self.is_stopping = False
@@ -143,11 +156,19 @@ class Server:
             self._closed.set_result(None)
 
     def _accept(self, sock: Any, listener: Listener) -> None:
-        session = Session(self.monitor, self._listeners[listener], self._closed_one)
+        frontend = self._listeners[listener]
+        session = self._session_for(frontend)
         self.sessions[session] = listener
         session.open(Channel(self.monitor.loop, sock, session))
 
-    def _closed_one(self, session: Session) -> None:
+    def _session_for(self, frontend: Frontend) -> AnySession:
+        if frontend.mode is Mode.CONTROL:
+            return Session(self.monitor, frontend, self._closed_one)
+        from qmpx.monitor.human.session import HumanSession
+
+        return HumanSession(self.monitor, frontend, self._closed_one)
+
+    def _closed_one(self, session: AnySession) -> None:
         listener = self.sessions.pop(session)
         if not self.sessions and self.monitor.on_idle is not None:
             self.monitor.on_idle()

@@ -8,7 +8,9 @@ look at it does not hold either, for its channel stops reading. It stops
 * while another session's command holds the whole monitor;
 * while the client does not take its replies.
 
-In-band commands are answered in their order, one at a time.
+In-band commands are answered in their order, one at a time; only those that were sent
+by ``execute_async``, or whose handlers are asynchronous where the dialect lets these be
+overtaken, are answered when they are done.
 
 Source: observed on QEMU 7.2 (facts 63 to 76 of the conformance notes).
 """
@@ -20,9 +22,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
 
-from qmpx.errors import CommandError, CommandNotFound, GenericError
+from qmpx.errors import CommandError, GenericError
 from qmpx.monitor import coroutines
-from qmpx.monitor.descriptors import NamedDescriptors, PendingDescriptors
+from qmpx.monitor.descriptors import PendingDescriptors
+from qmpx.monitor.frontend import Frontend
 from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.transport.channel import Channel
 from qmpx.wire.encode import indent
@@ -51,6 +54,13 @@ MAX_EVENTS: Final = 1024
 At some 200 bytes each that is a fifth of a megabyte for a client that may never read.
 """
 
+MAX_OVERTAKABLE: Final = 64
+"""Commands of one session that run while later ones are answered.
+
+When there are so many the session reads on when one is done: a client that starts
+more than that does not wait for what it started.
+"""
+
 TURN: Final = 2
 """Looks at what a client sent in one turn of the loop; then others have theirs.
 
@@ -73,14 +83,14 @@ class Session(SessionLike):
 
     Args:
         monitor: What it is a session of.
-        named: The descriptors of its listener.
+        frontend: What it shares with the other sessions of its listener.
         on_close: Called when it is over.
 
     Attributes:
         monitor: What it is a session of.
         wire: The protocol's state.
         pending: Descriptors that no command took yet.
-        named: Descriptors by name, shared with the other sessions of the listener.
+        frontend: What it shares with the other sessions of its listener.
         events_dropped: Events that this client was too slow to get.
     """
 
@@ -92,13 +102,14 @@ class Session(SessionLike):
         "_items",
         "_on_close",
         "_out",
+        "_overtakable",
         "_queue",
         "_size",
         "_task",
         "_working",
         "events_dropped",
+        "frontend",
         "monitor",
-        "named",
         "pending",
         "wire",
     )
@@ -106,12 +117,12 @@ class Session(SessionLike):
     def __init__(
         self,
         monitor: "Monitor",
-        named: NamedDescriptors,
+        frontend: Frontend,
         on_close: "Callable[[Session], None] | None" = None,
     ) -> None:
         self.monitor = monitor
         self.wire = ServerSession(monitor.capabilities, monitor.limits, monitor.rules)
-        self.named = named
+        self.frontend = frontend
         self.pending = PendingDescriptors()
         self.events_dropped = 0
         self._on_close = on_close
@@ -122,6 +133,7 @@ class Session(SessionLike):
         self._out: list[bytes] = []
         self._task: asyncio.Task[Any] | None = None
         self._delayed = 0  # commands whose replies are yet to come, out of band too
+        self._overtakable = 0  # of them, those that later replies may overtake
         self._size = 0  # bytes in _out
         self._working = False
         self._eof = False
@@ -230,7 +242,11 @@ class Session(SessionLike):
             self.monitor.session_advanced()
 
     def _must_wait(self) -> bool:
-        return self._task is not None or self.monitor.is_held_against(self)
+        return (
+            self._task is not None
+            or self._overtakable >= MAX_OVERTAKABLE
+            or self.monitor.is_held_against(self)
+        )
 
     def _run_queue(self) -> bool:
         """Run what is queued; tell whether more may be looked at."""
@@ -283,6 +299,7 @@ class Session(SessionLike):
             if (
                 type(item) is not Command
                 or item.exec_oob is not UNSET
+                or item.execute_async is not UNSET
                 or (entry := entries.get(item.execute)) is None  # type: ignore[arg-type]
                 or (item.arguments is not UNSET and not _is_object(item))
             ):
@@ -356,10 +373,10 @@ class Session(SessionLike):
             self._put(self._failure(command.id, command.error))
             return
         out_of_band = command.exec_oob is not UNSET
-        name = str(command.exec_oob if out_of_band else command.execute)
+        name = _name_of(command)
         entry = self.monitor.entries.get(name)
         if entry is None:
-            self._put(self._failure(command.id, CommandNotFound(name=name)))
+            self._put(self._failure(command.id, self.wire.rules.not_found(name)))
             return
         if out_of_band and not entry.allow_oob:
             refusal = GenericError(f"The command {name} does not support OOB")
@@ -416,7 +433,9 @@ class Session(SessionLike):
             reply = (self._failure(id_, failed, entry.name),)
         if self._channel is not None:
             self._put(*reply)
-        if delayed.is_in_band:
+        if delayed.is_overtakable:
+            self._overtakable -= 1
+        elif delayed.is_in_band:
             self._task = None
             if entry.holds_monitor:
                 # The others first: each has its turn, however much this one asks.
@@ -428,7 +447,9 @@ class Session(SessionLike):
     def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any]) -> None:
         """Note that a command waits; if it is in band, so do those behind it."""
         self._delayed += 1
-        if delayed.is_in_band:
+        if delayed.is_overtakable:
+            self._overtakable += 1
+        elif delayed.is_in_band:
             self._task = task
             if delayed.entry.holds_monitor:
                 self.monitor.hold(self)
@@ -448,6 +469,14 @@ class _Delayed:
     def is_in_band(self) -> bool:
         return self.command.exec_oob is UNSET
 
+    @property
+    def is_overtakable(self) -> bool:
+        """Whether replies to later commands may be sent before this one's."""
+        if self.command.execute_async is not UNSET:
+            return True
+        lets_overtake = self.session.wire.rules.lets_overtake
+        return lets_overtake and self.entry.is_asynchronous and self.is_in_band
+
     def await_(self, task: asyncio.Task[Any]) -> None:
         self.session.monitor.tasks[task] = self.session
         self.session.wait_for(self, task)
@@ -465,6 +494,13 @@ class _Delayed:
         session.finish(self, outcome, error)
         if monitor.is_stopping:
             monitor.session_advanced()
+
+
+def _name_of(command: Command) -> str:
+    for name in (command.execute, command.exec_oob, command.execute_async):
+        if name is not UNSET:
+            return str(name)
+    return ""
 
 
 def _is_object(command: Command) -> bool:

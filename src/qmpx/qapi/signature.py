@@ -29,14 +29,13 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from qmpx.errors import CommandError, GenericError
 from qmpx.qapi.check import (
-    INT64_MAX,
-    INT64_MIN,
     Member,
     check_for,
     check_for_members,
     is_boxed,
     wire_name,
 )
+from qmpx.qapi.visitor import INT64_MAX, INT64_MIN, ROOT
 from qmpx.wire.encode import encode
 from qmpx.wire.framing import read_json
 
@@ -143,7 +142,7 @@ class Signature:
             return {}
         text = b"{}" if arguments is UNSET else arguments
         if self._is_lax:
-            self._check(read_json(bytes(text)), "")
+            self._check(read_json(bytes(text)), ROOT)
         try:
             struct = self._decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -159,7 +158,7 @@ class Signature:
     def _explain(self, text: bytes, error: Exception) -> Exception:
         """Return what QEMU says of arguments that could not be decoded."""
         try:
-            self._check(read_json(text), "")
+            self._check(read_json(text), ROOT)
         except CommandError as refusal:
             return refusal
         return GenericError(f"Arguments cannot be read: {error}")

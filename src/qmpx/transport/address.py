@@ -40,8 +40,10 @@ from qmpx.transport.address_parts import (
 from qmpx.transport.address_values import (
     Address,
     FdAddress,
+    ListenAddress,
     StdioAddress,
     TcpAddress,
+    TelnetAddress,
     UnixAddress,
     VsockAddress,
     is_loopback,
@@ -52,13 +54,16 @@ from qmpx.transport.socket_path import short_path
 __all__ = [
     "Address",
     "FdAddress",
+    "ListenAddress",
     "StdioAddress",
     "TcpAddress",
+    "TelnetAddress",
     "UnixAddress",
     "VsockAddress",
     "default_address",
     "is_loopback",
     "parse_address",
+    "parse_listen_address",
     "short_path",
 ]
 
@@ -100,6 +105,21 @@ def parse_address(address: str | os.PathLike[str] | Address) -> Address:
     if address.startswith("unix:"):
         return _parse_unix(address)
     return _parse(address)
+
+
+def parse_listen_address(
+    address: str | os.PathLike[str] | ListenAddress,
+) -> ListenAddress:
+    """Read an address to listen on: also ``telnet:HOST:PORT``; see `parse_address`.
+
+    Raises:
+        AddressError: It is none, or names what is not supported.
+    """
+    if isinstance(address, TelnetAddress):
+        return address
+    if isinstance(address, str) and address.startswith("telnet:"):
+        return TelnetAddress(_from_tcp(address, address.removeprefix("telnet:")))
+    return parse_address(address)
 
 
 @lru_cache(maxsize=64)  # programs that connect again and again name few monitors
@@ -172,7 +192,7 @@ def _from_unix(address: str, rest: str) -> Address:
     return _socket(options)
 
 
-def _from_tcp(address: str, rest: str) -> Address:
+def _from_tcp(address: str, rest: str) -> TcpAddress:
     endpoint, *segments = split(rest)
     host, port = split_endpoint(address, endpoint)
     return tcp_address(host, port, OptionList.parse(address, segments))

@@ -104,7 +104,18 @@ class VsockAddress(NamedTuple):
         return f"vsock:{self.cid}:{self.port}"
 
 
+class TelnetAddress(NamedTuple):
+    """A TCP port that is listened on in the telnet protocol."""
+
+    tcp: TcpAddress
+
+    def __str__(self) -> str:
+        return "telnet" + str(self.tcp).removeprefix("tcp")
+
+
 Address: TypeAlias = UnixAddress | TcpAddress | FdAddress | StdioAddress | VsockAddress
+ListenAddress: TypeAlias = Address | TelnetAddress
+"""What can be listened on: nothing of ours connects in the telnet protocol."""
 
 
 def is_loopback(address: TcpAddress) -> bool:

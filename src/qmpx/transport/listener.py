@@ -19,10 +19,11 @@ from typing import Final
 
 from qmpx.errors import AddressError
 from qmpx.transport.address import (
-    Address,
     FdAddress,
+    ListenAddress,
     StdioAddress,
     TcpAddress,
+    TelnetAddress,
     UnixAddress,
     VsockAddress,
 )
@@ -53,6 +54,7 @@ class Listener:
         max_sessions: How many are served at once; others wait.
         backlog: How many may wait.
         allow_remote: Whether a TCP address that others can reach is in order.
+        is_raw: Whether a terminal that is standard input hands over each key at once.
 
     Attributes:
         address: Where it listens; a port that was 0 is the one it got.
@@ -65,16 +67,18 @@ class Listener:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        address: Address,
+        address: ListenAddress,
         accept: Accept,
         *,
         max_sessions: int,
         backlog: int = BACKLOG,
         allow_remote: bool = False,
+        is_raw: bool = False,
     ) -> None:
         self._loop = loop
         self._accept = accept
         self._max_sessions = max_sessions
+        self._is_raw = is_raw
         self.sessions = 0
         self._listening = False
         self._unlink: tuple[str, int] | None = None
@@ -157,12 +161,20 @@ class Listener:
         self._accept(sock, self)
         self._update()
 
-    def _open(self, address: Address, backlog: int, allow_remote: bool) -> Address:  # noqa: FBT001
+    def _open(
+        self,
+        address: ListenAddress,
+        backlog: int,
+        allow_remote: bool,  # noqa: FBT001
+    ) -> ListenAddress:
         match address:
             case UnixAddress():
                 self._open_unix(address, backlog)
             case TcpAddress():
                 return self._open_tcp(address, backlog, allow_remote)
+            case TelnetAddress():
+                tcp = self._open_tcp(address.tcp, backlog, allow_remote)
+                return TelnetAddress(tcp)
             case VsockAddress():
                 sock = self._socket(socket.AF_VSOCK)
                 sock.bind((address.cid, address.port))
@@ -170,7 +182,7 @@ class Listener:
             case FdAddress():
                 self._adopt(copy_socket(address.fd))
             case StdioAddress():
-                self._ready.append(stdio_socket())
+                self._ready.append(stdio_socket(is_raw=self._is_raw))
         return address
 
     def _socket(self, family: int) -> socket.socket:

@@ -10,18 +10,25 @@ import os
 import socket
 import threading
 
+from qmpx.transport.terminal import leave_alone, set_raw
+
 _PIECE = 64 * 1024  # one read; the socket pair's own buffer holds back the rest
 
 _LINGER = 5.0  # seconds that the end of the program waits for whoever reads our output
 
 
-def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
+def stdio_socket(
+    read_fd: int = 0, write_fd: int = 1, *, is_raw: bool = False
+) -> socket.socket:
     """Return a socket whose peer is standard input and standard output.
 
     Args:
         read_fd: Where its bytes come from.
         write_fd: Where the bytes sent to it go.
+        is_raw: Whether a terminal is to hand over each key at once, until the socket is
+            closed.
     """
+    restore = set_raw(read_fd) if is_raw else leave_alone
     ours, theirs = socket.socketpair()
     under_way = ["in", "out"]
 
@@ -43,6 +50,7 @@ def stdio_socket(read_fd: int = 0, write_fd: int = 1) -> socket.socket:
             while data := theirs.recv(_PIECE):
                 while data:
                     data = data[os.write(write_fd, data) :]
+        restore()
         with contextlib.suppress(OSError):
             theirs.shutdown(socket.SHUT_RD)
         carried()

@@ -12,6 +12,7 @@ Source: observed on QEMU 7.2.
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -71,7 +72,7 @@ def encode_exactly(value: Any) -> bytes:
     This one is for values from outside: doubles of any size, nesting beyond what
     Python recurses. An infinity, for which JSON has no word, is written as 1e999.
     """
-    return _walk(value, spell_double)
+    return walk(value, spell_double, encode_string)
 
 
 def encode_plainly(value: Any) -> bytes:
@@ -79,7 +80,7 @@ def encode_plainly(value: Any) -> bytes:
 
     Unlike `encode_exactly` it keeps doubles and integers apart (1.0 stays 1.0).
     """
-    return _walk(value, _keep_double)
+    return walk(value, _keep_double, encode_string)
 
 
 def spell_double(number: float) -> str:
@@ -120,8 +121,16 @@ def encode_string(text: str) -> str:
     return f'"{_SPECIAL.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)}"'
 
 
-def _walk(value: Any, spell: Any) -> bytes:
-    """Write *value* with a stack of our own."""
+def walk(
+    value: Any, spell: Callable[[float], str], spell_string: Callable[[str], str]
+) -> bytes:
+    """Write a parsed value, however deep it is: with a stack of our own.
+
+    Args:
+        value: What a parser returned.
+        spell: Spells a double.
+        spell_string: Spells a string, quotes included.
+    """
     out: list[str] = []
     stack: list[Any] = [value]  # values still to write, and _Text between them
     while stack:
@@ -129,7 +138,7 @@ def _walk(value: Any, spell: Any) -> bytes:
         if isinstance(item, _Text):
             out.append(item)
         elif isinstance(item, str):
-            out.append(encode_string(item))
+            out.append(spell_string(item))
         elif item is None or isinstance(item, bool):
             out.append({None: "null", True: "true", False: "false"}[item])
         elif isinstance(item, int):
@@ -139,7 +148,7 @@ def _walk(value: Any, spell: Any) -> bytes:
         elif isinstance(item, dict):
             stack.append(_Text("}"))
             for key in reversed(item):
-                stack += (item[key], _Text(f"{encode_string(key)}: "), _Text(", "))
+                stack += (item[key], _Text(f"{spell_string(key)}: "), _Text(", "))
             stack[-1:] = [_Text("{")] if item else [stack[-1], _Text("{")]
         else:
             stack.append(_Text("]"))

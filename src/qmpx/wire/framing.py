@@ -16,14 +16,15 @@ chunk turned out not to be plain the rest of it is not tried again, so that the 
 stays linear in what is sent.
 """
 
-import json
 import re
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from json import loads
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
 
-from qmpx.wire.encode import encode_exactly, encode_plainly
+from qmpx.wire.encode import encode, encode_exactly, encode_plainly
 from qmpx.wire.lexer import Lexer
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Limits, Malformed, Parsed, Parser
@@ -41,11 +42,39 @@ MAX_BYTES: Final = 1024
 
 _decode_commands: Final = msgspec.json.Decoder(Command).decode_lines
 _decode_members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-_ZERO_EXPONENT: Final = re.compile(rb"0[eE]")  # in a string, too: that costs only time
-_NOT_PLAIN: Final = (
+_NO_JSON: Final = (
     msgspec.DecodeError,  # ValidationError is one
     UnicodeDecodeError,
     RecursionError,
+)
+
+
+class Json(NamedTuple):
+    """How JSON was read and spelled in some year.
+
+    Attributes:
+        read: Makes what cuts bytes into tokens, and what makes values of these.
+        not_plain: What msgspec would take and that year's QEMU would not, or would read
+            in another way. That it may stand in a string, too, costs only time.
+        spell_id: Spells an id that was read, for the way back. ``None`` leaves that to
+            the way back: today most ids go as they came.
+        encode: Spells what the server says.
+        order: The order in which the members of an object are looked at.
+    """
+
+    read: Callable[[Limits], tuple[Lexer, Parser]]
+    not_plain: re.Pattern[bytes]
+    spell_id: Callable[[Any], bytes] | None
+    encode: Callable[[Any], bytes]
+    order: Callable[[Iterable[str]], Iterable[str]]
+
+
+MODERN_JSON: Final = Json(
+    lambda limits: (Lexer(limits.token_size), Parser(limits)),
+    re.compile(rb"0[eE]"),
+    spell_id=None,
+    encode=encode,
+    order=iter,
 )
 
 
@@ -54,10 +83,12 @@ class CommandReader:
 
     Args:
         limits: What one unfinished message may come to.
+        json: The JSON of which year.
     """
 
     __slots__ = (
         "_data",
+        "_json",
         "_lexer",
         "_limits",
         "_max_plain",
@@ -66,8 +97,13 @@ class CommandReader:
         "_try_plain",
     )
 
-    def __init__(self, limits: Limits = Limits()) -> None:  # noqa: B008 - immutable
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008 - immutable
+        json: Json = MODERN_JSON,
+    ) -> None:
         self._limits = limits
+        self._json = json
         # So much text passes no limit, but perhaps that on nesting.
         self._max_plain = min(limits.token_size - 1, limits.token_count)
         self._data = b""
@@ -117,17 +153,22 @@ class CommandReader:
         if len(text) > self._max_plain or not text.isascii():
             return []
         escapes = 0x5C in text
-        if (escapes and b"\\u" in text) or _ZERO_EXPONENT.search(text):
+        if (escapes and b"\\u" in text) or self._json.not_plain.search(text):
             return []
         try:
             commands = _decode_commands(text)
-        except _NOT_PLAIN:
+        except _NO_JSON:
             return []
         if not commands or _nests_deep(text, len(commands), self._limits.nesting):
             return []
         if _repeats_members(text, commands):
             return []
-        if escapes or 0x7F in text:
+        if spell := self._json.spell_id:
+            for command in commands:
+                if command.id is not UNSET and not _is_spelled(bytes(command.id)):
+                    spelled = spell(read_json(bytes(command.id), self._json))
+                    command.id = spelled  # type: ignore[assignment]
+        elif escapes or 0x7F in text:
             for command in commands:
                 if command.id is not UNSET:
                     command.id = Raw(encode_plainly(read_json(bytes(command.id))))
@@ -136,8 +177,7 @@ class CommandReader:
 
     def _take_faithfully(self) -> list[Item]:
         if self._lexer is None or self._parser is None:
-            self._lexer = Lexer(self._limits.token_size)
-            self._parser = Parser(self._limits)
+            self._lexer, self._parser = self._json.read(self._limits)
         next_token, push = self._lexer.next_token, self._parser.push
         data, position = self._data, 0
         if self._position or len(data) > MAX_BYTES:
@@ -170,6 +210,7 @@ def _repeats_members(text: bytes, commands: list[Command]) -> bool:
         members += (
             (command.execute is not UNSET)
             + (command.exec_oob is not UNSET)
+            + (command.execute_async is not UNSET)
             + (command.arguments is not UNSET)
             + (command.id is not UNSET)
         )
@@ -191,10 +232,10 @@ def _repeats_inside(raw: bytes, colons: int) -> bool:
     try:
         if len(_decode_members(raw)) == colons:
             return False
-    except _NOT_PLAIN:
+    except _NO_JSON:
         pass  # an id that is an array, say: the next look settles it
     try:
-        json.loads(raw, object_pairs_hook=_refuse_repeats)
+        loads(raw, object_pairs_hook=_refuse_repeats)
     except (ValueError, RecursionError):
         return True
     return False
@@ -206,13 +247,24 @@ def _refuse_repeats(pairs: list[tuple[str, Any]]) -> None:
         raise ValueError(message)
 
 
-def spell_id(raw: Raw) -> bytes:
-    """Return an ``id`` in QEMU's spelling, in which it goes back to the client."""
+def _is_spelled(text: bytes) -> bool:
+    """Whether an id is spelled alike in all years: a plain string, a short number."""
+    if text[0] == 0x22:
+        return b"\\" not in text
+    return text.isdigit() and len(text) < 19
+
+
+def spell_id(raw: Raw | bytes) -> bytes:
+    """Return an ``id`` in QEMU's spelling, in which it goes back to the client.
+
+    Args:
+        raw: As it came; ``bytes`` is spelled already.
+    """
     text = bytes(raw)
     # Short integers and plain strings, so all ids in practice, are spelled right.
     if text[0] == 0x22 or (text.isdigit() and len(text) < 19):
         return text
-    return respell(text)
+    return text if type(raw) is bytes else respell(text)
 
 
 def respell(text: bytes) -> bytes:
@@ -220,15 +272,19 @@ def respell(text: bytes) -> bytes:
     return encode_exactly(read_json(text))
 
 
-def read_json(text: bytes) -> Any:
+def read_json(text: bytes, json: Json = MODERN_JSON) -> Any:
     """Return what valid JSON stands for in QEMU, however deep it is nested.
+
+    Args:
+        text: The JSON.
+        json: That of which year.
 
     Raises:
         ValueError: It is not valid for QEMU.
     """
     text += b" "  # which ends a bare number
     size = len(text)
-    lexer, parser = Lexer(size), Parser(Limits(size + 1, size, size))
+    lexer, parser = json.read(Limits(size + 1, size, size))
     position, item = 0, None
     while not isinstance(item, Parsed):
         token, position = lexer.next_token(text, position)

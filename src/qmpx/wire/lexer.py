@@ -17,8 +17,8 @@ no byte is searched twice.
 
 import enum
 import re
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Final, NamedTuple
 
 MAX_TOKEN_SIZE: Final = 64 * 1024 * 1024
 """Most bytes of one token, and of all tokens of one message (QEMU's figure)."""
@@ -34,6 +34,7 @@ class Kind(enum.IntEnum):
     WORD = 5
     ERROR = 6
     OVERSIZED = 7
+    LINE_END = 8  # only where lines matter: see json_2010
 
 
 class Token(NamedTuple):
@@ -43,7 +44,9 @@ class Token(NamedTuple):
     text: bytes
 
 
-class _State(enum.IntEnum):
+class State(enum.IntEnum):
+    """What the lexer is in the middle of."""
+
     START = 0
     STRING = enum.auto()
     STRING_ESCAPE = enum.auto()
@@ -61,18 +64,19 @@ class _State(enum.IntEnum):
     RECOVERY = enum.auto()
 
 
-class _Move(NamedTuple):
+class Move(NamedTuple):
     """What one byte does in one state."""
 
-    state: _State
+    state: State
     kind: Kind | None = None  # the token that is complete with this move
     consumes: bool = True  # else the byte is looked at again in the new state
 
 
-_BAD = _Move(_State.RECOVERY, Kind.ERROR)
+_BAD = Move(State.RECOVERY, Kind.ERROR)
 
 
-def _row(*moves: tuple[Iterable[int], _Move], default: _Move = _BAD) -> list[_Move]:
+def make_row(*moves: tuple[Iterable[int], Move], default: Move = _BAD) -> list[Move]:
+    """Return what each byte does: the moves for some, *default* for the rest."""
     row = [default] * 256
     for codes, move in moves:
         for code in codes:
@@ -80,83 +84,83 @@ def _row(*moves: tuple[Iterable[int], _Move], default: _Move = _BAD) -> list[_Mo
     return row
 
 
-def _ends(kind: Kind) -> _Move:
-    return _Move(_State.START, kind, consumes=False)
+def _ends(kind: Kind) -> Move:
+    return Move(State.START, kind, consumes=False)
 
 
-def _body(quote: bytes, state: _State, escape: _State) -> list[_Move]:
-    return _row(
-        (range(0x20, 0xFE), _Move(state)),
-        (b"\\", _Move(escape)),
-        (quote, _Move(_State.START, Kind.STRING)),
+def _body(quote: bytes, state: State, escape: State) -> list[Move]:
+    return make_row(
+        (range(0x20, 0xFE), Move(state)),
+        (b"\\", Move(escape)),
+        (quote, Move(State.START, Kind.STRING)),
     )
 
 
 _DIGIT = b"0123456789"
 _LETTER = b"abcdefghijklmnopqrstuvwxyz"
 _PUNCTUATION = b"{}[]:,"
-_AGAIN = _Move(_State.START, consumes=False)
-_E = _Move(_State.EXPONENT)
+_AGAIN = Move(State.START, consumes=False)
+_E = Move(State.EXPONENT)
 
-_TABLE: Final[dict[_State, list[_Move]]] = {
-    _State.START: _row(
-        (b" \t\r\n", _Move(_State.START)),
-        (_PUNCTUATION, _Move(_State.START, Kind.PUNCTUATION)),
-        (b'"', _Move(_State.STRING)),
-        (b"'", _Move(_State.QUOTED)),
-        (b"-", _Move(_State.SIGN)),
-        (b"0", _Move(_State.ZERO)),
-        (b"123456789", _Move(_State.DIGITS)),
-        (_LETTER, _Move(_State.WORD)),
+_MOVES: Final[dict[int, list[Move]]] = {
+    State.START: make_row(
+        (b" \t\r\n", Move(State.START)),
+        (_PUNCTUATION, Move(State.START, Kind.PUNCTUATION)),
+        (b'"', Move(State.STRING)),
+        (b"'", Move(State.QUOTED)),
+        (b"-", Move(State.SIGN)),
+        (b"0", Move(State.ZERO)),
+        (b"123456789", Move(State.DIGITS)),
+        (_LETTER, Move(State.WORD)),
     ),
-    _State.STRING: _body(b'"', _State.STRING, _State.STRING_ESCAPE),
-    _State.STRING_ESCAPE: _row((range(0x20, 0xFE), _Move(_State.STRING))),
-    _State.QUOTED: _body(b"'", _State.QUOTED, _State.QUOTED_ESCAPE),
-    _State.QUOTED_ESCAPE: _row((range(0x20, 0xFE), _Move(_State.QUOTED))),
-    _State.SIGN: _row((b"0", _Move(_State.ZERO)), (b"123456789", _Move(_State.DIGITS))),
-    _State.ZERO: _row(  # "0e1" is a number for RFC 8259, two tokens for QEMU
+    State.STRING: _body(b'"', State.STRING, State.STRING_ESCAPE),
+    State.STRING_ESCAPE: make_row((range(0x20, 0xFE), Move(State.STRING))),
+    State.QUOTED: _body(b"'", State.QUOTED, State.QUOTED_ESCAPE),
+    State.QUOTED_ESCAPE: make_row((range(0x20, 0xFE), Move(State.QUOTED))),
+    State.SIGN: make_row((b"0", Move(State.ZERO)), (b"123456789", Move(State.DIGITS))),
+    State.ZERO: make_row(  # "0e1" is a number for RFC 8259, two tokens for QEMU
         (_DIGIT, _BAD),
-        (b".", _Move(_State.POINT)),
+        (b".", Move(State.POINT)),
         default=_ends(Kind.INTEGER),
     ),
-    _State.DIGITS: _row(
-        (_DIGIT, _Move(_State.DIGITS)),
-        (b".", _Move(_State.POINT)),
+    State.DIGITS: make_row(
+        (_DIGIT, Move(State.DIGITS)),
+        (b".", Move(State.POINT)),
         (b"eE", _E),
         default=_ends(Kind.INTEGER),
     ),
-    _State.POINT: _row((_DIGIT, _Move(_State.FRACTION))),
-    _State.FRACTION: _row(
-        (_DIGIT, _Move(_State.FRACTION)), (b"eE", _E), default=_ends(Kind.FLOAT)
+    State.POINT: make_row((_DIGIT, Move(State.FRACTION))),
+    State.FRACTION: make_row(
+        (_DIGIT, Move(State.FRACTION)), (b"eE", _E), default=_ends(Kind.FLOAT)
     ),
-    _State.EXPONENT: _row(
-        (b"+-", _Move(_State.EXPONENT_SIGN)),
-        (_DIGIT, _Move(_State.EXPONENT_DIGITS)),
+    State.EXPONENT: make_row(
+        (b"+-", Move(State.EXPONENT_SIGN)),
+        (_DIGIT, Move(State.EXPONENT_DIGITS)),
     ),
-    _State.EXPONENT_SIGN: _row((_DIGIT, _Move(_State.EXPONENT_DIGITS))),
-    _State.EXPONENT_DIGITS: _row(
-        (_DIGIT, _Move(_State.EXPONENT_DIGITS)), default=_ends(Kind.FLOAT)
+    State.EXPONENT_SIGN: make_row((_DIGIT, Move(State.EXPONENT_DIGITS))),
+    State.EXPONENT_DIGITS: make_row(
+        (_DIGIT, Move(State.EXPONENT_DIGITS)), default=_ends(Kind.FLOAT)
     ),
-    _State.WORD: _row((_LETTER, _Move(_State.WORD)), default=_ends(Kind.WORD)),
-    _State.RECOVERY: _row(
+    State.WORD: make_row((_LETTER, Move(State.WORD)), default=_ends(Kind.WORD)),
+    State.RECOVERY: make_row(
         (range(0x20), _AGAIN),
-        (b"\t", _Move(_State.RECOVERY)),
+        (b"\t", Move(State.RECOVERY)),
         (_PUNCTUATION, _AGAIN),
         (b"\xfe\xff", _AGAIN),
-        default=_Move(_State.RECOVERY),
+        default=Move(State.RECOVERY),
     ),
 }
 
 # Bytes that leave a state as it is, taken in bulk.
-_RUN: Final[dict[_State, re.Pattern[bytes]]] = {
-    _State.START: re.compile(rb"[ \t\r\n]*"),
-    _State.STRING: re.compile(rb'[^"\\\x00-\x1f\xfe\xff]*'),
-    _State.QUOTED: re.compile(rb"[^'\\\x00-\x1f\xfe\xff]*"),
-    _State.DIGITS: re.compile(rb"[0-9]*"),
-    _State.FRACTION: re.compile(rb"[0-9]*"),
-    _State.EXPONENT_DIGITS: re.compile(rb"[0-9]*"),
-    _State.WORD: re.compile(rb"[a-z]*"),
-    _State.RECOVERY: re.compile(rb"[\t\x20-+\x2d-9;-Z\\^-z|~-\xfd]*"),
+_RUN: Final[dict[int, re.Pattern[bytes]]] = {
+    State.START: re.compile(rb"[ \t\r\n]*"),
+    State.STRING: re.compile(rb'[^"\\\x00-\x1f\xfe\xff]*'),
+    State.QUOTED: re.compile(rb"[^'\\\x00-\x1f\xfe\xff]*"),
+    State.DIGITS: re.compile(rb"[0-9]*"),
+    State.FRACTION: re.compile(rb"[0-9]*"),
+    State.EXPONENT_DIGITS: re.compile(rb"[0-9]*"),
+    State.WORD: re.compile(rb"[a-z]*"),
+    State.RECOVERY: re.compile(rb"[\t\x20-+\x2d-9;-Z\\^-z|~-\xfd]*"),
 }
 
 # One whole token that a neighbour in the same chunk surely ends.
@@ -175,32 +179,57 @@ _WHOLE: Final = re.compile(
 _KINDS: Final = tuple(Kind)  # by group number, less one
 
 
+class Tables(NamedTuple):
+    """What a lexer does: the rules of one year.
+
+    Attributes:
+        moves: By state and byte.
+        runs: By state, the bytes that leave it as it is, taken in bulk.
+        whole: A whole token that a neighbour in the same chunk surely ends; its groups
+            are numbered as the kinds are.
+    """
+
+    moves: Mapping[int, list[Move]]
+    runs: Mapping[int, re.Pattern[bytes]]
+    whole: re.Pattern[bytes]
+
+
+MODERN_TABLES: Final = Tables(_MOVES, _RUN, _WHOLE)
+
+
 class Lexer:
     """Cut one stream of bytes into tokens.
 
     Args:
         max_token_size: Most bytes of one token; a longer one is given up as
             `Kind.OVERSIZED`, and what follows is looked at afresh.
+
+    Attributes:
+        tables: The rules of which year.
     """
 
     __slots__ = ("_max_token_size", "_state", "_token")
 
+    tables: ClassVar[Tables] = MODERN_TABLES
+
     def __init__(self, max_token_size: int = MAX_TOKEN_SIZE) -> None:
         self._max_token_size = max_token_size
-        self._state = _State.START
+        self._state = State.START
         self._token = bytearray()
 
     @property
     def is_idle(self) -> bool:
         """Whether no token has begun, and nothing bad is being skipped."""
-        return self._state is _State.START
+        return self._state is State.START
 
     def next_token(self, data: bytes, position: int) -> tuple[Token | None, int]:
         """Return the next token from *position* on, and the position behind it.
 
         There is none if the bytes end first: what has begun is kept for the next chunk.
         """
-        if self._state is _State.START and (whole := _WHOLE.match(data, position)):
+        if self._state is State.START and (
+            whole := self.tables.whole.match(data, position)
+        ):
             group = whole.lastindex or 0
             token = Token(_KINDS[group - 1], whole[group])
             if len(token.text) <= self._max_token_size:
@@ -210,19 +239,20 @@ class Lexer:
     def _step(self, data: bytes, position: int) -> tuple[Token | None, int]:
         end = len(data)
         state, token = self._state, self._token
+        moves, runs, _ = self.tables
         while position < end:
             if len(token) > self._max_token_size:
-                self._state = _State.START
+                self._state = State.START
                 return self._take(Kind.OVERSIZED), position
-            if run := _RUN.get(state):
+            if run := runs.get(state):
                 room = position + self._max_token_size + 1 - len(token)
                 stop = run.match(data, position, room).end()  # type: ignore[union-attr]
-                if state not in (_State.START, _State.RECOVERY):
+                if state not in (State.START, State.RECOVERY):
                     token += data[position:stop]
                 position = stop
                 if len(token) > self._max_token_size or position == end:
                     continue
-            move = _TABLE[state][data[position]]
+            move = moves[state][data[position]]
             if move.consumes:
                 token.append(data[position])
                 position += 1
@@ -230,7 +260,7 @@ class Lexer:
             if move.kind is not None:
                 self._state = state
                 return self._take(move.kind), position
-            if state is _State.START or state is _State.RECOVERY:
+            if state is State.START or state is State.RECOVERY:
                 token.clear()
         self._state = state
         return None, position

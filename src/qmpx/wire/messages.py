@@ -16,14 +16,17 @@ class Command(Struct, forbid_unknown_fields=True, gc=False):
     Attributes:
         execute: The name, if it is to run in its turn.
         exec_oob: The name, if it is to run out of band.
+        execute_async: The name, if its reply may come after those of later commands.
         arguments: A JSON object, unread.
-        id: Any JSON value, unread; it comes back with the reply.
+        id: Any JSON value, unread; it comes back with the reply. ``bytes`` is one that
+            is spelled already.
     """
 
     execute: str | UnsetType = UNSET
     exec_oob: str | UnsetType = field(default=UNSET, name="exec-oob")
     arguments: Raw | UnsetType = UNSET
     id: Raw | UnsetType = UNSET
+    execute_async: str | UnsetType = UNSET
 
 
 class ErrorBody(Struct, gc=False):

@@ -87,7 +87,7 @@ class _Frame:
         self.key = ""
 
 
-class _Fault(Exception):
+class Fault(Exception):
     """The order of the tokens is wrong."""
 
 
@@ -134,18 +134,21 @@ class Parser:
         if self._fault is None:
             try:
                 value = self._take(token)
-            except (_Fault, StringFault) as fault:
+            except (Fault, StringFault) as fault:
                 self._fault = str(fault)
                 self._stack = []
-        if (self._braces > 0 or self._brackets > 0) and (
-            self._braces >= 0 and self._brackets >= 0
-        ):
+        if not self._is_whole():
             return None
         fault_text = self._fault
         self._reset()
         if fault_text is not None:
             return Malformed(f"JSON parse error, {fault_text[:_MAX_FAULT]}")
         return Parsed(value)
+
+    def _is_whole(self) -> bool:
+        """Whether the message ends here: it is balanced, or can never be."""
+        braces, brackets = self._braces, self._brackets
+        return braces < 0 or brackets < 0 or (braces == 0 and brackets == 0)
 
     def _refuse(self, token: Token) -> Malformed | None:
         """Count the token; return what stops the message at once."""
@@ -172,7 +175,7 @@ class Parser:
         frame = self._stack[-1] if self._stack else None
         if frame:
             _require_value(frame.expect)
-        return self._complete(_scalar(kind, text))
+        return self._complete(self._scalar(kind, text))
 
     def _punctuate(self, text: bytes) -> object:
         frame = self._stack[-1] if self._stack else None
@@ -194,7 +197,7 @@ class Parser:
             if expect:
                 _require_value(expect)
             message = "expecting value"
-            raise _Fault(message)
+            raise Fault(message)
         return None
 
     def _complete(self, value: object) -> object:
@@ -209,16 +212,29 @@ class Parser:
             case _Expect.FIRST_KEY | _Expect.KEY:
                 if not isinstance(value, str):
                     message = "key is not a string in object"
-                    raise _Fault(message)
+                    raise Fault(message)
                 frame.key = value
                 frame.expect = _Expect.COLON
             case _:
-                if frame.key in frame.container:
-                    message = "duplicate key"
-                    raise _Fault(message)
-                frame.container[frame.key] = value
+                self._put_member(frame.container, frame.key, value)
                 frame.expect = _Expect.AFTER_MEMBER
         return None
+
+    def _put_member(self, members: dict[str, Any], name: str, value: object) -> None:
+        if name in members:
+            message = "duplicate key"
+            raise Fault(message)
+        members[name] = value
+
+    def _scalar(self, kind: Kind, text: bytes) -> object:
+        if kind is Kind.STRING:
+            return read_string(text)
+        if kind is Kind.WORD:
+            if text not in _KEYWORDS:
+                message = f"invalid keyword '{text.decode()}'"
+                raise Fault(message)
+            return _KEYWORDS[text]
+        return read_number(text, is_integer=kind is Kind.INTEGER)
 
 
 _OPENS: Final = {
@@ -250,18 +266,7 @@ _MISPLACED: Final = {
 def _require_value(expect: _Expect) -> None:
     """Raise a fault if no value may come now."""
     if expect in _MISPLACED:
-        raise _Fault(_MISPLACED[expect])
-
-
-def _scalar(kind: Kind, text: bytes) -> object:
-    if kind is Kind.STRING:
-        return read_string(text)
-    if kind is Kind.WORD:
-        if text not in _KEYWORDS:
-            message = f"invalid keyword '{text.decode()}'"
-            raise _Fault(message)
-        return _KEYWORDS[text]
-    return read_number(text, is_integer=kind is Kind.INTEGER)
+        raise Fault(_MISPLACED[expect])
 
 
 def read_number(text: bytes, *, is_integer: bool) -> int | float:

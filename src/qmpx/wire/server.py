@@ -31,15 +31,20 @@ from qmpx.errors import (
     QMPBadInputObjectMember,
     QMPExtraInputObjectMember,
 )
-from qmpx.wire.encode import encode, encode_plainly, encode_string
-from qmpx.wire.framing import CommandReader, Item, spell_id
+from qmpx.wire.encode import encode_plainly, encode_string
+from qmpx.wire.framing import MODERN_JSON, CommandReader, Item, Json, spell_id
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Limits, Malformed, Parsed
 
 QMP_CAPABILITIES: Final = "qmp_capabilities"
 OOB: Final = "oob"
+"""The capability to send commands that overtake: QEMU's."""
 
-Id = Raw | UnsetType
+ASYNC: Final = "async"
+"""The capability to send commands whose replies may be overtaken: qmpx's own, as the
+talk of 2010 proposed it."""
+
+Id = Raw | bytes | UnsetType
 
 
 class Phase(enum.Enum):
@@ -56,11 +61,18 @@ class Rules(NamedTuple):
         refuse_early: The error for a command, by its name, before negotiation.
         refuse_again: The error for a second negotiation.
         faults_carry_id: Whether a fault in the request object is answered with its id.
+        not_found: The error for a command that there is not, by its name.
+        lets_overtake: Whether the reply of a handler that is declared asynchronous may
+            be overtaken though the client did not ask for that.
+        json: How JSON is read and spelled.
     """
 
     refuse_early: Callable[[str], CommandError]
     refuse_again: Callable[[], CommandError]
     faults_carry_id: bool
+    not_found: Callable[[str], CommandError] = lambda name: CommandNotFound(name=name)
+    lets_overtake: bool = False
+    json: Json = MODERN_JSON
 
 
 MODERN_RULES: Final = Rules(
@@ -71,11 +83,6 @@ MODERN_RULES: Final = Rules(
         "Capabilities negotiation is already complete, command ignored"
     ),
     faults_carry_id=True,
-)
-RULES_2010: Final = Rules(
-    lambda name: CommandNotFound(name=name),
-    lambda: CommandNotFound(name=QMP_CAPABILITIES),
-    faults_carry_id=False,
 )
 
 # Whether (qmp_capabilities, anything else) may run in each phase. That the second
@@ -121,7 +128,7 @@ class ServerSession:
         self.rules = rules
         self.enabled: frozenset[str] = frozenset()
         self.phase = Phase.NEGOTIATING
-        self.reader = CommandReader(limits)
+        self.reader = CommandReader(limits, rules.json)
 
     def greeting(self, version: Any) -> bytes:
         """Return the first line to send.
@@ -130,7 +137,7 @@ class ServerSession:
             version: The object that ``query-version`` returns.
         """
         body = {"QMP": {"version": version, "capabilities": self.offered}}
-        return encode(body, may_hold_doubles=False) + b"\r\n"
+        return self.rules.json.encode(body) + b"\r\n"
 
     def negotiate(self, enable: list[str]) -> None:
         """Carry out ``qmp_capabilities``: enable some capabilities, enter command mode.
@@ -170,7 +177,7 @@ class ServerSession:
         """
         if isinstance(item, Malformed):
             return Refused(JSONParsing(item.desc), UNSET)
-        command = item if isinstance(item, Command) else _read_object(item.value)
+        command = item if isinstance(item, Command) else self._read_object(item.value)
         if isinstance(command, Refused):
             return self._without_id(command)
         fault = self._find_fault(command)
@@ -195,11 +202,52 @@ class ServerSession:
             return QMPExtraInputObjectMember(member="exec-oob")
         if out_of_band and not isinstance(command.exec_oob, str):
             return QMPBadInputObjectMember(member="exec-oob", expected="string")
-        if command.execute is UNSET and not out_of_band:
+        overtakable = command.execute_async is not UNSET
+        if overtakable and ASYNC not in self.enabled:
+            return QMPExtraInputObjectMember(member="execute_async")
+        if overtakable and not isinstance(command.execute_async, str):
+            return QMPBadInputObjectMember(member="execute_async", expected="string")
+        ways = (command.execute is not UNSET) + out_of_band + overtakable
+        if not ways:
             return QMPBadInputObject(expected="execute")
-        if command.execute is not UNSET and out_of_band:
-            return GenericError("QMP input member 'exec-oob' clashes with 'execute'")
+        if ways > 1:
+            one = "exec-oob" if out_of_band else "execute_async"
+            other = "execute" if command.execute is not UNSET else "execute_async"
+            return GenericError(f"QMP input member '{one}' clashes with '{other}'")
         return None
+
+    def _read_object(self, value: Any) -> Command | Refused:
+        """Return the command that a parsed value stands for, in plain JSON."""
+        if not isinstance(value, dict):
+            return Refused(QMPBadInputObject(expected="object"), UNSET)
+        json = self.rules.json
+        id_: Id = UNSET
+        if "id" in value:
+            spell = json.spell_id
+            id_ = spell(value["id"]) if spell else Raw(encode_plainly(value["id"]))
+        command = Command(id=id_)  # type: ignore[arg-type]
+        for name in json.order(value):
+            match name, value[name]:
+                case "execute", str(text):
+                    command.execute = text
+                # Whether these two may be there is known only when their turn comes.
+                case "exec-oob", member:
+                    command.exec_oob = member
+                case "execute_async", member:
+                    command.execute_async = member
+                case "arguments", dict(members):
+                    command.arguments = Raw(encode_plainly(members))
+                case "execute", _:
+                    fault = QMPBadInputObjectMember(member=name, expected="string")
+                    return Refused(fault, id_)
+                case "arguments", _:
+                    fault = QMPBadInputObjectMember(member=name, expected="object")
+                    return Refused(fault, id_)
+                case "id", _:
+                    pass
+                case _:
+                    return Refused(QMPExtraInputObjectMember(member=name), id_)
+        return command
 
 
 RETURN: Final = b'{"return": '
@@ -244,31 +292,3 @@ def event(name: str, data: bytes | None, microseconds: int) -> bytes:
         encode_string(name).encode(),
     )
     return text + (b"}\r\n" if data is None else b', "data": %b}\r\n' % data)
-
-
-def _read_object(value: Any) -> Command | Refused:
-    """Return the command that a value of QEMU's dialect stands for, in plain JSON."""
-    if not isinstance(value, dict):
-        return Refused(QMPBadInputObject(expected="object"), UNSET)
-    id_: Id = Raw(encode_plainly(value["id"])) if "id" in value else UNSET
-    command = Command(id=id_)
-    for name, member in value.items():
-        match name, member:
-            case "execute", str():
-                command.execute = member
-            case "exec-oob", _:
-                # Whether this member may be there is known only when its turn comes.
-                command.exec_oob = member
-            case "arguments", dict():
-                command.arguments = Raw(encode_plainly(member))
-            case "execute", _:
-                fault = QMPBadInputObjectMember(member=name, expected="string")
-                return Refused(fault, id_)
-            case "arguments", _:
-                fault = QMPBadInputObjectMember(member=name, expected="object")
-                return Refused(fault, id_)
-            case "id", _:
-                pass
-            case _:
-                return Refused(QMPExtraInputObjectMember(member=name), id_)
-    return command

@@ -12,13 +12,13 @@ commands = CommandRegistry()
 @commands.command("getfd")
 def getfd(session: Session, *, fdname: str) -> None:
     """Keep the descriptor that came along under a name."""
-    session.named.add(fdname, session.pending.take())
+    session.frontend.named.add(fdname, session.pending.take())
 
 
 @commands.command("closefd")
 def closefd(session: Session, *, fdname: str) -> None:
     """Close a named descriptor."""
-    close_fds([session.named.take(fdname)])
+    close_fds([session.frontend.named.take(fdname)])
 
 
 @commands.command("add-fd")

@@ -15,7 +15,7 @@ from qmpx.machine import Machine
 from qmpx.machine.objects import IOThread, MemoryBackend, Secret
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Size
-from qmpx.qapi.check import INT64_MAX
+from qmpx.qapi.visitor import INT64_MAX
 
 commands = CommandRegistry()
 

@@ -1,68 +1,147 @@
-"""A monitor of 2010 over a machine.
-
-What is here: greeting, negotiation, the form and the texts of errors, the commands and
-events that the embedded machine has so far. The JSON on the wire is today's.
+"""A monitor of 2010 over a machine: QMP and the human monitor of QEMU 0.13.
 
 Source: QEMU 0.13.0.
 """
 
+import importlib
+import importlib.util
 from typing import Any, Final
 
-from qmpx.dialects.v2010 import commands
+from qmpx.dialects.v2010.order import COMMANDS, ITEMS
+from qmpx.dialects.v2010.registry import registry_of
 from qmpx.errors import CommandError, GenericError, UndefinedError
 from qmpx.machine import Machine
 from qmpx.machine.happenings import (
+    BlockIOError,
+    ClockSet,
+    Exited,
     Happening,
     PowerButtonPressed,
     Reset,
     Resumed,
     ShutDown,
     Stopped,
+    VncConnected,
+    VncDisconnected,
+    VncInitialized,
+    WatchdogExpired,
 )
-from qmpx.monitor import CommandRegistry, Monitor
-from qmpx.wire.server import RULES_2010
+from qmpx.monitor import Monitor
+from qmpx.monitor.human import CommandTable
+from qmpx.monitor.monitor import qmp_capabilities as negotiate
+from qmpx.monitor.registry import Entry
+from qmpx.wire.rules_2010 import RULES_2010
+from qmpx.wire.server import ASYNC
 
-VERSION: Final = {"qemu": {"micro": 0, "minor": 13, "major": 0}, "package": ""}
+VERSION: Final = {"qemu": {"major": 0, "minor": 13, "micro": 0}, "package": ""}
 
-_TYPES: Final = {"integer": "int", "boolean": "bool"}
-_EVENTS: Final[dict[type, str]] = {
-    Stopped: "STOP",
-    Resumed: "RESUME",
+EVENTS: Final[dict[type, str]] = {
+    ShutDown: "SHUTDOWN",
     Reset: "RESET",
     PowerButtonPressed: "POWERDOWN",
-    ShutDown: "SHUTDOWN",
+    Stopped: "STOP",
+    Resumed: "RESUME",
+    VncConnected: "VNC_CONNECTED",
+    VncInitialized: "VNC_INITIALIZED",
+    VncDisconnected: "VNC_DISCONNECTED",
+    BlockIOError: "BLOCK_IO_ERROR",
+    ClockSet: "RTC_CHANGE",
+    WatchdogExpired: "WATCHDOG",
 }
+"""What 0.13 tells of what happens: its 11 events."""
+
+_DATA: Final[dict[type, tuple[str, ...]]] = {
+    VncConnected: ("server", "client"),
+    VncInitialized: ("server", "client"),
+    VncDisconnected: ("server", "client"),
+    BlockIOError: ("device", "operation", "action"),
+    ClockSet: ("offset",),
+    WatchdogExpired: ("action",),
+}
+
+_MODULES: Final = (
+    "status",
+    "descriptors",
+    "memory",
+    "block",
+    "devices",
+    "network",
+    "display",
+    "migration",
+)
 
 
 def show_error(error: CommandError) -> dict[str, Any]:
     """Return an error as QEMU 0.13 shows it: with its own class, and its data."""
     if isinstance(error, GenericError):
         error = UndefinedError()  # 0.13 knows no class without a meaning
-    data = {
-        name: _TYPES.get(value, value) if name == "expected" else value
-        for name, value in error.data.items()
-    }
-    shown = error.from_reply(error.error_class, error.desc, data, None)
-    return {"class": error.error_class, "desc": shown.desc_2010, "data": data}
+    return {"class": error.error_class, "desc": error.desc_2010, "data": error.data}
 
 
-def v2010_monitor(machine: Machine, *, pretty: bool = False) -> Monitor:
-    """Return a monitor that shows *machine* as QEMU 0.13 would."""
+def describe_error(error: CommandError) -> str:
+    """Return what QEMU 0.13 prints of an error for people."""
+    return error.desc_2010
+
+
+def command_table() -> CommandTable:
+    """Return all commands of 0.13, in its order."""
+    tables = []
+    for name in _MODULES:
+        full = f"qmpx.dialects.v2010.{name}"
+        if importlib.util.find_spec(full) is None:  # TEMPORARY: not written yet
+            continue
+        tables.append(importlib.import_module(full).commands)
+    try:
+        from qmpx.monitor.human.builtin import commands as builtin
+
+        tables.append(builtin)
+    except ImportError:
+        pass
+    table = CommandTable(*tables)
+    table.sort(
+        [x for x in COMMANDS if x in table.commands],
+        [x for x in ITEMS if x in table.items],
+    )
+    return table
+
+
+def v2010_monitor(
+    machine: Machine, *, pretty: bool = False, offers_async: bool = False
+) -> Monitor:
+    """Return a monitor that shows *machine* as QEMU 0.13 would.
+
+    Args:
+        machine: What it shows.
+        pretty: Whether messages are spread over lines, for people.
+        offers_async: Whether the greeting offers ``async``, with which clients may send
+            ``execute_async``; ``qmp_capabilities`` then takes ``enable``.
+    """
+    table = command_table()
+    registry = registry_of(table)
+    if offers_async:
+        registry.entries["qmp_capabilities"] = Entry("qmp_capabilities", negotiate)
     monitor = Monitor(
         machine,
-        commands=CommandRegistry(commands.commands),
+        commands=registry,
         version=VERSION,
         pretty=pretty,
-        capabilities=(),
+        capabilities=(ASYNC,) if offers_async else (),
         show_error=show_error,
         rules=RULES_2010,
         limited_events={},
         clock=machine.clock.microseconds,
+        human=table,
+        describe_error=describe_error,
     )
 
     def tell(happening: Happening) -> None:
-        if type(happening) in _EVENTS:
-            monitor.emit(_EVENTS[type(happening)])
+        kind = type(happening)
+        if kind in EVENTS:
+            names = _DATA.get(kind)
+            data = {n: getattr(happening, n) for n in names} if names else None
+            monitor.emit(EVENTS[kind], data)
+        if kind is Exited or (kind is ShutDown and machine.ends):
+            monitor.shut_down()
 
     machine.listen(tell)
     return monitor

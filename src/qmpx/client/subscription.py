@@ -1,0 +1,103 @@
+"""The events of a blocking client, one subscriber's."""
+
+import time
+from typing import TYPE_CHECKING, Self
+
+from qmpx.client.events import Event, EventBuffer
+from qmpx.errors import DeadlineExceeded, LocalProtocolError, QmpxError
+
+if TYPE_CHECKING:
+    from qmpx.client.blocking import Client
+
+
+class Subscription:
+    """Events of a blocking client: an iterator, and a context manager that ends it.
+
+    Events come in while any thread uses the client, and while one waits here.
+    """
+
+    __slots__ = ("_buffer", "_client")
+
+    def __init__(self, client: "Client", buffer: EventBuffer) -> None:
+        self._client = client
+        self._buffer = buffer
+
+    @property
+    def dropped(self) -> int:
+        """How many events were dropped because the buffer was full."""
+        return self._buffer.dropped
+
+    def get(self, timeout: float | None = None) -> Event:
+        """Return the next event.
+
+        Args:
+            timeout: Seconds to wait; ``None`` for ever.
+
+        Raises:
+            DeadlineExceeded: None came in time.
+            ConnectionLost: None will come: the connection broke off.
+            EventsLost: Some were dropped, and the subscription asked to be told.
+            LocalProtocolError: The subscription or the client was closed.
+        """
+        try:
+            return self._next(timeout)
+        except StopIteration:
+            message = "this subscription is closed: no more events will come"
+            raise LocalProtocolError(message) from None
+
+    def _next(self, timeout: float | None) -> Event:
+        client = self._client
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with client._lock:  # noqa: SLF001 - one unit, two classes
+                event = self._buffer.take()
+                if event is None:
+                    client._catch_up()  # noqa: SLF001
+                    event = self._buffer.take()
+                if event is not None:
+                    return event
+                is_lost = client._core.failure is not None  # noqa: SLF001
+            if is_lost:
+                in_time = self._reconnect(deadline)
+            else:
+                waker = client._make_waker()  # noqa: SLF001
+                in_time = client._read_until(lambda: self._is_ready, deadline, waker)  # noqa: SLF001
+            if not in_time:
+                raise DeadlineExceeded("", timeout or 0.0, "event")
+
+    def _reconnect(self, deadline: float | None) -> bool:
+        client = self._client
+        if not client._take_turn(deadline):  # noqa: SLF001
+            return False
+        try:
+            client._be_connected(deadline)  # noqa: SLF001
+        except QmpxError:
+            if not self._buffer.is_closed:
+                raise
+        finally:
+            client._sending.release()  # noqa: SLF001
+        return True
+
+    @property
+    def _is_ready(self) -> bool:
+        return self._buffer.is_ready or self._client._core.failure is not None  # noqa: SLF001
+
+    def close(self) -> None:
+        """Take no more events; an iteration that waits ends."""
+        with self._client._lock:  # noqa: SLF001
+            self._buffer.is_closed = True
+            if self._buffer in self._client._core.buffers:  # noqa: SLF001
+                self._client._core.buffers.remove(self._buffer)  # noqa: SLF001
+            self._client._wake()  # noqa: SLF001
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        return self._next(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()

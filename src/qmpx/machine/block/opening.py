@@ -1,0 +1,228 @@
+"""Opening images: protocol, format, backing files, temporary overlays, committing."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from qmpx.machine.block import blkdebug, vmdk
+from qmpx.machine.block.extents import Cloop, Parallels, Qcow, Qed, Vdi, Vpc
+from qmpx.machine.block.headers import Bochs, Cow, Dmg
+from qmpx.machine.block.image import Image, ImageError
+from qmpx.machine.block.qcow2 import Qcow2
+from qmpx.machine.block.qcow2_header import new_image
+from qmpx.machine.block.raw import SECTOR, File, HostDevice, Raw
+from qmpx.machine.block.storage import Storage
+
+MAX_DEPTH: Final = 64
+"""Images behind one another: some hundred bytes and a file descriptor each; a chain that
+leads back into itself ends here."""
+
+CHUNK: Final = 1 << 20
+"""Bytes that are copied at once when an image is committed."""
+
+_PROBE_SIZE: Final = 2048
+"""Bytes from the beginning of a file that tell its format."""
+
+
+def _open_vmdk(storage: Storage, *, read_only: bool) -> Image:
+    if storage.read(0, 4) in (vmdk.SPARSE, vmdk.ESX):
+        return vmdk.SparseExtent(storage, read_only=read_only)
+    return vmdk.Descriptor(storage, read_only=read_only)
+
+
+FORMATS: Final[dict[str, Callable[..., Image]]] = {
+    "raw": Raw,
+    "bochs": Bochs,
+    "cloop": Cloop,
+    "cow": Cow,
+    "dmg": Dmg,
+    "file": File,
+    "host_device": HostDevice,
+    "parallels": Parallels,
+    "qcow": Qcow,
+    "qcow2": Qcow2,
+    "qed": Qed,
+    "vdi": Vdi,
+    "vmdk": _open_vmdk,
+    "vpc": Vpc,
+}
+"""What opens each format, by QEMU's name of it."""
+
+
+def probe(storage: Storage) -> str:
+    """Return the format that a file says it has; raw if it says nothing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    data = storage.read(0, _PROBE_SIZE).ljust(_PROBE_SIZE, b"\0")
+    match data[:4], int.from_bytes(data[4:8], "big"):
+        case b"QFI\xfb", 1:
+            return "qcow"
+        case b"QFI\xfb", 2 | 3:
+            return "qcow2"
+        case ((vmdk.SPARSE | vmdk.ESX), _):
+            return "vmdk"
+        case b"QED\0", _:
+            return "qed"
+        case b"OOOM", 2:
+            return "cow"
+    if data.startswith(vmdk.DESCRIPTOR):
+        return "vmdk"
+    if data[64:68] == b"\x7f\x10\xda\xbe":
+        return "vdi"
+    if data.startswith(b"conectix"):
+        return "vpc"
+    if data.startswith((b"WithoutFreeSpace", b"WithouFreSpacExt")):
+        return "parallels"
+    if data.startswith(b"Bochs Virtual HD Image\0"):
+        return "bochs"
+    if data.startswith(b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop"):
+        return "cloop"
+    name = storage.filename.lower()
+    if name.endswith(".dmg") and storage.size >= SECTOR:
+        if storage.read(storage.size - SECTOR, 4) == b"koly":
+            return "dmg"
+    return "raw"
+
+
+def open_storage(filename: str, *, read_only: bool) -> Storage:
+    """Open what a name means: a file, or one behind the rules of blkdebug.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+    if not filename.startswith(blkdebug.PREFIX):
+        return Storage(filename, read_only=read_only)
+    _, image = blkdebug.split_name(filename)
+    if image.startswith(blkdebug.PREFIX):
+        raise ImageError(filename, "rules behind rules")
+    below = Storage(image, read_only=read_only)
+    try:
+        return blkdebug.DebugStorage(filename, below)
+    except OSError:
+        below.close()
+        raise
+
+
+def open_image(
+    filename: str,
+    *,
+    format: str | None = None,  # noqa: A002 - QEMU's name for it
+    read_only: bool = False,
+    depth: int = 0,
+) -> Image:
+    """Open an image, and the images behind it.
+
+    Args:
+        filename: A file or block device, or ``blkdebug:RULES:FILE``.
+        format: One of `FORMATS`; ``None`` to find it out by the header.
+        read_only: Whether guest data are only to be read.
+        depth: How many images are in front of it.
+
+    Raises:
+        OSError: It cannot be opened; `ImageError` if it is not what it should be.
+    """
+    if depth > MAX_DEPTH:
+        raise ImageError(filename, f"more than {MAX_DEPTH} images behind one another")
+    if format is not None and format not in FORMATS:
+        raise ImageError(filename, f"unknown format {format!r}", errno.ENOTSUP)
+    storage = open_storage(filename, read_only=read_only)
+    try:
+        image = FORMATS[format or probe(storage)](storage, read_only=read_only)
+    except OSError:
+        storage.close()
+        raise
+    try:
+        if image.backing_file is not None:
+            known = image.backing_format if image.backing_format in FORMATS else None
+            image.backing = open_image(
+                behind(filename, image.backing_file),
+                format=known,
+                read_only=True,
+                depth=depth + 1,
+            )
+    except OSError:
+        image.close()
+        raise
+    forget_statistics(storage)
+    return image
+
+
+def forget_statistics(storage: Storage | None) -> None:
+    """Do not count what opening an image has read."""
+    while storage is not None:
+        storage.statistics = type(storage.statistics)()
+        storage = storage.below
+
+
+def behind(filename: str, backing_file: str) -> str:
+    """Return the name of a backing file, seen from where we are.
+
+    Args:
+        filename: The image in front.
+        backing_file: What it calls the other; relative to its own directory.
+    """
+    if backing_file.startswith(blkdebug.PREFIX):
+        return backing_file
+    if filename.startswith(blkdebug.PREFIX):
+        filename = blkdebug.split_name(filename)[1]
+    return str(Path(filename).parent / backing_file)
+
+
+def open_overlay(
+    filename: str,
+    *,
+    format: str | None = None,  # noqa: A002 - QEMU's name for it
+) -> Image:
+    """Open an image so that writes go to a temporary file in front of it.
+
+    The file has no name any more when this returns; its place in ``/tmp``, or wherever
+    temporary files are, comes back when the image is closed.
+
+    Raises:
+        OSError: The image cannot be opened, or the temporary file not be made.
+    """
+    base = open_image(filename, format=format, read_only=True)
+    size, base_format = base.size, base.format
+    base.close()
+    name = filename
+    if not filename.startswith(blkdebug.PREFIX):
+        name = os.path.realpath(filename)
+    fd, path = tempfile.mkstemp(prefix="vl.")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            content = new_image(size, backing_file=name, backing_format=base_format)
+            file.write(content)
+        return open_image(path, format="qcow2")
+    except ValueError as error:
+        raise ImageError(filename, f"no overlay: {error}") from error
+    finally:
+        Path(path).unlink()
+
+
+def commit(image: Image) -> None:
+    """Write what an image has of its own into the image behind it.
+
+    Raises:
+        OSError: There is none, or one of both cannot do it.
+    """
+    if image.backing is None:
+        raise ImageError(image.filename, "no image behind it", errno.ENOTSUP)
+    base = open_image(image.backing.filename, format=image.backing.format)
+    try:
+        if base.size < image.size:
+            base.resize(image.size)
+        offset = 0
+        while offset < image.size:
+            is_own, length = image.allocated(offset)
+            length = min(length, CHUNK, image.size - offset) if is_own else length
+            if is_own:
+                base.write(offset, image.read(offset, length))
+            offset += length
+        base.flush()
+    finally:
+        base.close()

@@ -1,0 +1,206 @@
+"""qcow2: clusters found through two levels of tables, counted, shared by snapshots.
+
+For who saves machines (`savevm` and the like), what `Image` offers and this format has::
+
+    image = machine.drives["ide0-hd0"].image   # None: no medium, or one without a file
+    image.can_save                              # a qcow2 image that can be written
+    image.snapshots()                           # [Snapshot(id, name, state_size, ...)]
+    image.find_snapshot("tag or id")            # the first that has it, or None
+    image.save("tag", chunks, seconds=..., nanoseconds=..., clock=...)  # -> Snapshot
+    image.read_state(snapshot, offset, size)    # b"" at the end
+    image.load(snapshot)                        # guest data; state is read by hand
+    image.delete(snapshot)
+
+Snapshots are stored in the image as QEMU stores them: ``qemu-img snapshot -l`` lists
+them, size of the state included. All failures are `OSError`.
+"""
+
+import errno
+import struct
+from collections.abc import Iterable
+
+from qmpx.machine.block.image import MAX_SIZE, Image, ImageError, Snapshot
+from qmpx.machine.block.qcow2_clusters import Clusters
+from qmpx.machine.block.qcow2_header import (
+    AES,
+    AUTOCLEAR_AT,
+    CORRUPT,
+    DATA_FILE,
+    DIRTY,
+    EXTENDED_L2,
+    SIZE_AT,
+    read_header,
+)
+from qmpx.machine.block.qcow2_snapshots import SnapshotTable
+from qmpx.machine.block.storage import Storage
+
+COMPRESSION_AT = 104
+"""Where version 3 tells the method of compression, if the feature is set."""
+
+
+class Qcow2(Image):
+    """A qcow2 image of version 2 or 3.
+
+    What it cannot do is refused with the reason: guest data that are encrypted by
+    LUKS, compressed by zstd, kept in another file, or found through extended entries;
+    writing to an image that was not closed well or is known to be broken.
+    """
+
+    format = "qcow2"
+
+    def __init__(self, storage: Storage, *, read_only: bool) -> None:
+        header = read_header(storage)
+        super().__init__(storage, size=header.size, read_only=read_only)
+        self._header = header
+        self._clusters = Clusters(storage, header, self._read_behind)
+        self._snapshots = SnapshotTable(storage, header, self._clusters)
+        self._autoclear = header.autoclear
+        self._refusal = self._why_not()
+        self.backing_file = header.backing_file
+        self.backing_format = header.backing_format
+        self.is_encrypted = bool(header.crypt_method)
+        self.can_save = not (read_only or self._refusal or self._broken())
+
+    def _why_not(self) -> str:
+        """Return why guest data cannot be had; empty if they can."""
+        header = self._header
+        if header.features & DATA_FILE:
+            return "guest data in another file"
+        if header.features & EXTENDED_L2:
+            return "extended L2 entries"
+        if header.crypt_method > AES:
+            return "encryption by LUKS"
+        if header.version == 3 and header.features >> 3 & 1:
+            kind = self.storage.read(COMPRESSION_AT, 1)
+            if kind != b"\0":
+                return "compression other than zlib"
+        return ""
+
+    def _broken(self) -> str:
+        """Return why it cannot be written; empty if it can."""
+        if self._header.features & CORRUPT:
+            return "marked as corrupt"
+        if self._header.features & DIRTY:
+            return "not closed well: its reference counts need a repair"
+        return ""
+
+    def _ready(self, *, writing: bool = False) -> None:
+        """Raise if guest data cannot be read, or written."""
+        what = self._refusal
+        if what:
+            message = f"not supported: {what}"
+            raise ImageError(self.filename, message, errno.ENOTSUP)
+        if not writing:
+            return
+        if self.read_only:
+            raise ImageError(self.filename, "read-only", errno.EROFS)
+        if broken := self._broken():
+            raise ImageError(self.filename, broken)
+        if self._autoclear:  # features of others that do not survive our writing
+            self.storage.write(AUTOCLEAR_AT, bytes(8))
+            self._autoclear = 0
+
+    def set_key(self, password: str) -> None:
+        """Take a key; any will do, as there is nothing to check it by.
+
+        Raises:
+            ImageError: The image is not encrypted, or by LUKS.
+        """
+        if self._header.crypt_method != AES:
+            message = "the image takes no key"
+            raise ImageError(self.filename, message)
+        from qmpx.machine.block.cipher import SectorCipher  # its tables take time
+
+        self._clusters.cipher = SectorCipher(password)
+        self.has_key = True
+
+    def allocated(self, offset: int) -> tuple[bool, int]:
+        """Tell whether guest data are the image's own, not those behind it.
+
+        Returns:
+            That, and for how many bytes from *offset* on it is so, at least.
+
+        Raises:
+            OSError: It cannot be found out.
+        """
+        self._ready()
+        return self._clusters.allocated(offset)
+
+    def resize(self, size: int) -> None:
+        """Change the size of the guest data: it can grow.
+
+        Raises:
+            OSError: It would shrink, or snapshots are in the way.
+        """
+        self._ready(writing=True)
+        if size < self.size or self._header.snapshot_count or size > MAX_SIZE:
+            message = "an image grows only, and only without snapshots"
+            raise ImageError(self.filename, message, errno.ENOTSUP)
+        coverage = self._header.l2_coverage
+        self._clusters.drop_from(-(-self.size // coverage))
+        self._clusters.grow_l1(-(-size // coverage))
+        self.storage.write(SIZE_AT, struct.pack(">Q", size))
+        self._header.size = self.size = size
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return its snapshots, oldest first."""
+        return list(self._snapshots)
+
+    def save(
+        self,
+        name: str,
+        state: Iterable[bytes] = (),
+        *,
+        seconds: int,
+        nanoseconds: int = 0,
+        clock: int = 0,
+    ) -> Snapshot:
+        """Make a snapshot of the guest data.
+
+        Args:
+            name: Its name; several may have the same.
+            state: The machine's state, in pieces.
+            seconds: The time, since 1970.
+            nanoseconds: And the fraction.
+            clock: Time that the guest has run, in nanoseconds.
+
+        Raises:
+            OSError: It cannot be made; guest data and snapshots are as they were.
+        """
+        self._ready(writing=True)
+        return self._snapshots.save(name, state, (seconds, nanoseconds), clock)
+
+    def read_state(self, snapshot: Snapshot, offset: int, size: int) -> bytes:
+        """Return a piece of a snapshot's machine state; less, or nothing, at its end.
+
+        Raises:
+            OSError: It cannot be read, or there is no such snapshot.
+        """
+        self._ready()
+        return self._snapshots.read_state(snapshot, offset, size)
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Give the guest data back the content that it had.
+
+        Raises:
+            OSError: It cannot be done, or there is no such snapshot.
+        """
+        self._ready(writing=True)
+        self._snapshots.load(snapshot)
+
+    def delete(self, snapshot: Snapshot) -> None:
+        """Forget a snapshot.
+
+        Raises:
+            OSError: It cannot be done, or there is no such snapshot.
+        """
+        self._ready(writing=True)
+        self._snapshots.delete(snapshot)
+
+    def _read_part(self, offset: int, size: int) -> bytes:
+        self._ready()
+        return self._clusters.read(offset, size)
+
+    def _write_part(self, offset: int, data: memoryview) -> int:
+        self._ready(writing=True)
+        return self._clusters.write(offset, data)

@@ -1,0 +1,136 @@
+"""What an image is stored in: a file of the host, perhaps behind rules that break it.
+
+This is QEMU's protocol layer: it reads and writes bytes at offsets, and counts.
+"""
+
+import contextlib
+import errno
+import os
+import stat
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Counters of one layer.
+
+    Attributes:
+        rd_bytes: Bytes read.
+        wr_bytes: Bytes written.
+        rd_operations: Reads.
+        wr_operations: Writes.
+        wr_highest_offset: The first byte behind the highest that was written; 0 if
+            none was.
+    """
+
+    rd_bytes: int = 0
+    wr_bytes: int = 0
+    rd_operations: int = 0
+    wr_operations: int = 0
+    wr_highest_offset: int = 0
+
+    def count_read(self, size: int) -> None:
+        """Count a read of so many bytes."""
+        self.rd_operations += 1
+        self.rd_bytes += size
+
+    def count_write(self, offset: int, size: int) -> None:
+        """Count a write of so many bytes there."""
+        self.wr_operations += 1
+        self.wr_bytes += size
+        self.wr_highest_offset = max(self.wr_highest_offset, offset + size)
+
+
+class Storage:
+    """A file of the host.
+
+    Args:
+        filename: A regular file or a block device.
+        read_only: Whether it is opened for reading only.
+
+    Attributes:
+        statistics: What went through since it was last reset.
+        below: The storage that this one is stored in, or ``None``.
+
+    Raises:
+        OSError: It cannot be opened, or is another kind of file.
+    """
+
+    def __init__(self, filename: str, *, read_only: bool) -> None:
+        self.filename = filename
+        self.read_only = read_only
+        self.statistics = Statistics()
+        self.below: Storage | None = None
+        self._fd = self._open(filename)
+
+    def _open(self, filename: str) -> int:
+        if "\0" in filename:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), filename)
+        access = os.O_RDONLY if self.read_only else os.O_RDWR
+        # A FIFO must not make us wait; O_NONBLOCK means nothing to what we accept.
+        fd = os.open(filename, access | os.O_CLOEXEC | os.O_NONBLOCK)
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
+            return fd
+        os.close(fd)
+        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENOTSUP
+        raise OSError(code, os.strerror(code), filename)
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return os.lseek(self._fd, 0, os.SEEK_END)
+
+    def event(self, name: str) -> None:
+        """Hear what a format is about to do; see `qmpx.machine.block.blkdebug`."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return bytes; fewer at the end of the file.
+
+        Raises:
+            OSError: The host cannot read them.
+        """
+        data = os.pread(self._fd, size, offset)
+        while len(data) < size:
+            more = os.pread(self._fd, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        self.statistics.count_read(size)
+        return data
+
+    def write(self, offset: int, data: bytes | memoryview) -> None:
+        """Write bytes; behind the end of the file it grows.
+
+        Raises:
+            OSError: The host cannot write them.
+        """
+        view, at = memoryview(data), offset
+        while view:
+            written = os.pwrite(self._fd, view, at)
+            view, at = view[written:], at + written
+        self.statistics.count_write(offset, len(data))
+
+    def truncate(self, size: int) -> None:
+        """Make the file that long.
+
+        Raises:
+            OSError: The host cannot.
+        """
+        os.ftruncate(self._fd, size)
+
+    def flush(self) -> None:
+        """Let the host write down what was written.
+
+        Raises:
+            OSError: It could not.
+        """
+        if not self.read_only:
+            os.fdatasync(self._fd)
+
+    def close(self) -> None:
+        """Close the file; nothing happens if it is closed."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):  # what counts was flushed
+                os.close(fd)

@@ -1,0 +1,202 @@
+"""What a device model is, as data: the tree makes devices of it.
+
+A model says where it goes, what can be set, what a bus shows of it, and what it brings
+along: buses, a network adapter, a pointing device. Tables of models are modules of
+their own (`qmpx.machine.devices.catalogue_0_13`), so that another time or another
+board is another table.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from qmpx.machine.devices.properties import Property
+
+PCI_CLASSES: Final = {
+    0x0001: "VGA controller",
+    0x0100: "SCSI controller",
+    0x0101: "IDE controller",
+    0x0102: "Floppy controller",
+    0x0103: "IPI controller",
+    0x0104: "RAID controller",
+    0x0106: "SATA controller",
+    0x0107: "SAS controller",
+    0x0180: "Storage controller",
+    0x0200: "Ethernet controller",
+    0x0201: "Token Ring controller",
+    0x0202: "FDDI controller",
+    0x0203: "ATM controller",
+    0x0280: "Network controller",
+    0x0300: "VGA controller",
+    0x0301: "XGA controller",
+    0x0302: "3D controller",
+    0x0380: "Display controller",
+    0x0400: "Video controller",
+    0x0401: "Audio controller",
+    0x0402: "Phone",
+    0x0480: "Multimedia controller",
+    0x0500: "RAM controller",
+    0x0501: "Flash controller",
+    0x0580: "Memory controller",
+    0x0600: "Host bridge",
+    0x0601: "ISA bridge",
+    0x0602: "EISA bridge",
+    0x0603: "MC bridge",
+    0x0604: "PCI bridge",
+    0x0605: "PCMCIA bridge",
+    0x0606: "NUBUS bridge",
+    0x0607: "CARDBUS bridge",
+    0x0608: "RACEWAY bridge",
+    0x0680: "Bridge",
+    0x0C03: "USB controller",
+}
+"""The names of PCI classes, as far as QEMU 0.13 knew them."""
+
+PCI_BRIDGE: Final = 0x0604
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A window that a PCI device asks for: one base address register.
+
+    Attributes:
+        bar: Which register.
+        size: In bytes.
+        is_io: Whether it is of I/O ports, not memory.
+        is_prefetchable: Whether reading it has no effect.
+        is_64_bit: Whether it may lie above 4 GiB.
+    """
+
+    bar: int
+    size: int
+    is_io: bool = False
+    is_prefetchable: bool = False
+    is_64_bit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PciFacts:
+    """What a PCI device says of itself.
+
+    Attributes:
+        vendor: Vendor number.
+        device: Device number.
+        class_code: Class and subclass.
+        pin: Its interrupt pin, 1 for A; 0 if it has none.
+        regions: Its windows.
+        rom: The file with its option ROM.
+        subsystem: Subsystem vendor and device.
+    """
+
+    vendor: int
+    device: int
+    class_code: int
+    pin: int = 0
+    regions: tuple[Region, ...] = ()
+    rom: str | None = None
+    subsystem: tuple[int, int] = (0x1AF4, 0x1100)
+
+
+@dataclass(frozen=True, slots=True)
+class UsbFacts:
+    """What a USB device says of itself.
+
+    Attributes:
+        product: Its name.
+        speed: In Mb/s, as text.
+        short_name: What ``-usbdevice`` and ``usb_add`` call it.
+        ports: How many ports it adds to its bus.
+    """
+
+    product: str
+    speed: str = "12"
+    short_name: str | None = None
+    ports: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """A pointing device that a model brings along.
+
+    Attributes:
+        name: Its name.
+        is_absolute: Whether it tells places, not movements.
+    """
+
+    name: str
+    is_absolute: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChildBus:
+    """A bus that a model brings along.
+
+    Attributes:
+        kind: The kind of bus, such as ``SCSI``.
+        name: Its name; without one it is called after the device, or the kind.
+        allows_hotplug: Whether devices may come and go while the machine is on.
+    """
+
+    kind: str
+    name: str | None = None
+    allows_hotplug: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A device model.
+
+    Attributes:
+        name: Its name, the *driver* of ``device_add``.
+        bus: The kind of bus that it goes on.
+        alias: Another name for it.
+        desc: What it is, a phrase.
+        is_for_users: Whether users may add it, not only the board.
+        properties: What can be set.
+        pci: What it says of itself on a PCI bus.
+        usb: What it says of itself on a USB bus.
+        buses: What it brings along.
+        pointer: A pointing device that it is.
+        is_nic: Whether it is a network adapter.
+        drive_complaint: What is said if its *drive* is not set; ``None`` if it needs
+            none.
+        fixed_lines: What `info qtree` shows of its wires, for the board's own devices.
+    """
+
+    name: str
+    bus: str
+    alias: str | None = None
+    desc: str | None = None
+    is_for_users: bool = True
+    properties: tuple[Property, ...] = ()
+    pci: PciFacts | None = None
+    usb: UsbFacts | None = None
+    buses: tuple[ChildBus, ...] = ()
+    pointer: Pointer | None = None
+    is_nic: bool = False
+    drive_complaint: str | None = None
+    fixed_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The models of one version of QEMU, and what its buses let one set.
+
+    Attributes:
+        models: The models, by name, in the order in which they are listed.
+        bus_properties: What can be set of every device on a kind of bus.
+        nic_models: Network adapters that ``model=`` knows: their short and full names.
+        aliases: The models by their aliases.
+    """
+
+    models: dict[str, Model]
+    bus_properties: dict[str, tuple[Property, ...]]
+    nic_models: dict[str, str]
+    aliases: dict[str, Model] = field(init=False)
+
+    def __post_init__(self) -> None:
+        aliases = {model.alias: model for model in self.models.values() if model.alias}
+        object.__setattr__(self, "aliases", aliases)
+
+    def find(self, name: str) -> Model | None:
+        """Return the model of that name, or else of that alias."""
+        return self.models.get(name) or self.aliases.get(name)

@@ -1,0 +1,1 @@
+"""What there is to see of a machine, and to type and point at."""

@@ -1,0 +1,102 @@
+"""The watchdog ib700: a guest that does not feed it in time is dealt with.
+
+A write to port 0x443 feeds it, and says how long that lasts; any write to port 0x441
+sends it to sleep. It counts the guest's time, which stands still with the machine.
+"""
+
+import enum
+import sys
+from typing import TYPE_CHECKING, Final
+
+from qmpx.machine.happenings import Exited, WatchdogExpired
+from qmpx.machine.hardware.ports import State
+from qmpx.machine.running_timer import RunningTimer
+
+if TYPE_CHECKING:
+    from qmpx.machine.machine import Machine
+
+_DISABLE: Final = range(0x441, 0x443)
+_ENABLE: Final = range(0x443, 0x445)
+
+
+class WatchdogAction(enum.Enum):
+    """What is done about a guest that hangs; the values are QEMU's names."""
+
+    RESET = "reset"
+    SHUTDOWN = "shutdown"
+    POWEROFF = "poweroff"
+    PAUSE = "pause"
+    DEBUG = "debug"
+    NONE = "none"
+    INJECT_NMI = "inject-nmi"
+
+
+class Watchdog:
+    """The device; there is at most one, for its ports cannot be moved.
+
+    Args:
+        machine: What it watches; the action is its ``watchdog_action``.
+    """
+
+    def __init__(self, machine: "Machine") -> None:
+        self._machine = machine
+        self._timer = RunningTimer(machine, self._expire)
+        machine.ports.attach(_DISABLE, self)
+        machine.ports.attach(_ENABLE, self)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds until it expires; ``None`` while it sleeps."""
+        return self._timer.left
+
+    def remove(self) -> None:
+        """Take it out of the machine."""
+        self._timer.cancel()
+        self._machine.ports.detach(self)
+
+    def reset(self) -> None:
+        """Send it to sleep."""
+        self._timer.cancel()
+
+    def read_port(self, port: int, size: int) -> int:  # noqa: ARG002
+        """Return all ones: it cannot be read."""
+        return 0xFF
+
+    def write_port(self, port: int, size: int, value: int) -> None:  # noqa: ARG002
+        """Feed it for 30, 28, ... 2, 0 seconds, or send it to sleep."""
+        if port in _ENABLE:
+            self._timer.set(30 - 2 * (value & 0xF))
+        else:
+            self._timer.cancel()
+
+    def _expire(self) -> None:
+        machine = self._machine
+        action = machine.watchdog_action
+        machine.tell(WatchdogExpired(action.value))
+        match action:
+            case WatchdogAction.RESET:
+                machine.reset(by_guest=True, reason="guest-reset")
+            case WatchdogAction.SHUTDOWN:
+                machine.press_power_button()
+            case WatchdogAction.POWEROFF:
+                machine.tell(Exited())
+            case WatchdogAction.PAUSE:
+                machine.pause_for_watchdog()
+            case WatchdogAction.DEBUG:
+                sys.stderr.write("watchdog: timer fired\n")
+            case WatchdogAction.INJECT_NMI:
+                machine.processors[0].inject_nmi()
+            case WatchdogAction.NONE:
+                pass
+
+    def state(self) -> State:
+        """Return its state."""
+        return {"left": self.left}
+
+    def restore(self, state: State) -> None:
+        """Take on a state that `state` returned."""
+        left = state["left"]
+        if left is None:
+            self._timer.cancel()
+        else:
+            self._timer.set(left)

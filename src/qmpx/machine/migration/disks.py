@@ -1,0 +1,182 @@
+"""The contents of disks on their way, block by block.
+
+The payload of a record of a disk is the length of its name (one byte), the name, an
+offset (eight bytes), a length (four bytes), a kind (one byte: 0 zeros, 1 data), and for
+data the bytes; numbers are big-endian.
+"""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol
+
+from qmpx.machine.migration.values import StreamError
+from qmpx.machine.pages import PageSet
+
+BLOCK: Final = 2**20
+"""Bytes that are looked at and sent at once; QEMU 0.13 has the same unit."""
+
+_HEAD: Final = struct.Struct(">QIB")
+
+
+class Disk(Protocol):
+    """A disk whose contents can be moved.
+
+    Attributes:
+        size: In bytes.
+        written: The blocks of `BLOCK` bytes that were written since `watch` was called;
+            whoever reads it takes out what it has seen.
+    """
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+    def watch(self) -> PageSet:
+        """Return a set that shows which blocks are written from now on."""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return what is there."""
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put *data* there."""
+
+    def flush(self) -> None:
+        """Let the host write down what was written."""
+
+    def is_own(self, offset: int, size: int) -> bool:
+        """Whether any of it is in the image itself, and not behind it."""
+
+
+Write = Callable[[bytes], None]
+
+
+class DiskWalk:
+    """The way of some disks into a stream: everything once, then what was written.
+
+    Args:
+        disks: The disks by name.
+        is_incremental: Whether to leave out what both ends see behind their images.
+        write: Takes payloads of disk records.
+
+    Attributes:
+        transferred: Bytes that count as sent.
+    """
+
+    def __init__(
+        self, disks: Mapping[str, Disk], write: Write, *, is_incremental: bool
+    ) -> None:
+        self._disks = disks
+        self._write = write
+        self._is_incremental = is_incremental
+        self._written = {name: disk.watch() for name, disk in disks.items()}
+        self._queue = [
+            (name, block)
+            for name, disk in disks.items()
+            for block in _blocks(disk.size, is_incremental, disk)
+        ]
+        self._queue.reverse()
+        self.transferred = 0
+        self._skipped = self.total - len(self._queue) * BLOCK
+
+    @property
+    def total(self) -> int:
+        """All disks, in bytes."""
+        return sum(disk.size for disk in self._disks.values())
+
+    @property
+    def remaining(self) -> int:
+        """Bytes that are still to go, those written again included."""
+        again = sum(len(written) for written in self._written.values())
+        return min((len(self._queue) + again) * BLOCK, self.total)
+
+    @property
+    def has_bulk(self) -> bool:
+        """Whether there are blocks that have not been sent once."""
+        return bool(self._queue)
+
+    def step(self, budget: int) -> int:
+        """Send blocks until they are *budget*, or until none are left.
+
+        Returns:
+            Bytes that they count for.
+
+        Raises:
+            OSError: A disk cannot be read.
+        """
+        spent = 0
+        while spent < budget and (self._queue or self._requeue()):
+            name, block = self._queue.pop()
+            spent += self._send(name, block)
+        self.transferred += spent
+        return spent
+
+    def _requeue(self) -> bool:
+        for name, written in self._written.items():
+            self._queue += [(name, block) for block in written]
+            written.clear()
+        self._queue.reverse()
+        return bool(self._queue)
+
+    def _send(self, name: str, block: int) -> int:
+        disk = self._disks[name]
+        offset = block * BLOCK
+        size = min(BLOCK, disk.size - offset)
+        data = disk.read(offset, size)
+        label = name.encode()
+        head = bytes([len(label)]) + label
+        if data.count(0) == size:
+            self._write(head + _HEAD.pack(offset, size, 0))
+        else:
+            self._write(head + _HEAD.pack(offset, size, 1) + data)
+        return size
+
+
+def _blocks(size: int, is_incremental: bool, disk: Disk) -> Sequence[int]:  # noqa: FBT001
+    count = -(-size // BLOCK)
+    if not is_incremental:
+        return range(count)
+    return [
+        block
+        for block in range(count)
+        if disk.is_own(block * BLOCK, min(BLOCK, size - block * BLOCK))
+    ]
+
+
+def check_disks(disks: Mapping[str, Disk], sizes: Mapping[str, object]) -> None:
+    """Make sure that *disks* can take the contents of those that come.
+
+    Raises:
+        StreamError: One is missing, or of another size.
+    """
+    for name, size in sizes.items():
+        if name not in disks:
+            message = f"this machine has no disk {name!r} that can be written"
+            raise StreamError(message)
+        if disks[name].size != size:
+            message = f"disk {name!r} comes with {size} bytes, has {disks[name].size}"
+            raise StreamError(message)
+
+
+def load_disk(disks: Mapping[str, Disk], payload: bytes) -> None:
+    """Put the contents of a disk record where they belong.
+
+    Raises:
+        StreamError: There is no such disk, it is too small, or cannot be written.
+    """
+    end_of_name = 1 + (payload[0] if payload else 0)
+    try:
+        name = payload[1:end_of_name].decode()
+        offset, size, kind = _HEAD.unpack_from(payload, end_of_name)
+        disk = disks[name]
+    except (struct.error, UnicodeDecodeError, KeyError) as error:
+        message = f"a record is of no disk here: {error}"
+        raise StreamError(message) from None
+    data = payload[end_of_name + _HEAD.size :] if kind else bytes(size % (BLOCK + 1))
+    if len(data) != size or offset + size > disk.size:
+        message = f"bytes {offset} to {offset + size} of disk {name!r} do not fit"
+        raise StreamError(message)
+    try:
+        disk.write(offset, data)
+    except OSError as error:
+        message = f"disk {name!r} cannot be written: {error.strerror}"
+        raise StreamError(message) from error

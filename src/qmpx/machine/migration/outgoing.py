@@ -1,0 +1,436 @@
+"""The source's side of a migration: passes over RAM and disks, then the hand-over.
+
+Nothing here waits: a timer of the machine's clock moves the stream on, ten times a
+second, and the link calls back. The phases:
+
+* *connecting*, *live*: the machine may run on, and what it writes is sent again;
+* *closing*: it stands still; all is sent, the destination has to say that it is sound;
+* *committed*: the destination has the word to go on, and has to say that it does;
+* *ended*.
+
+Up to *closing* the machine is the source's, whatever happens; from *committed* on it is
+the destination's, unless there is proof that the destination has ended without starting
+it. See `qmpx.machine.migration.witness` for the proof, and the page
+``docs/reference/migration-stream.md`` for all cases.
+"""
+
+import enum
+import secrets
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from qmpx.machine.migration.contents import describe, write_parts
+from qmpx.machine.migration.disks import Disk, DiskWalk
+from qmpx.machine.migration.links import Link
+from qmpx.machine.migration.ram import PAGE_COST, RamWalk
+from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
+from qmpx.machine.migration.values import StreamError, dump_value, load_value
+from qmpx.machine.migration.witness import (
+    TOKEN_SIZE,
+    Claim,
+    Inquiry,
+    Verdict,
+    Witness,
+)
+from qmpx.machine.pages import PageSet
+from qmpx.machine.runstate import RunState
+
+if TYPE_CHECKING:
+    from qmpx.machine.clock import Timer
+    from qmpx.machine.machine import Machine
+    from qmpx.machine.migration.migration import Migration
+
+TICK: Final = 0.1
+"""Seconds between two turns; the speed limit holds for each. QEMU 0.13's figure."""
+
+MAX_UNSENT: Final = 4 * 2**20
+"""Bytes that wait for the link while the machine runs; then the sender waits as well."""
+
+GREETING_LIMIT: Final = 5.0
+"""Seconds after which a receiver that has not greeted is taken for one that only
+stores: a greeting takes a turn of a loop, and so does the oldest machine it comes from."""
+
+ANSWER_LIMIT: Final = 30.0
+"""Seconds that the destination has for checking what came: it only restores the parts;
+all else was checked as it came. The machine stands still meanwhile."""
+
+INQUIRY_INTERVAL: Final = 0.1
+"""Seconds between two questions to a witness, when the connection has broken."""
+
+DOUBT_LIMIT: Final = 60.0
+"""Seconds for finding out who owns the machine, when the connection has broken."""
+
+ONE_WAY: Final = b"\x00"
+"""At the end of a stream: who has read this far may go on at once."""
+
+TWO_WAY: Final = b"\x01"
+"""At the end of a stream: who has read this far asks before it goes on."""
+
+
+class Phase(enum.Enum):
+    """How far it is."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    CLOSING = "closing"
+    COMMITTED = "committed"
+    ENDED = "ended"
+
+
+class Outcome(enum.Enum):
+    """How it ended, in QEMU's words."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Outgoing:
+    """One migration of a machine to elsewhere.
+
+    Args:
+        machine: The machine.
+        link: What leads to the destination; not started yet.
+        settings: Whose limits hold; they may change meanwhile.
+        in_use: The pages that the guest uses, as far as that is known; see `RamWalk`.
+        disks: The disks whose contents are to go too, by name.
+        is_incremental: Whether only what is in the disks' own images is to go.
+        on_end: Called once with the outcome and, if it failed, why.
+
+    Attributes:
+        phase: How far it is.
+        ram: The way of RAM.
+        disks: The way of the disks; ``None`` if they stay.
+        passes: How many times RAM was begun.
+    """
+
+    def __init__(
+        self,
+        machine: "Machine",
+        link: Link,
+        *,
+        settings: "Migration",
+        in_use: PageSet,
+        disks: Mapping[str, Disk] | None,
+        is_incremental: bool = False,
+        on_end: Callable[[Outcome, str], None],
+    ) -> None:
+        self._machine = machine
+        self._link = link
+        self._settings = settings
+        self._on_end = on_end
+        self._clock = machine.clock
+        self._writer, self._reader = RecordWriter(), RecordReader()
+        self._token = secrets.token_bytes(TOKEN_SIZE)
+        self._witness: Witness | None = None
+        self._their_witness: tuple[str, int] | None = None
+        self._is_proven = False  # whether their witness has answered us
+        self._inquiry: Inquiry | None = None
+        self._timer: Timer | None = None
+        self._credit = 0
+        self._rate = 0  # bytes a second, as the link takes them
+        self._greeted = False
+        self._opened_at = 0
+        self._doubt_since = 0
+        self._home: RunState | None = None  # where to go back to, once it stands still
+        self._digest = b""
+        self.phase = Phase.CONNECTING
+        self.passes = 1
+        self.ram = RamWalk(
+            machine.memory, in_use, lambda payload: self._write(Kind.RAM, payload)
+        )
+        self.disks = (
+            DiskWalk(
+                disks,
+                lambda payload: self._write(Kind.DISK, payload),
+                is_incremental=is_incremental,
+            )
+            if disks is not None
+            else None
+        )
+        link.start(self)
+
+    # What the link tells.
+
+    def link_opened(self) -> None:
+        """Say what machine comes, and begin."""
+        self.phase = Phase.LIVE
+        self._opened_at = self._clock.microseconds()
+        disks = self._settings.disk_sizes() if self.disks is not None else {}
+        description = describe(self._machine, disks)
+        if self._link.answers and (host := self._link.local_host) is not None:
+            try:
+                self._witness = Witness(host, self._token, self._judge)
+            except OSError:
+                self._witness = None  # it goes without, with less certainty
+        description["token"] = self._token
+        description["witness"] = (
+            None if self._witness is None else list(self._witness.address)
+        )
+        self._write(Kind.MACHINE, dump_value(description))
+        self._tick()
+
+    def link_received(self, data: bytes) -> None:
+        """Take the destination's answers."""
+        self._reader.feed(data)
+        try:
+            for record in self._reader.records():
+                self._take(record)
+                if self.phase is Phase.ENDED:
+                    return
+        except StreamError as error:
+            self._break(f"the destination's answer cannot be read: {error}")
+
+    def link_drained(self) -> None:
+        """Go on with what this turn may send."""
+        if self.phase is Phase.LIVE:
+            self._move()
+
+    def link_finished(self) -> None:
+        """End a stream that nobody answers: it was taken whole."""
+        if self.phase is not Phase.ENDED:
+            self._end(Outcome.COMPLETED)
+
+    def link_broken(self, reason: str) -> None:
+        """Keep the machine or, if the destination has the word, find out who has it."""
+        self._break(reason)
+
+    # What the destination answers.
+
+    def _take(self, record: Record) -> None:
+        match record.kind, self.phase:
+            case Kind.HELLO, Phase.LIVE if not self._greeted:
+                self._greeted = True
+                self._meet(load_value(record.payload))
+            case Kind.REFUSED, Phase.LIVE | Phase.CLOSING:
+                reason = record.payload.decode(errors="replace")
+                self._fail(f"the destination refuses: {reason}")
+            case Kind.READY, Phase.CLOSING:
+                if record.payload != self._digest:
+                    message = "it has another machine than was sent"
+                    raise StreamError(message)
+                self._commit()
+            case Kind.STARTED, Phase.COMMITTED:
+                self._write(Kind.DONE, b"")
+                self._end(Outcome.COMPLETED, finish=True)
+            case kind, phase:
+                message = f"{kind.name} does not belong to the phase {phase.value}"
+                raise StreamError(message)
+
+    def _meet(self, greeting: Any) -> None:
+        """Try whether the destination's witness can be asked, while there is time."""
+        match greeting:
+            case {"witness": [str(host), int(port)]} if 0 < port < 65536:  # noqa: PLR2004
+                self._their_witness = host, port
+                self._ask(Claim.PROBE, self._probed)
+            case {"witness": None}:
+                pass
+            case _:
+                message = "its greeting is none"
+                raise StreamError(message)
+
+    def _probed(self, verdict: Verdict) -> None:
+        self._is_proven = verdict is Verdict.UNDECIDED
+
+    # Sending.
+
+    def _write(self, kind: Kind, payload: bytes) -> None:
+        self._link.write(self._writer.write(kind, payload))
+
+    def _tick(self) -> None:
+        if self.phase is not Phase.LIVE:
+            return
+        self._timer = self._clock.call_later(TICK, self._tick)
+        if self._machine.state.is_running:
+            self._settings.let_guest_write(TICK)
+        self._credit = int(self._settings.speed * TICK)
+        self._rate = self._settings.speed
+        self._move()
+
+    def _move(self) -> None:
+        """Send what this turn may send; close if the rest fits into the downtime."""
+        try:
+            while self._credit > 0 and self._link.unsent <= MAX_UNSENT:
+                spent = 0
+                if self.disks is not None and self.disks.has_bulk:
+                    spent = self.disks.step(self._credit)
+                elif self.ram.remaining:
+                    spent = self.ram.step(self._credit)
+                elif self._may_close():
+                    self._close()
+                    return
+                elif self._has_more():
+                    self.ram.begin_pass()
+                    self.passes += 1
+                    if self.disks is not None:
+                        spent = self.disks.step(self._credit)
+                else:
+                    return  # all is sent; it is the greeting that is waited for
+                self._credit -= spent
+            if self._link.unsent > MAX_UNSENT:  # it is the link that limits
+                used = int(self._settings.speed * TICK) - self._credit
+                self._rate = min(self._rate, int(used / TICK))
+        except OSError as error:
+            self._fail(f"a disk cannot be read: {error}")
+
+    def _has_more(self) -> bool:
+        return bool(self._machine.memory.dirty) or (
+            self.disks is not None and self.disks.remaining > 0
+        )
+
+    def _may_close(self) -> bool:
+        """Whether what is left goes over within the downtime that is allowed."""
+        if self._link.answers and not self._greeted:
+            waited = self._clock.microseconds() - self._opened_at
+            if waited < GREETING_LIMIT * 1_000_000:
+                return False
+        left = len(self._machine.memory.dirty) * PAGE_COST + self._link.unsent
+        if self.disks is not None:
+            left += self.disks.remaining
+        return left * 1_000_000_000 <= self._rate * self._settings.downtime
+
+    def _close(self) -> None:
+        """Let the machine stand still, and send all the rest."""
+        self._home = self._machine.state
+        self._machine.transfer(RunState.FINISH_MIGRATE)
+        self.phase = Phase.CLOSING
+        everything = self.ram.total * 2
+        if self.disks is not None:
+            while self.disks.remaining:
+                self.disks.step(self.disks.total)
+        self.ram.begin_pass()
+        self.passes += 1
+        self.ram.step(everything)
+        self.ram.flush()
+        try:
+            write_parts(self._machine, self._home, self._write)
+        except (TypeError, ValueError) as error:
+            self._fail(f"the machine's state cannot be moved: {error}")
+            return
+        self._digest = self._writer.digest()
+        if self._greeted:
+            self._write(Kind.END, TWO_WAY + self._digest)
+            self._wait(ANSWER_LIMIT, "the destination does not answer")
+        else:
+            self._write(Kind.END, ONE_WAY + self._digest)
+            self._link.finish()
+
+    def _wait(self, seconds: float, complaint: str) -> None:
+        self._stop_waiting()
+        self._timer = self._clock.call_later(seconds, lambda: self._fail(complaint))
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # The hand-over.
+
+    def _commit(self) -> None:
+        """Give the machine away: from here on only proof gives it back."""
+        self._stop_waiting()
+        self.phase = Phase.COMMITTED
+        self._write(Kind.GO, b"")
+
+    def _break(self, reason: str) -> None:
+        if self.phase is Phase.COMMITTED:
+            if not self._doubt_since:
+                self._link.close()
+                self._doubt_since = self._clock.microseconds()
+                self._inquire()
+        elif self.phase is not Phase.ENDED:
+            self._fail(reason)
+
+    def _inquire(self) -> None:
+        self._timer = None
+        passed = self._clock.microseconds() - self._doubt_since
+        if passed > DOUBT_LIMIT * 1_000_000:
+            self._end(
+                Outcome.FAILED,
+                "the connection broke after the destination had been told to go on, "
+                "and it cannot be asked whether it does; the machine stays paused here",
+                keep_witness=True,
+            )
+        elif self._is_proven:
+            self._ask(Claim.LOST, self._learn)
+        else:  # they may still ask ours
+            self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
+
+    def _learn(self, verdict: Verdict) -> None:
+        match verdict:
+            case Verdict.MINE:
+                self._end(Outcome.COMPLETED)
+            case Verdict.DEAD | Verdict.YOURS:
+                self._fail("the destination ended before it had taken over")
+            case _:
+                self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
+
+    def _ask(self, claim: Claim, on_verdict: Callable[[Verdict], None]) -> None:
+        if self._their_witness is None:
+            return
+        if self._inquiry is not None:
+            self._inquiry.cancel()
+        self._inquiry = Inquiry(
+            self._their_witness,
+            self._token,
+            claim,
+            clock=self._clock,
+            on_verdict=on_verdict,
+        )
+
+    def _judge(self, claim: Claim) -> Verdict:
+        """Tell the destination whose the machine is."""
+        if claim is Claim.PROBE:
+            return Verdict.UNDECIDED
+        if self.phase is Phase.COMMITTED:
+            if claim is Claim.OWNER:
+                self._end(Outcome.COMPLETED, keep_witness=True)
+            return Verdict.YOURS
+        if self.phase is Phase.ENDED:
+            given_away = self._machine.state is RunState.POSTMIGRATE
+            return Verdict.YOURS if given_away else Verdict.MINE
+        self._fail("the connection broke at the destination's end")
+        return Verdict.MINE
+
+    # The end.
+
+    def cancel(self) -> None:
+        """Call it off; too late once the destination has the word to go on."""
+        if self.phase not in (Phase.COMMITTED, Phase.ENDED):
+            if self._link.answers and self.phase is not Phase.CONNECTING:
+                self._write(Kind.ABORT, b"")
+            self._end(Outcome.CANCELLED)
+
+    def _fail(self, reason: str) -> None:
+        self._end(Outcome.FAILED, reason)
+
+    def _end(
+        self,
+        outcome: Outcome,
+        reason: str = "",
+        *,
+        finish: bool = False,
+        keep_witness: bool = False,
+    ) -> None:
+        was, self.phase = self.phase, Phase.ENDED
+        self._stop_waiting()
+        if self._inquiry is not None:
+            self._inquiry.cancel()
+        if finish:
+            self._link.finish()
+        else:
+            self._link.close()
+        # A destination that has it all may yet ask: then there must be an answer.
+        may_ask = was is Phase.CLOSING and outcome is not Outcome.COMPLETED
+        if self._witness is not None and not (keep_witness or may_ask):
+            self._witness.close()
+        if self._machine.state is RunState.FINISH_MIGRATE and self._home is not None:
+            in_doubt = keep_witness and outcome is Outcome.FAILED
+            gone = outcome is Outcome.COMPLETED or in_doubt
+            self._machine.transfer(RunState.POSTMIGRATE if gone else self._home)
+        self._on_end(outcome, reason)
+
+    def abandon(self) -> None:
+        """Let go of all that is still held open for a migration that has ended."""
+        if self._witness is not None:
+            self._witness.close()

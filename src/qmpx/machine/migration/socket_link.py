@@ -1,0 +1,214 @@
+"""A link that is a connected socket: it carries both ways."""
+
+import asyncio
+import contextlib
+import errno
+import functools
+import os
+import socket
+from collections import deque
+from concurrent.futures import CancelledError
+from typing import Any, Final
+
+from qmpx.machine.migration.links import LinkOwner
+
+CHUNK: Final = 256 * 1024
+"""Bytes read at once: what a socket's buffer holds at most, as systems are set up."""
+
+_IN_PROGRESS: Final = (0, errno.EINPROGRESS)
+
+
+class SocketLink:
+    """A stream socket on the running event loop.
+
+    Args:
+        connection: The socket, connected unless there is an *address*.
+        address: Where to connect it to.
+
+    Attributes:
+        is_refused: Whether nobody listened there.
+    """
+
+    answers = True
+
+    def __init__(
+        self, connection: socket.socket, address: tuple[str, int] | None = None
+    ) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._address = address
+        self._loop = asyncio.get_running_loop()
+        self._owner: LinkOwner | None = None
+        self._out: deque[memoryview] = deque()
+        self._unsent = 0
+        self._is_open = False
+        self._is_finishing = False
+        self._lookup: asyncio.Future[Any] | None = None
+        self.is_refused = False
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written and that the kernel has not taken."""
+        return self._unsent
+
+    @property
+    def local_host(self) -> str | None:
+        """Where the other end can reach this host."""
+        if self._socket.family == socket.AF_UNIX:
+            return "127.0.0.1"
+        try:
+            return str(self._socket.getsockname()[0])
+        except OSError:
+            return None
+
+    def start(self, owner: LinkOwner) -> None:
+        """Connect if need be, and tell *owner* from now on."""
+        self._owner = owner
+        if self._address is None:
+            self._loop.call_soon(self._opened)
+            return
+        host, port = self._address
+        try:
+            where = _resolve(host, port, self._socket.family, socket.AI_NUMERICHOST)
+        except OSError:  # a name: others know it, and that may take a while
+            lookup = functools.partial(_resolve, host, port, self._socket.family)
+            self._lookup = self._loop.run_in_executor(None, lookup)
+            self._lookup.add_done_callback(self._looked_up)
+            return
+        self._connect(where)
+
+    def _looked_up(self, lookup: "asyncio.Future[Any]") -> None:
+        if self._owner is None:
+            return
+        try:
+            self._connect(lookup.result())
+        except (OSError, CancelledError) as error:
+            self._break(f"cannot find {self._address}: {error}")
+
+    def _connect(self, where: Any) -> None:
+        number = self._socket.connect_ex(where)
+        if number in _IN_PROGRESS:
+            self._loop.add_writer(self._socket.fileno(), self._connected)
+        else:
+            self.is_refused = number == errno.ECONNREFUSED
+            self._loop.call_soon(self._break, os.strerror(number))
+
+    def _connected(self) -> None:
+        self._loop.remove_writer(self._socket.fileno())
+        number = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            self.is_refused = number == errno.ECONNREFUSED
+            self._break(os.strerror(number))
+        else:
+            self._opened()
+
+    def _opened(self) -> None:
+        if self._owner is None:
+            return
+        self._is_open = True
+        self._loop.add_reader(self._socket.fileno(), self._readable)
+        self._owner.link_opened()
+        if self._out and self._owner is not None:
+            self._writable()
+
+    def write(self, data: bytes) -> None:
+        """Send *data* behind what was written before."""
+        if self._owner is None:
+            return
+        self._out.append(memoryview(data))
+        self._unsent += len(data)
+        if self._is_open and len(self._out) == 1:
+            try:
+                self._send()
+            except OSError as error:  # its owner is told later, not while it writes
+                self._loop.call_soon(self._break, str(error.strerror))
+                return
+            if self._out:
+                self._loop.add_writer(self._socket.fileno(), self._writable)
+
+    def _send(self) -> None:
+        while self._out:
+            data = self._out[0]
+            try:
+                sent = self._socket.send(data)
+            except (BlockingIOError, InterruptedError):
+                return
+            self._unsent -= sent
+            if sent == len(data):
+                self._out.popleft()
+            else:
+                self._out[0] = data[sent:]
+
+    def _writable(self) -> None:
+        owner = self._owner
+        if owner is None:
+            return
+        try:
+            self._send()
+        except OSError as error:
+            self._break(str(error.strerror))
+            return
+        if self._out:
+            self._loop.add_writer(self._socket.fileno(), self._writable)
+            return
+        self._loop.remove_writer(self._socket.fileno())
+        if self._is_finishing:
+            self._end()
+        else:
+            owner.link_drained()
+
+    def _readable(self) -> None:
+        owner = self._owner
+        if owner is None:
+            return
+        try:
+            data = self._socket.recv(CHUNK)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._break(str(error.strerror))
+            return
+        if data:
+            owner.link_received(data)
+        else:
+            self._break("the other end has closed the connection")
+
+    def finish(self) -> None:
+        """Write no more; the owner is told when the kernel has taken all."""
+        self._is_finishing = True
+        if not self._out:
+            self._loop.call_soon(self._end)
+
+    def _end(self) -> None:
+        owner = self._owner
+        with contextlib.suppress(OSError):  # it is closed already
+            self._socket.shutdown(socket.SHUT_WR)
+        self.close()
+        if owner is not None:
+            owner.link_finished()
+
+    def close(self) -> None:
+        """Close it at once; what is not sent by then is lost."""
+        self._owner = None
+        self._out.clear()
+        self._unsent = 0
+        if self._lookup is not None:
+            self._lookup.cancel()
+        if self._socket.fileno() >= 0:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
+            self._socket.close()
+
+    def _break(self, reason: str) -> None:
+        owner = self._owner
+        self.close()
+        if owner is not None:
+            owner.link_broken(reason)
+
+
+def _resolve(host: str, port: int, family: int, flags: int = 0) -> Any:
+    """Return the socket address of *host*, which may be empty: this one."""
+    found = socket.getaddrinfo(
+        host or "localhost", port, family, socket.SOCK_STREAM, flags=flags
+    )
+    return found[0][4]

@@ -1,0 +1,53 @@
+"""Network clients: adapters of the guest and back ends of the host, and vlans."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from qmpx.machine.network.forwards import Forward
+
+
+class BackEnd(Protocol):
+    """What a client has on the host."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
+class Kind(Enum):
+    """What a client is."""
+
+    ADAPTER = "nic"
+    USER = "user"
+    SOCKET = "socket"
+    DUMP = "dump"
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """Something that can be plugged into a vlan, or into another client.
+
+    Attributes:
+        kind: What it is.
+        model: What `info network` names it after.
+        name: Its name.
+        info: What there is to say of it, for people.
+        vlan: The number of the vlan that it is on; ``None`` if on none.
+        peer: The client at the other end, if it is on no vlan.
+        is_link_up: Whether the cable is plugged in.
+        mac: Its address, if it is an adapter.
+        forwards: The ports of the host that a user-mode network passes on.
+        back_end: What it has on the host.
+    """
+
+    kind: Kind
+    model: str
+    name: str
+    info: str = ""
+    vlan: int | None = None
+    peer: "Client | None" = None
+    is_link_up: bool = True
+    mac: str = ""
+    forwards: "list[Forward]" = field(default_factory=list)
+    back_end: BackEnd | None = None
