@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo demo-qemu test check bench docs lock clean
+.PHONY: help env demo demo-qemu test check bench docs generate lock clean
 
 help:  ## show the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ bench: env  ## measure (ARGS are those of python -m benchmarks)
 
 docs: env  ## build the site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+generate: env  ## write the bindings and pages that are made from other sources
+	@$(BIN)/python tools/generate_bindings.py $(ARGS)
+	@$(BIN)/python tools/command_line_page.py
 
 lock:  ## pin the environment anew (ARGS=--upgrade for newer versions)
 	@$(PYTHON) -m venv --clear build/lock

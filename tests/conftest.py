@@ -34,6 +34,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("qmpx")
 
 CONFORMANCE = Path(__file__).parents[2] / "shared" / "conformance"
+SCHEMAS = Path(__file__).parents[2] / "shared" / "qapi"
 REQUIRE_REAL = os.environ.get("QMPX_REQUIRE_REAL") == "1"
 
 
@@ -94,14 +95,23 @@ def conformance() -> str | None:
     return f"{len(cases.read_bytes().splitlines())} public cases"
 
 
+def schemas() -> str | None:
+    """Return of which releases there are schema files of QEMU's, if of any."""
+    found = sorted(path.parts[-3] for path in SCHEMAS.glob("*/qapi/qapi-schema.json"))
+    return f"schema files of QEMU {', '.join(found)}" if found else None
+
+
 PEERS = {
     "qemu": program("qemu-system-x86_64", "--version"),
+    "qemu-img": program("qemu-img", "--version"),
+    "qemu-io": program("qemu-io", "--version"),
     "qemu.qmp": Peer(qemu_qmp, "the package qemu.qmp is not installed"),
     "qmp-shell": Peer(qmp_shell, "no qmp-shell beside this Python"),
     "socat": program("socat", "-V"),
     "tmux": program("tmux", "-V"),
     "jq": program("jq", "--version"),
     "conformance": Peer(conformance, f"no corpus in {CONFORMANCE}", optional=True),
+    "schemas": Peer(schemas, f"no schema files in {SCHEMAS}", optional=True),
 }
 
 RAN = pytest.StashKey[Counter[str]]()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qmpx
-from qmpx.client import asynchronous
+from qmpx.client import async_conversation
 from tests.client.conftest import SECONDS, ByHand, Conversation, event, reply
 from tests.loops import settle
 
@@ -302,7 +302,7 @@ def test_connecting_may_be_cancelled_and_leaves_nothing_open(
         go_on.wait(SECONDS)
         return qmpx.GreetingTimeout("here", "silent")
 
-    monkeypatch.setattr(asynchronous, "explain_silence", explain)
+    monkeypatch.setattr(async_conversation, "explain_silence", explain)
     server = by_hand(script)
 
     async def main() -> None:
@@ -456,7 +456,7 @@ def test_deadlines_of_many_calls_are_kept_by_one_timer(
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    monkeypatch.setattr(asynchronous, "RETRY_FIRST", 0.005)
+    monkeypatch.setattr(async_conversation, "RETRY_FIRST", 0.005)
 
 
 def hang_up(peer: Conversation) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qmpx
-from qmpx.client import blocking
+from qmpx.client import conversation
 from tests.client.conftest import SECONDS, ByHand, Conversation, event, reply
 
 if TYPE_CHECKING:
@@ -420,7 +420,7 @@ def test_a_server_that_keeps_vanishing_under_many_threads(
     monkeypatch: pytest.MonkeyPatch,
     seed: int,
 ) -> None:
-    monkeypatch.setattr(blocking, "RETRY_FIRST", 0.001)
+    monkeypatch.setattr(conversation, "RETRY_FIRST", 0.001)
     over = threading.Event()
     choose = random.Random(seed)
 

@@ -53,7 +53,7 @@ def wait_until_lost(vm: Any) -> None:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again soon."""
-    for module in ("blocking", "asynchronous"):
+    for module in ("conversation", "async_conversation"):
         monkeypatch.setattr(f"qmpx.client.{module}.RETRY_FIRST", 0.01)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from qmpx.errors import CommandError, DeviceLocked, DeviceNotRemovable, GenericError
 from qmpx.machine import Drive, Medium
-from qmpx.machine.happenings import TrayMoved
+from qmpx.machine.happenings import BlockIOError, TrayMoved
 
 OPENED = TrayMoved("cd0", "/cd", is_open=True)
 CLOSED = TrayMoved("cd0", "/cd", is_open=False)
@@ -22,7 +22,7 @@ class Bay:
         has_tray: bool = True,
         medium: Medium | None = None,
     ) -> None:
-        self.told: list[TrayMoved] = []
+        self.told: list[TrayMoved | BlockIOError] = []
         self.drive = Drive(
             "cd0",
             id="/cd",
@@ -48,7 +48,7 @@ def test_a_new_drive_is_shut_unlocked_and_empty() -> None:
 
 
 def test_a_drive_is_built_in_and_has_no_tray_unless_said_otherwise() -> None:
-    told: list[TrayMoved] = []
+    told: list[TrayMoved | BlockIOError] = []
     drive = Drive("hd0", id="/hd", tell=told.append)
     assert (drive.removable, drive.has_tray) == (False, False)
 

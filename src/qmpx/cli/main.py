@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(add)
     _add_events(add)
     _add_serve(add)
+    _add_errors(add)
+    _add_tour(add)
+    _add_schema(add)
     _add_demo(add)
     return parser
 
@@ -108,8 +111,9 @@ def _command(
     help: str,  # noqa: A002
     description: str,
     more: str = "",
+    shown: str = "",
 ) -> Any:
-    parser = add.add_parser(name, help=help, description=description)
+    parser = add.add_parser(shown or name, help=help, description=description)
     parser.set_defaults(module=name, more=more)
     return parser
 
@@ -197,8 +201,8 @@ def _add_serve(add: Any) -> None:
     parser.add_argument(
         "--async",
         dest="offers_async",
-        action="store_true",
-        help="with --dialect 2010: offer the capability 'async', for execute_async",
+        action=argparse.BooleanOptionalAction,
+        help="offer the capability 'async', for execute_async (default: with modern)",
     )
     parser.add_argument(
         "--dialect",
@@ -226,6 +230,163 @@ def _add_serve(add: Any) -> None:
         action="store_true",
         help="listen on TCP addresses that others can reach",
     )
+
+
+def _add_errors(add: Any) -> None:
+    parser = _command(
+        add,
+        "errors",
+        "list the errors of QMP",
+        "List the error classes of QMP: the name on the wire since QEMU 1.2, the data\n"
+        "that monitors before that sent along, and the description.\n\n"
+        "  qmpx errors DeviceNotFound --json\n",
+        more="names",
+    )
+    parser.add_argument("names", metavar="CLASS", nargs="*", help="only these")
+    parser.add_argument("--json", action="store_true", help="one object a line")
+
+
+def _add_tour(add: Any) -> None:
+    parser = _command(
+        add,
+        "tour",
+        "take the tour of 2010, live",
+        "Play the talk 'A Quick Tour of the QEMU Monitor Protocol' on the embedded\n"
+        "machine, chapter by chapter: what crosses the wire, and what it means.",
+    )
+    parser.add_argument("--fast", action="store_true", help="do not wait between steps")
+
+
+def _add_schema(add: Any) -> None:
+    schema = add.add_parser(
+        "schema",
+        help="check, list and look up what a schema says",
+        description="Work with the vocabulary of a monitor: a QAPI schema file, or "
+        "what a\nmonitor tells of itself (query-qmp-schema).",
+    )
+    add = schema.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_schema_check(add)
+    _add_schema_introspect(add)
+    _add_schema_show(add)
+    _add_schema_generate(add)
+
+
+def _schema_command(add: Any, action: str, summary: str, description: str) -> Any:
+    parser = _command(add, "schema", summary, description, shown=action)
+    parser.set_defaults(action=action)
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    _add_schema_release(parser)
+    return parser
+
+
+def _add_schema_release(parser: Any) -> None:
+    parser.add_argument(
+        "--qemu",
+        metavar="VERSION",
+        help="read files by the rules of this QEMU, such as 9.2 (default: what their "
+        "documentation shows, at least 7.2)",
+    )
+
+
+def _add_schema_check(add: Any) -> None:
+    parser = _schema_command(
+        add,
+        "check",
+        "check a schema file, and all that it includes",
+        "Check a schema file, and all that it includes.\n\n"
+        "  qmpx schema check qapi/qapi-schema.json\n\n"
+        "What QEMU's own generator would reject is rejected in the same words, with\n"
+        "status 1.",
+    )
+    parser.add_argument("file", metavar="FILE", help="the first file of the schema")
+
+
+def _add_schema_introspect(add: Any) -> None:
+    parser = _schema_command(
+        add,
+        "introspect",
+        "list all commands and events, or print what query-qmp-schema returns",
+        "List all commands and events with their arguments; with --json, print what\n"
+        "query-qmp-schema returns.\n\n"
+        "  qmpx schema introspect /run/vm/qmp.sock\n"
+        "  qmpx schema introspect --json qapi/qapi-schema.json\n",
+    )
+    _add_schema_source(parser)
+    parser.add_argument(
+        "-D",
+        "--define",
+        metavar="SYMBOL",
+        action="append",
+        help="leave out what is not in a build with just these symbols; may be given "
+        "several times (default: whatever has a condition is there)",
+    )
+    parser.add_argument(
+        "--unmasked",
+        action="store_true",
+        help="with --json: give types their own names, not numbers",
+    )
+
+
+def _add_schema_show(add: Any) -> None:
+    parser = _schema_command(
+        add,
+        "show",
+        "show one command, event or type",
+        "Show one command, event or type; with --json, as query-qmp-schema has it,\n"
+        "with all types that it refers to.\n\n"
+        "  qmpx schema show /run/vm/qmp.sock blockdev-add\n",
+    )
+    _add_schema_source(parser)
+    parser.add_argument("name", metavar="NAME", help="such as block_resize")
+
+
+def _add_schema_generate(add: Any) -> None:
+    generate = add.add_parser(
+        "generate",
+        help="write code for the commands, events and types of a schema",
+        description="Write code for the commands, events and types of a schema.",
+    )
+    add = generate.add_subparsers(title="languages", metavar="LANGUAGE", required=True)
+    parser = _command(
+        add,
+        "generate",
+        "write a typed Python module",
+        "Write a Python module: a class for each type and event, and for each command\n"
+        "a function whose result a client runs.\n\n"
+        "  qmpx schema generate python /run/vm/qmp.sock -o qapi.py\n\n"
+        "A monitor does not tell the names of its types: in a module made from one\n"
+        "they are named after the commands that use them.",
+        shown="python",
+    )
+    _add_schema_release(parser)
+    _add_schema_source(parser)
+    parser.add_argument(
+        "-o", "--output", metavar="PATH", required=True, help="where to; - to print it"
+    )
+    parser.add_argument(
+        "-D",
+        "--define",
+        metavar="SYMBOL",
+        action="append",
+        help="leave out what is not in a build with just these symbols; may be given "
+        "several times (default: whatever has a condition is there)",
+    )
+    parser.add_argument(
+        "--title",
+        metavar="TEXT",
+        help="what it is the schema of, for the module's docstring, such as "
+        "'QEMU 9.2.0' (default: its source)",
+    )
+
+
+def _add_schema_source(parser: Any) -> None:
+    parser.add_argument(
+        "source",
+        metavar="FILE|ADDRESS",
+        help="a schema file, saved introspection, or where a monitor is; see "
+        "'qmpx --help'",
+    )
+    _add_timeouts(parser, 30.0, "for the reply")
 
 
 def _add_demo(add: Any) -> None:

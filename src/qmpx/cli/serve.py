@@ -9,8 +9,9 @@ import signal
 import sys
 import uuid
 
-from qmpx.errors import AddressError
+from qmpx.errors import AddressError, QmpxError
 from qmpx.machine import Machine, Medium
+from qmpx.machine.happenings import Happening, IncomingMoved
 from qmpx.monitor.frontend import Mode
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.monitor import MAX_SESSIONS, Monitor
@@ -56,7 +57,7 @@ async def _serve_2010(arguments: argparse.Namespace) -> None:
     options.is_paused = options.is_paused or arguments.paused
     for place, mode in options.monitors:
         (arguments.qmp if mode is Mode.CONTROL else arguments.hmp).append(place)
-    machine = assemble(options)
+    machine = await assemble(options)
     monitor = make_monitor(
         machine,
         "2010",
@@ -72,16 +73,18 @@ def make_monitor(
     dialect: str,
     *,
     pretty: bool = False,
-    offers_async: bool = False,
+    offers_async: bool | None = None,
 ) -> Monitor:
     """Return a monitor for *machine* in the dialect of that name."""
+    if offers_async is None:
+        offers_async = dialect == "modern"
     if dialect == "2010":
         from qmpx.dialects.v2010 import v2010_monitor
 
         return v2010_monitor(machine, pretty=pretty, offers_async=offers_async)
     from qmpx.dialects.modern import modern_monitor
 
-    return modern_monitor(machine, pretty=pretty)
+    return modern_monitor(machine, pretty=pretty, offers_async=offers_async)
 
 
 def demo_machine(name: str | None = None, id_: uuid.UUID | None = None) -> Machine:
@@ -122,6 +125,14 @@ async def _serve(
         machine.shut_down(reason=reason)
         monitor.shut_down()
 
+    refusals: list[str] = []
+
+    def note(happening: Happening) -> None:
+        if isinstance(happening, IncomingMoved) and not happening.has_come:
+            refusals.append(happening.reason)
+            monitor.shut_down()
+
+    machine.listen(note)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError):  # not on this platform
             loop.add_signal_handler(number, end, "host-signal")
@@ -129,6 +140,9 @@ async def _serve(
         for address in (listener.address for listener in server.listeners):
             print(f"qmpx: serving {address}", file=sys.stderr, flush=True)
         await server.wait_closed()
+    if refusals:
+        message = f"the machine that was awaited has not come: {refusals[0]}"
+        raise QmpxError(message)
 
 
 def _uuid(text: str | None) -> uuid.UUID | None:

@@ -9,10 +9,10 @@ import enum
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import UNSET, Raw, Struct
 
 from qmpx.client.events import RECONNECTED, Event, EventBuffer
 from qmpx.errors import (
@@ -24,6 +24,9 @@ from qmpx.errors import (
 )
 from qmpx.wire.client import MAX_MESSAGE_SIZE, MessageReader
 from qmpx.wire.messages import Greeting, ServerMessage
+
+if TYPE_CHECKING:
+    from qmpx.qapi.vocabulary import Vocabulary
 
 TIMEOUT: Final = 30.0
 """Seconds for a reply: a loaded host may need ten, and a person gives up later."""
@@ -56,7 +59,7 @@ class Default(enum.Enum):
 
 DEFAULT: Final = Default.DEFAULT
 Timeout = float | None | Default
-Arguments = Mapping[str, Any] | None
+Arguments = Mapping[str, Any] | Struct | None
 BatchCommand = str | tuple[str, Arguments]
 
 
@@ -110,6 +113,7 @@ class ClientCore:
         greeting: The server's greeting, once it has come.
         failure: Why the conversation is over.
         late_replies: How many replies came after their calls gave up.
+        vocabulary: What the peer supports, once it was asked.
     """
 
     __slots__ = (
@@ -124,6 +128,7 @@ class ClientCore:
         "greeting",
         "late_replies",
         "pending",
+        "vocabulary",
     )
 
     def __init__(
@@ -144,6 +149,7 @@ class ClientCore:
         self._reader = MessageReader(self._max_message_size)
         self.greeting: Greeting | None = None
         self.failure: QmpxError | None = None
+        self.vocabulary: Vocabulary | None = None
         self.pending.clear()
 
     # Out.
@@ -373,6 +379,8 @@ def _may_hold_no_number(value: Any) -> bool:
 def _holds_no_number(value: Any) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
+    if isinstance(value, Struct):
+        value = msgspec.structs.asdict(value)
     if isinstance(value, Mapping):
         return any(_holds_no_number(each) for each in value.values())
     if isinstance(value, (list, tuple)):
@@ -427,6 +435,9 @@ def merge(arguments: Arguments, more: dict[str, Any]) -> Arguments:
     """Return the arguments of a call, given as a mapping, as keywords or as both."""
     if not more:
         return arguments
+    if isinstance(arguments, Struct):
+        message = "arguments that are a Struct are all there are: there can be no more"
+        raise LocalProtocolError(message)
     return {**arguments, **more} if arguments else more
 
 

@@ -2,13 +2,17 @@
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from fnmatch import translate
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import UNSET, Struct
 
 from qmpx.errors import EventsLost, QmpxError
 from qmpx.wire.messages import ServerMessage
+
+if TYPE_CHECKING:
+    from qmpx.client.typed_events import EventTypes
 
 RECONNECTED: Final = "X_QMPX_RECONNECTED"
 """A synthetic event: the connection was lost and is back; events may be missing.
@@ -144,3 +148,20 @@ class EventBuffer:
             or self.failure is not None
             or (self.dropped and self._overflow == "error")
         )
+
+
+def split_patterns(
+    patterns: Sequence[Any],
+) -> "tuple[tuple[str, ...], EventTypes[Any] | None]":
+    """Return the names to subscribe to, and what makes typed events of them, if any.
+
+    Raises:
+        TypeError: There are types, and something that is no type of an event.
+    """
+    if all(isinstance(each, str) for each in patterns):
+        return tuple(patterns), None
+    # Imported when needed: most programs do without types.
+    from qmpx.client.typed_events import EventTypes
+
+    types: EventTypes[Any] = EventTypes(patterns)
+    return types.names, types

@@ -1,33 +1,42 @@
 """The events of a blocking client, one subscriber's."""
 
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from qmpx.client.events import Event, EventBuffer
 from qmpx.errors import DeadlineExceeded, LocalProtocolError, QmpxError
 
 if TYPE_CHECKING:
     from qmpx.client.blocking import Client
+    from qmpx.client.typed_events import EventTypes
+
+E = TypeVar("E")
 
 
-class Subscription:
+class TypedSubscription(Generic[E]):
     """Events of a blocking client: an iterator, and a context manager that ends it.
 
     Events come in while any thread uses the client, and while one waits here.
     """
 
-    __slots__ = ("_buffer", "_client")
+    __slots__ = ("_buffer", "_client", "_types")
 
-    def __init__(self, client: "Client", buffer: EventBuffer) -> None:
+    def __init__(
+        self,
+        client: "Client",
+        buffer: EventBuffer,
+        types: "EventTypes[Any] | None" = None,
+    ) -> None:
         self._client = client
         self._buffer = buffer
+        self._types = types
 
     @property
     def dropped(self) -> int:
         """How many events were dropped because the buffer was full."""
         return self._buffer.dropped
 
-    def get(self, timeout: float | None = None) -> Event:
+    def get(self, timeout: float | None = None) -> E:
         """Return the next event.
 
         Args:
@@ -45,7 +54,7 @@ class Subscription:
             message = "this subscription is closed: no more events will come"
             raise LocalProtocolError(message) from None
 
-    def _next(self, timeout: float | None) -> Event:
+    def _next(self, timeout: float | None) -> E:
         client = self._client
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -55,7 +64,11 @@ class Subscription:
                     client._catch_up()  # noqa: SLF001
                     event = self._buffer.take()
                 if event is not None:
-                    return event
+                    if self._types is None:
+                        return event  # type: ignore[return-value]
+                    if (typed := self._types.read(event)) is not None:
+                        return typed  # type: ignore[no-any-return]
+                    continue
                 is_lost = client._core.failure is not None  # noqa: SLF001
             if is_lost:
                 in_time = self._reconnect(deadline)
@@ -93,7 +106,7 @@ class Subscription:
     def __iter__(self) -> Self:
         return self
 
-    def __next__(self) -> Event:
+    def __next__(self) -> E:
         return self._next(None)
 
     def __enter__(self) -> Self:
@@ -101,3 +114,9 @@ class Subscription:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+class Subscription(TypedSubscription[Event]):
+    """Events of a blocking client, as they came."""
+
+    __slots__ = ()

@@ -149,8 +149,6 @@ class GenericError(CommandError, template="{desc}", template_2010=""):
         desc: The description, one sentence without a full stop.
     """
 
-    desc: str
-
     def __init__(self, desc: str) -> None:
         self._set("GenericError", desc, {}, None)
 
@@ -180,8 +178,6 @@ class JSONParsing(CommandError, template="{desc}", template_2010="Invalid JSON s
 
     Today's description tells what is wrong; 2010's had no data and one text.
     """
-
-    desc: str
 
     def __init__(self, desc: str) -> None:
         self._set("JSONParsing", desc, {}, None)

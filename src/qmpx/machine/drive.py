@@ -1,10 +1,63 @@
-"""A drive: its medium, its tray and its lock."""
+"""A drive: its medium, its tray, its lock and its key; what it reads and writes.
 
+The medium may be a real image file (`Medium.image`); then guest data can be read and
+written. It need not be: a `Medium` without one has a name and a size, and no data.
+"""
+
+import contextlib
+import enum
+import errno
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
-from qmpx.errors import DeviceLocked, DeviceNotRemovable, GenericError
-from qmpx.machine.happenings import TrayMoved
+from qmpx.errors import (
+    DeviceLocked,
+    DeviceNotEncrypted,
+    DeviceNotRemovable,
+    GenericError,
+    InvalidPassword,
+    OpenFileFailed,
+)
+from qmpx.machine.happenings import BlockIOError, TrayMoved
+
+if TYPE_CHECKING:  # formats are only loaded for machines that have real images
+    from qmpx.machine.block.image import Image
+    from qmpx.machine.block.storage import Statistics
+
+SECTOR: Final = 512
+"""Bytes that a guest counts in."""
+
+Operation = Literal["read", "write"]
+
+
+class Policy(enum.StrEnum):
+    """What is done when the host cannot do what a guest asks of a drive."""
+
+    REPORT = "report"
+    IGNORE = "ignore"
+    STOP = "stop"
+    ENOSPC = "enospc"
+    """Stop if there is no room, else report."""
+
+
+class Interface(enum.StrEnum):
+    """What a drive is connected by."""
+
+    IDE = "ide"
+    SCSI = "scsi"
+    FLOPPY = "floppy"
+    VIRTIO = "virtio"
+    NONE = "none"
+
+
+class Kind(enum.StrEnum):
+    """What a drive is to its users."""
+
+    DISK = "hd"
+    CDROM = "cdrom"
+    FLOPPY = "floppy"
 
 
 @dataclass(slots=True)
@@ -17,6 +70,7 @@ class Medium:
         size: In bytes.
         read_only: Whether it can't be written.
         node_name: Of the block node that stands for it.
+        image: The real image; ``None`` if there are no data.
     """
 
     file: str
@@ -24,6 +78,20 @@ class Medium:
     size: int = 0
     read_only: bool = False
     node_name: str = ""
+    image: "Image | None" = field(default=None, compare=False, repr=False)
+
+    @property
+    def backing_file(self) -> str | None:
+        """The name of the file behind the image, as the image has it."""
+        return None if self.image is None else self.image.backing_file
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether the image itself, or what is behind it, is encrypted."""
+        image = self.image
+        while image is not None and not image.is_encrypted:
+            image = image.backing
+        return image is not None
 
 
 class Drive:
@@ -35,11 +103,21 @@ class Drive:
         medium: What is in it.
         removable: Whether the medium can be taken out.
         has_tray: Whether there is a tray.
-        tell: Told when the tray moves.
+        tell: Told when the tray moves, and of errors.
 
     Attributes:
         is_locked: Whether the guest holds the medium.
         is_tray_open: Where the tray is.
+        wants_eject: Whether the guest was asked to let go of the medium.
+        interface: What it is connected by.
+        bus: The number of its bus.
+        unit: Its place on the bus.
+        kind: What it is to its users.
+        is_read_only: Whether media in it are read only; what the last one was.
+        serial: The serial number that the guest sees; may be empty.
+        on_read_error: What is done if the host cannot read.
+        on_write_error: What is done if the host cannot write.
+        statistics: What the guest has read and written, since the drive is there.
     """
 
     def __init__(
@@ -50,7 +128,7 @@ class Drive:
         medium: Medium | None = None,
         removable: bool = False,
         has_tray: bool = False,
-        tell: Callable[[TrayMoved], None],
+        tell: Callable[[TrayMoved | BlockIOError], None],
     ) -> None:
         self.device = device
         self.id = id
@@ -60,6 +138,18 @@ class Drive:
         self.is_locked = False
         self.is_tray_open = False
         self.wants_eject = False
+        self.interface = Interface.NONE
+        self.bus = 0
+        self.unit = 0
+        self.kind = Kind.CDROM if has_tray else Kind.DISK
+        self.is_read_only = medium is not None and medium.read_only
+        self.serial = ""
+        self.on_read_error = Policy.REPORT
+        self.on_write_error = Policy.ENOSPC
+        self._statistics: Statistics | None = None
+        self._lacks_key = False  # survives the medium, as it did in 0.13
+        self._is_encrypted = False
+        self._encrypted_file = ""
         self._tell = tell
 
     def eject(self, *, force: bool = False) -> None:
@@ -73,7 +163,7 @@ class Drive:
             DeviceLocked: The guest has locked the tray; it has been asked to let go.
         """
         self.open_tray(force=force)
-        self.medium = None
+        self._drop()
 
     def open_tray(self, *, force: bool = False) -> None:
         """Open the tray; nothing happens if it is open or if there is none.
@@ -114,7 +204,241 @@ class Drive:
         if self.medium is not None:
             message = f"There already is a medium in device '{self.id}'"
             raise GenericError(message)
+        self._take(medium)
+
+    def eject_2010(self, *, force: bool = False) -> None:
+        """Take the medium out as QEMU 0.13 did: with *force* out of any drive.
+
+        Raises:
+            DeviceNotRemovable: The medium is built in.
+            DeviceLocked: The guest has locked the tray.
+        """
+        if not force:
+            if not self.removable:
+                raise DeviceNotRemovable(device=self.device)
+            if self.is_locked:
+                raise DeviceLocked(device=self.device)
+        self._move_tray(is_open=True)
+        self._drop()
+
+    def change(self, filename: str, format_: str | None = None) -> None:
+        """Take the medium out, put another one in, and close the tray.
+
+        Args:
+            filename: Of the image.
+            format_: Of the image; ``None`` to find it out.
+
+        Raises:
+            DeviceNotRemovable: The medium is built in.
+            DeviceLocked: The guest has locked the tray.
+            OpenFileFailed: The image cannot be opened; the drive is empty now.
+        """
+        self.eject_2010()
+        self.open_file(filename, format_, read_only=self.is_read_only)
+        self._move_tray(is_open=False)
+
+    def open_file(
+        self,
+        filename: str,
+        format_: str | None = None,
+        *,
+        read_only: bool = False,
+        is_temporary: bool = False,
+        node_name: str = "",
+    ) -> Medium:
+        """Let an image file be the medium, wherever the tray is; return it.
+
+        Args:
+            filename: Of the image.
+            format_: Of the image; ``None`` to find it out.
+            read_only: Whether the guest can't write it.
+            is_temporary: Whether what the guest writes is lost when the image is
+                closed; `commit` keeps it.
+            node_name: Of the block node that stands for it.
+
+        Raises:
+            OpenFileFailed: The image cannot be opened.
+        """
+        from qmpx.machine.block import opening  # most machines have no files
+
+        try:
+            if is_temporary:
+                image = opening.open_overlay(filename, format=format_)
+            else:
+                image = opening.open_image(
+                    filename, format=format_, read_only=read_only
+                )
+        except OSError as error:
+            raise OpenFileFailed(filename=filename) from error
+        medium = Medium(
+            image.filename, image.format, image.size, read_only, node_name, image
+        )
+        self._drop()
+        self._take(medium)
+        return medium
+
+    def close(self) -> None:
+        """Close the image file, as when the drive is unplugged."""
+        self._drop()
+
+    @property
+    def image(self) -> "Image | None":
+        """The real image in the drive, or ``None``."""
+        return None if self.medium is None else self.medium.image
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether the machine must not run until the drive has its key."""
+        return self._lacks_key
+
+    @property
+    def encrypted_file(self) -> str:
+        """The name of the file that a key is for, or was; empty if there is none."""
+        return self._encrypted_file
+
+    def give_key(self, password: str) -> None:
+        """Take the key of the medium; any will do, as nothing can check it.
+
+        Raises:
+            DeviceNotEncrypted: The medium is not encrypted; nor was the last one, if
+                the drive is empty.
+            InvalidPassword: There is no medium, or it takes no such key.
+        """
+        if not self._is_encrypted:
+            raise DeviceNotEncrypted(device=self.device)
+        image = self.image
+        if image is None:
+            raise InvalidPassword
+        encrypted = list["Image"]()
+        while image is not None:
+            if image.is_encrypted:
+                encrypted.append(image)
+            image = image.backing
+        try:
+            for each in reversed(encrypted):
+                each.set_key(password)
+        except OSError as error:
+            raise InvalidPassword from error
+        self._lacks_key = False
+
+    @property
+    def statistics(self) -> "Statistics":
+        """What the guest has read and written, since the drive is there."""
+        if self._statistics is None:
+            from qmpx.machine.block.storage import Statistics
+
+            self._statistics = Statistics()
+        return self._statistics
+
+    @property
+    def sectors(self) -> int:
+        """Sectors of the medium; 0 if there is none."""
+        return 0 if self.medium is None else self.medium.size // SECTOR
+
+    def read(self, sector: int, count: int) -> bytes:
+        """Read for the guest.
+
+        Args:
+            sector: The first one.
+            count: How many.
+
+        Raises:
+            OSError: They cannot be read; see `on_error`.
+        """
+        self.statistics.count_read(count * SECTOR)
+        return self._image().read(sector * SECTOR, count * SECTOR)
+
+    def write(self, sector: int, data: bytes) -> None:
+        """Write for the guest.
+
+        Args:
+            sector: The first one.
+            data: Whole sectors.
+
+        Raises:
+            OSError: They cannot be written; see `on_error`.
+        """
+        self.statistics.count_write(sector * SECTOR, len(data))
+        self._image().write(sector * SECTOR, data)
+
+    def flush(self) -> None:
+        """Let the host write down what the guest has written.
+
+        Raises:
+            OSError: It could not.
+        """
+        if (image := self.image) is not None and not image.read_only:
+            image.flush()
+
+    def on_error(self, operation: Operation, error: OSError) -> Policy:
+        """Return what is to be done about an error: report, ignore or stop.
+
+        The device then tells with `tell_error`: after the guest knows of a reported
+        error, before anything else is done about another.
+        """
+        is_read = operation == "read"
+        policy = self.on_read_error if is_read else self.on_write_error
+        if policy is Policy.ENOSPC:
+            return Policy.STOP if error.errno == errno.ENOSPC else Policy.REPORT
+        return policy
+
+    def tell_error(self, operation: Operation, action: Policy) -> None:
+        """Tell that an error happened, and what is done about it."""
+        self._tell(BlockIOError(self.device, operation, action.value))
+
+    def resize(self, size: int) -> None:
+        """Change the size of the medium.
+
+        Args:
+            size: In bytes.
+
+        Raises:
+            GenericError: There is none, or the image cannot have that size.
+        """
+        if self.medium is None:
+            message = f"Device '{self.device}' has no medium"
+            raise GenericError(message)
+        if (image := self.medium.image) is not None:
+            try:
+                image.resize(size)
+            except OSError as error:
+                raise GenericError(error.strerror or str(error)) from error
+        self.medium.size = size
+
+    def commit(self) -> None:
+        """Write what the image has of its own into the image behind it.
+
+        Raises:
+            OSError: There is no image, none behind it, or one cannot do it.
+        """
+        from qmpx.machine.block import opening
+
+        opening.commit(self._image())
+
+    def _image(self) -> "Image":
+        if (image := self.image) is None:
+            raise OSError(errno.ENOMEDIUM, os.strerror(errno.ENOMEDIUM), self.device)
+        return image
+
+    def _take(self, medium: Medium) -> None:
         self.medium = medium
+        self.is_read_only = medium.read_only
+        self._is_encrypted = medium.is_encrypted
+        backing = None if medium.image is None else medium.image.backing
+        if backing is not None and backing.is_encrypted:
+            self._encrypted_file = medium.backing_file or ""
+        else:
+            self._encrypted_file = medium.file if medium.is_encrypted else ""
+        self._lacks_key = medium.image is not None and medium.image.lacks_key
+
+    def _drop(self) -> None:
+        """Close the medium; whether it was encrypted and read only stays known."""
+        if (image := self.image) is not None:
+            if not image.read_only:
+                with contextlib.suppress(OSError):  # nobody is left to be told
+                    image.flush()
+            image.close()
+        self.medium = None
 
     def _move_tray(self, *, is_open: bool) -> None:
         if self.has_tray and self.is_tray_open is not is_open:

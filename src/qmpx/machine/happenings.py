@@ -159,6 +159,19 @@ class MigrationMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class IncomingMoved:
+    """A machine that was awaited has come, or will not come any more.
+
+    Attributes:
+        has_come: Whether this machine is the other one now.
+        reason: Why not.
+    """
+
+    has_come: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceUnplugged:
     """A device has gone out of the machine.
 
@@ -193,6 +206,7 @@ Happening = (
     | VncInitialized
     | VncDisconnected
     | MigrationMoved
+    | IncomingMoved
     | DeviceUnplugged
     | Exited
 )

@@ -5,12 +5,15 @@ It knows nothing of JSON, sessions and monitors. What happens it tells to whoeve
 """
 
 import uuid as uuids
-from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.errors import DeviceEncrypted, DeviceNotFound, DuplicateId, GenericError
+from qmpx.machine.balloon import Accelerator, Balloon
 from qmpx.machine.clock import Clock, RealClock
-from qmpx.machine.drive import Drive, Medium
+from qmpx.machine.drive import Drive, Interface, Kind, Medium
+from qmpx.machine.guest import Guest
 from qmpx.machine.happenings import (
     Happening,
     PowerButtonPressed,
@@ -21,12 +24,30 @@ from qmpx.machine.happenings import (
     Suspended,
     WokenUp,
 )
+from qmpx.machine.hardware.chipset import Chipset
+from qmpx.machine.hardware.ports import Ports
+from qmpx.machine.log import MachineLog
+from qmpx.machine.memory import Memory
 from qmpx.machine.objects import UserObjects
+from qmpx.machine.processor import Processors
+from qmpx.machine.run_time import RunTime
 from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
 
+if TYPE_CHECKING:
+    from qmpx.machine.character import CharacterDevices
+    from qmpx.machine.devices import DeviceTree
+    from qmpx.machine.display import Display
+    from qmpx.machine.hardware.boot import Boot
+    from qmpx.machine.migration import Migration
+    from qmpx.machine.network import Network
+    from qmpx.machine.snapshots import Snapshots
+    from qmpx.machine.sound import Captures
 
-PARTS: Final = ()
+PARTS: Final = ("processors", "chipset", "balloon", "display", "devices", "network")
 """The attributes that hold parts with state of their own, in the order of moving."""
+
+RESET_PARTS: Final = ("processors", "chipset", "balloon", "display", "devices")
+"""The attributes that hold parts with a ``reset``, in its order."""
 
 
 class Part(Protocol):
@@ -52,9 +73,11 @@ class Machine:
 
     Attributes:
         state: Its run state.
+        run_time: How long it has run.
         is_single_stepping: Whether its processors take one instruction at a time.
         restarts: Whether a reset starts it anew; else it switches off.
         ends: Whether it ends when it switches off; else it only stops.
+        accelerator: What runs the guest's code, if not an emulator.
         drives: Its drives by the names of their back ends.
         objects: What users have created in it.
     """
@@ -75,16 +98,122 @@ class Machine:
         self.processor_count = processor_count
         self.clock: Clock = clock if clock is not None else RealClock()
         self.state = RunState.RUNNING if is_started else RunState.PRELAUNCH
+        self.run_time = RunTime(self.clock, is_running=is_started)
         self.is_single_stepping = False
         self.restarts = True
         self.ends = True
+        self.accelerator = Accelerator()
         self.drives: dict[str, Drive] = {}
         self.objects = UserObjects()
-        self._listeners: list[Callable[[Happening], None]] = []
+        self._guest = Guest()
+        self._listeners: tuple[Callable[[Happening], None], ...] = ()
+
+    @cached_property
+    def memory(self) -> Memory:
+        """RAM, and what lies over it."""
+        return Memory(self.memory_size)
+
+    @cached_property
+    def processors(self) -> Processors:
+        """The virtual processors, by their numbers."""
+        return Processors(self.processor_count, self.memory)
+
+    @cached_property
+    def chipset(self) -> Chipset:
+        """The devices of its board: clock, watchdog, power management and others."""
+        return Chipset(self)
+
+    @property
+    def ports(self) -> Ports:
+        """The I/O ports."""
+        return self.chipset.ports
+
+    @cached_property
+    def boot(self) -> "Boot":
+        """What the firmware does with disks; made with the first that is plugged in."""
+        from qmpx.machine.hardware.boot import Boot
+
+        return Boot(self)
+
+    @cached_property
+    def balloon(self) -> Balloon:
+        """The memory balloon; it works while its device is plugged in."""
+        return Balloon(self)
+
+    @cached_property
+    def snapshots(self) -> "Snapshots":
+        """What was saved of it in its disk images."""
+        from qmpx.machine.snapshots import Snapshots  # few machines are saved
+
+        return Snapshots(self)
+
+    @cached_property
+    def migration(self) -> "Migration":
+        """Its way to elsewhere, or from there."""
+        from qmpx.machine.migration import Migration  # few machines are moved
+
+        return Migration(self)
+
+    @cached_property
+    def devices(self) -> "DeviceTree":
+        """What is plugged in where; the board's devices are made at the first look."""
+        from qmpx.machine.devices import DeviceTree  # few machines are looked into
+
+        return DeviceTree(self)
+
+    @cached_property
+    def network(self) -> "Network":
+        """Network clients, vlans and links."""
+        from qmpx.machine.network import Network
+
+        return Network(self)
+
+    @cached_property
+    def characters(self) -> "CharacterDevices":
+        """The character devices."""
+        from qmpx.machine.character import CharacterDevices
+
+        return CharacterDevices()
+
+    @cached_property
+    def captures(self) -> "Captures":
+        """The recordings of what the guest plays."""
+        from qmpx.machine.sound import Captures
+
+        return Captures()
+
+    @cached_property
+    def display(self) -> "Display":
+        """What there is to see, to type on and to point with."""
+        from qmpx.machine.display import Display  # few machines are looked at
+
+        return Display(self)
+
+    @cached_property
+    def log(self) -> MachineLog:
+        """The log file, and what is written to it."""
+        return MachineLog()
+
+    @property
+    def guest(self) -> Guest:
+        """Who answers what the machine is asked for; by default nobody."""
+        return self._guest
+
+    @guest.setter
+    def guest(self, guest: Guest) -> None:
+        self._guest.leave()
+        self._guest = guest
+        guest.enter(self)
 
     def listen(self, listener: Callable[[Happening], None]) -> None:
         """Tell *listener* of everything that happens from now on."""
-        self._listeners.append(listener)
+        self._listeners = (*self._listeners, listener)
+
+    def unlisten(self, listener: Callable[[Happening], None]) -> None:
+        """Tell *listener* no more; of what is being told now it may still hear."""
+        left = list(self._listeners)
+        left.remove(listener)
+        self._listeners = tuple(left)
 
     def tell(self, happening: Happening) -> None:
         """Tell whoever listens."""
@@ -122,6 +251,83 @@ class Machine:
         self.drives[device] = drive
         return drive
 
+    def plug_drive(
+        self,
+        options: Mapping[str, str],
+        *,
+        interface: Interface = Interface.IDE,
+    ) -> Drive | None:
+        """Plug in a drive as QEMU 0.13 would; return it.
+
+        Args:
+            options: What ``-drive`` has, by name: ``file``, ``if``, ``media``, ...
+            interface: What it is connected by if the options do not tell.
+
+        Returns:
+            The drive; ``None`` if there is one at that place, which then stays.
+
+        Raises:
+            ValueError: The options make no sense; the message tells why.
+            DuplicateId: There is a drive of that name.
+            OpenFileFailed: The image cannot be opened.
+        """
+        from qmpx.machine.block.drives import plan
+        from qmpx.machine.block.opening import FORMATS
+
+        taken = {(d.interface, d.bus, d.unit) for d in self.drives.values()}
+        planned = plan(options, taken, interface=interface, formats=FORMATS)
+        if planned is None:
+            return None
+        if planned.name in self.drives:
+            raise DuplicateId(id=planned.name, object="drive")
+        is_disk = planned.kind is Kind.DISK
+        drive = Drive(
+            planned.name,
+            id=planned.name,
+            removable=not is_disk,
+            has_tray=planned.kind is Kind.CDROM,
+            tell=self.tell,
+        )
+        drive.interface, drive.kind = planned.interface, planned.kind
+        drive.bus, drive.unit = planned.bus, planned.unit
+        drive.serial = planned.serial
+        drive.on_read_error = planned.on_read_error
+        drive.on_write_error = planned.on_write_error
+        if planned.file:
+            drive.open_file(
+                planned.file,
+                planned.format,
+                read_only=planned.read_only,
+                is_temporary=planned.is_temporary,
+            )
+        self.drives[planned.name] = drive
+        if "chipset" in self.__dict__:
+            self.chipset.disks.reset()  # which then find it
+        if planned.file and is_disk:
+            _ = self.boot
+        return drive
+
+    def unplug_drive(self, name: str) -> None:
+        """Take a drive out of the machine, and close its image.
+
+        Raises:
+            DeviceNotFound: There is none of that name.
+        """
+        drive = self.drives.pop(name, None)
+        if drive is None:
+            raise DeviceNotFound(device=name)
+        drive.close()
+
+    def require_keys(self) -> None:
+        """Make sure that all encrypted drives have their keys.
+
+        Raises:
+            DeviceEncrypted: The first that lacks it.
+        """
+        for drive in self.drives.values():
+            if drive.lacks_key:
+                raise DeviceEncrypted(device=drive.device)
+
     def drive(self, name: str) -> Drive:
         """Return a drive by the name of its back end or its id.
 
@@ -139,6 +345,7 @@ class Machine:
             message = f"a machine that is {self.state.value} cannot {cause.value}"
             raise GenericError(message)
         self.state = MOVES[self.state, cause]
+        self.run_time.note(is_running=self.state.is_running)
         if cause in (Cause.SUSPEND, Cause.WAKEUP):
             return  # sleep has happenings of its own
         if self.state.is_running and not was_running:
@@ -157,6 +364,7 @@ class Machine:
             message = f"a machine that is {before.value} cannot become {state.value}"
             raise GenericError(message)
         self.state = state
+        self.run_time.note(is_running=state.is_running)
         if state.is_running:
             self.tell(Resumed())
         elif before.is_running:
@@ -174,6 +382,11 @@ class Machine:
         """Let the virtual processors stand still; nothing happens if they do."""
         self._move(Cause.STOP)
 
+    def stop_on_io_error(self) -> None:
+        """Stop because a drive failed; nothing happens if the machine does not run."""
+        if self.state.is_running:
+            self._move(Cause.IO_ERROR)
+
     def reset(self, *, by_guest: bool = False, reason: str) -> None:
         """Press the reset button.
 
@@ -185,11 +398,27 @@ class Machine:
             self.shut_down(by_guest=by_guest, reason=reason)
             return
         self._move(Cause.RESET)
+        if "log" in self.__dict__:
+            self.log.note_reset(self.processors)
+        for name in RESET_PARTS:
+            if (part := self.__dict__.get(name)) is not None:
+                part.reset()
         self.tell(Reset(by_guest, reason))
 
     def press_power_button(self) -> None:
-        """Ask the guest to power down."""
+        """Ask the guest to power down; whether it does is its own affair."""
         self.tell(PowerButtonPressed())
+        if "chipset" in self.__dict__:
+            self.chipset.power.press_button()
+        self.guest.power_button_was_pressed()
+
+    def pause_for_watchdog(self) -> None:
+        """Let the virtual processors stand still, because the watchdog expired."""
+        self._move(Cause.WATCHDOG)
+
+    def panic(self) -> None:
+        """Let the virtual processors stand still, because the guest gave up."""
+        self._move(Cause.PANIC)
 
     def suspend(self) -> None:
         """Put the guest to sleep, as its own wish."""
@@ -219,6 +448,7 @@ class Machine:
             return
         was_running = self.state.is_running
         self.state = MOVES[self.state, Cause.SHUTDOWN]
+        self.run_time.note(is_running=False)
         self.tell(ShutDown(by_guest, reason))
         if was_running and not self.ends:
             self.tell(Stopped())

@@ -160,7 +160,7 @@ class Processor:
         """Return a register by its name in expressions, without the ``$``.
 
         Raises:
-            GenericError: There is none of that name.
+            LookupError: There is none of that name.
         """
         registers = self.registers
         name = _ALIASES.get(name, name)
@@ -168,11 +168,10 @@ class Processor:
             return registers.pc
         if name in _GENERAL or name in _OTHERS:
             return int(getattr(registers, name))
-        segment, _, part = name.partition(".")
-        if segment in _SEGMENTS and part in ("", "base", "limit"):
+        segment, dot, part = name.partition(".")
+        if segment in _SEGMENTS and (part in ("base", "limit") or not dot):
             return int(getattr(getattr(registers, segment), part or "selector"))
-        message = "unknown register"
-        raise GenericError(message)
+        raise LookupError(name)
 
     @staticmethod
     def register_names() -> tuple[str, ...]:

@@ -26,6 +26,9 @@ class Running(Protocol):
     def listen(self, listener: Callable[[Happening], None]) -> None:
         """Tell *listener* of everything that happens from now on."""
 
+    def unlisten(self, listener: Callable[[Happening], None]) -> None:
+        """Tell *listener* no more."""
+
 
 class RunningTimer:
     """Does one thing, after some seconds in which the machine ran.
@@ -42,7 +45,6 @@ class RunningTimer:
         self._planned_at = 0
         self._is_set = False
         self._timer: Timer | None = None
-        machine.listen(self._look)
 
     @property
     def is_set(self) -> bool:
@@ -58,18 +60,19 @@ class RunningTimer:
         """Do it when *seconds* have passed, instead of when it was set for."""
         self.cancel()
         self._is_set = True
+        self._machine.listen(self._look)
         self._left = round(seconds * _SECOND)
         self._plan()
 
     def cancel(self) -> None:
         """Don't do it."""
-        self._is_set = False
+        if self._is_set:
+            self._is_set = False
+            self._machine.unlisten(self._look)
         self._hold()
 
     def _look(self, _: Happening) -> None:
         """Plan it or hold it, as the machine now runs or does not."""
-        if not self._is_set:
-            return
         is_running = self._machine.state.is_running
         if is_running and self._timer is None:
             self._plan()
@@ -96,5 +99,5 @@ class RunningTimer:
 
     def _do(self) -> None:
         self._timer = None
-        self._is_set = False
+        self.cancel()
         self._callback()

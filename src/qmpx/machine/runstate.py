@@ -111,6 +111,8 @@ _AT_HOME: Final = frozenset(
         RunState.PAUSED,
         RunState.SUSPENDED,
         RunState.IO_ERROR,
+        RunState.WATCHDOG,
+        RunState.GUEST_PANICKED,
         RunState.POSTMIGRATE,
         RunState.WATCHDOG,
         RunState.GUEST_PANICKED,

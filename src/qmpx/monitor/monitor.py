@@ -25,11 +25,11 @@ from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, Undefi
 from qmpx.monitor.descriptors import DescriptorSets
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.registry import CommandRegistry, Entry, HandlerT
-from qmpx.monitor.server import GRACE, Server
+from qmpx.monitor.server import GRACE, AnySession, Server
 from qmpx.monitor.session import Session
 from qmpx.monitor.thread import ServerThread
 from qmpx.monitor.throttle import LIMITED, Throttle
-from qmpx.transport.address import Address, parse_address
+from qmpx.transport.address import ListenAddress, parse_listen_address
 from qmpx.transport.listener import BACKLOG
 from qmpx.wire.encode import indent
 from qmpx.wire.parser import Limits
@@ -110,7 +110,7 @@ class Monitor:
         self.descriptor_sets = DescriptorSets()
         self.on_idle: Callable[[], None] | None = None
         self.is_stopping = False
-        self.tasks: dict[asyncio.Task[Any], Session] = {}
+        self.tasks: dict[asyncio.Task[Any], AnySession] = {}
         self.servers: dict[Server, None] = {}
         greeting = ServerSession(capabilities, rules=rules).greeting(self.version)
         self.greeting = indent(greeting) if pretty else greeting
@@ -183,12 +183,12 @@ class Monitor:
 
     def serve(
         self,
-        *addresses: str | os.PathLike[str] | Address,
+        *addresses: str | os.PathLike[str] | ListenAddress,
         max_sessions: int = MAX_SESSIONS,
         backlog: int = BACKLOG,
         allow_remote: bool = False,
         grace: float = GRACE,
-        human: Sequence[str | os.PathLike[str] | Address] = (),
+        human: Sequence[str | os.PathLike[str] | ListenAddress] = (),
     ) -> Server:
         """Return a server, to be used in ``async with``.
 
@@ -210,8 +210,8 @@ class Monitor:
             raise LocalProtocolError(message)
         return Server(
             self,
-            [parse_address(address) for address in addresses],
-            [parse_address(address) for address in human],
+            [parse_listen_address(address) for address in addresses],
+            [parse_listen_address(address) for address in human],
             max_sessions=max_sessions,
             backlog=backlog,
             allow_remote=allow_remote,
@@ -219,7 +219,7 @@ class Monitor:
         )
 
     def serve_in_thread(
-        self, *addresses: str | os.PathLike[str] | Address, **options: Any
+        self, *addresses: str | os.PathLike[str] | ListenAddress, **options: Any
     ) -> ServerThread:
         """Return a server that runs in a thread of its own, to be used in ``with``.
 
@@ -235,7 +235,9 @@ class Monitor:
         """
         return ServerThread(self.serve(*addresses, **options))
 
-    def run(self, *addresses: str | os.PathLike[str] | Address, **options: Any) -> None:
+    def run(
+        self, *addresses: str | os.PathLike[str] | ListenAddress, **options: Any
+    ) -> None:
         """Serve until something closes the server, on a loop of its own.
 
         Args:

@@ -181,10 +181,14 @@ class SessionLike:
         monitor: What it is a session of.
         frontend: What it shares with the other sessions of its listener.
         pending: Descriptors that came with it and that no command took yet.
+        answers_later: Whether the command that is being started was sent by
+            ``execute_async``: its reply may come when all is done. A coroutine looks
+            at it before it waits.
     """
 
     __slots__ = ()
 
+    answers_later: bool
     monitor: "Monitor"
     frontend: Frontend
     pending: PendingDescriptors

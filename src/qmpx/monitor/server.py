@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any, Final, Self, Union
 
 from qmpx.monitor.frontend import Frontend, Mode
 from qmpx.monitor.session import Session
-from qmpx.transport.address import Address
+from qmpx.transport.address import ListenAddress, TelnetAddress
 from qmpx.transport.channel import Channel
 from qmpx.transport.listener import Listener
+from qmpx.transport.telnet import open_telnet
 
 if TYPE_CHECKING:
     from qmpx.monitor.human.session import HumanSession
@@ -30,8 +31,8 @@ class Server:
     def __init__(
         self,
         monitor: "Monitor",
-        addresses: list[Address],
-        human: list[Address],
+        addresses: list[ListenAddress],
+        human: list[ListenAddress],
         *,
         max_sessions: int,
         backlog: int,
@@ -63,7 +64,10 @@ class Server:
         self._closed = loop.create_future()
         try:
             for address, mode in self._places:
-                listener = Listener(loop, address, self._accept, **self._options)
+                is_raw = mode is Mode.READLINE
+                listener = Listener(
+                    loop, address, self._accept, is_raw=is_raw, **self._options
+                )
                 self._listeners[listener] = Frontend(mode)
         except BaseException:
             self._close()
@@ -159,7 +163,10 @@ class Server:
         frontend = self._listeners[listener]
         session = self._session_for(frontend)
         self.sessions[session] = listener
-        session.open(Channel(self.monitor.loop, sock, session))
+        if isinstance(listener.address, TelnetAddress):
+            session.open(open_telnet(self.monitor.loop, sock, session))
+        else:
+            session.open(Channel(self.monitor.loop, sock, session))
 
     def _session_for(self, frontend: Frontend) -> AnySession:
         if frontend.mode is Mode.CONTROL:

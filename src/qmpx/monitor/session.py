@@ -107,6 +107,7 @@ class Session(SessionLike):
         "_size",
         "_task",
         "_working",
+        "answers_later",
         "events_dropped",
         "frontend",
         "monitor",
@@ -125,6 +126,7 @@ class Session(SessionLike):
         self.frontend = frontend
         self.pending = PendingDescriptors()
         self.events_dropped = 0
+        self.answers_later = False
         self._on_close = on_close
         self._channel: Channel | None = None
         self._items: Iterator[Item] = iter(())
@@ -382,6 +384,7 @@ class Session(SessionLike):
             refusal = GenericError(f"The command {name} does not support OOB")
             self._put(self._failure(command.id, refusal))
             return
+        self.answers_later = command.execute_async is not UNSET
         try:
             value = entry.invoke(self, command.arguments)
             if entry.is_async:
@@ -391,6 +394,8 @@ class Session(SessionLike):
             self._put(RETURN, entry.encode(value), end_of_reply(command.id))
         except BaseException as error:  # noqa: BLE001 - see _failure
             self._put(self._failure(command.id, error, name))
+        finally:
+            self.answers_later = False
 
     def _start(self, entry: Entry, command: Command, coroutine: Any) -> Any:
         """Return what an asynchronous handler returned, or `_BUSY` if it waits."""

@@ -11,7 +11,7 @@ from qmpx.monitor.loop import loop_factory
 
 if TYPE_CHECKING:
     from qmpx.monitor.server import Server
-    from qmpx.transport.address import Address
+    from qmpx.transport.address import ListenAddress
 
 
 _SERVES_NOT: Final = "this monitor does not serve: call within the with statement"
@@ -36,7 +36,7 @@ class ServerThread:
         self._calls: set[concurrent.futures.Future[Any]] = set()
 
     @property
-    def addresses(self) -> "list[Address]":
+    def addresses(self) -> "list[ListenAddress]":
         """Where it listens, ports filled in."""
         return self._server.addresses
 

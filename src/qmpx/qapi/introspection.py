@@ -2,12 +2,13 @@
 
 Introspection knows less than the model: integers have no sizes, what is inherited is
 flattened, and flags, conditions and documentation are gone. So only one of the two ways
-round is exact: what was read from introspection gives the same introspection again.
+round is exact: what was read from introspection gives the same again, if names are left
+as they are and but for types that nothing refers to.
 
-QEMU numbers the types, so that nobody relies on their names, in the order in which they
-are first mentioned, and lists them in the order in which they are first needed. Both are
-done here as its generator does it: before conditions are looked at, so that numbers do
-not depend on the build.
+QEMU numbers the types, so that nobody relies on their names, in the order in which
+they are first mentioned, and lists them in the order in which they are first needed.
+Both are done here as its generator does it: before conditions are looked at, so that
+numbers do not depend on the build.
 
 Source: QEMU 7.2, ``qapi/introspect.json``, and its replies.
 """
@@ -44,7 +45,11 @@ _INTEGER = BuiltinType(name="int", json_type="int")
 
 
 def to_introspection(
-    schema: Schema, *, masked: bool = True, symbols: Collection[str] | None = None
+    schema: Schema,
+    *,
+    masked: bool = True,
+    symbols: Collection[str] | None = None,
+    only: Definition | None = None,
 ) -> list[SchemaInfo]:
     """Return what ``query-qmp-schema`` returns for a schema.
 
@@ -53,12 +58,18 @@ def to_introspection(
         masked: Whether types get numbers for names, as QEMU has it.
         symbols: What is defined in the build, such as ``{"CONFIG_POSIX"}``: what has a
             condition that is not met is left out. None if all conditions count as met.
+        only: Tell of this definition, and of what it refers to, instead of all commands
+            and events.
 
     Returns:
         Commands and events in the order of the schema, then types in the order in which
         they are first needed.
     """
-    return _Telling(schema, symbols, masked=masked).tell()
+    telling = _Telling(schema, symbols, masked=masked)
+    roots = schema.definitions if only is None else (only,)
+    calls = [root for root in roots if isinstance(root, Command | Event)]
+    types = [] if only is None or calls else [only.name]
+    return telling.tell(calls, types)
 
 
 class _Telling:
@@ -73,11 +84,14 @@ class _Telling:
         self._names: dict[str, str] = {}
         self._needed: dict[str, Type] = {}  # an ordered set, which grows while read
 
-    def tell(self) -> list[SchemaInfo]:
+    def tell(
+        self, roots: Iterable[Definition], types: Iterable[str]
+    ) -> list[SchemaInfo]:
         told: list[SchemaInfo] = []
-        for definition in self._schema.definitions:
-            if isinstance(definition, Command | Event):
-                self._tell(definition, told)
+        for definition in roots:
+            self._tell(definition, told)
+        for name in types:
+            self._mention(name)
         seen = 0
         while seen < len(self._needed):
             needed = list(self._needed.values())[seen:]
@@ -306,14 +320,15 @@ def from_introspection(infos: Iterable[SchemaInfo]) -> Schema:
         for name, kind in _references(definition):
             if not isinstance(kinds.get(name), kind):
                 message = (
-                    f"introspection of {definition.name!r} refers to {name!r}, which is "
-                    "not there or of the wrong kind"
+                    f"introspection of {definition.name!r} refers to {name!r}, which "
+                    "is not there or of the wrong kind"
                 )
                 raise SchemaError(message)
     return Schema.of(definitions)
 
 
-_ANY_TYPE = (BuiltinType, EnumType, ArrayType, ObjectType, AlternateType)
+_SCALAR_OR_OBJECT = (BuiltinType, EnumType, ObjectType)
+_ANY_TYPE = (*_SCALAR_OR_OBJECT, ArrayType, AlternateType)
 
 
 def _references(
@@ -326,12 +341,13 @@ def _references(
         case Event():
             yield item.arguments, ObjectType
         case ArrayType():
-            yield item.element, _ANY_TYPE
+            yield item.element, (*_SCALAR_OR_OBJECT, AlternateType)
         case ObjectType():
             yield from ((member.type, _ANY_TYPE) for member in item.members)
             yield from ((branch.type, ObjectType) for branch in item.branches)
         case AlternateType():
-            yield from ((branch.type, _ANY_TYPE) for branch in item.branches)
+            kinds = (*_SCALAR_OR_OBJECT, ArrayType)
+            yield from ((branch.type, kinds) for branch in item.branches)
         case _:
             pass
 

@@ -8,7 +8,16 @@ of another JSON kind than declared is an error, for there is nothing to make of 
 import types
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -141,12 +150,13 @@ def _list_reader(element: Any) -> _Read:
 
 
 @lru_cache(MAX_DECODERS)
-def _struct_reader(cls: type[Struct], tag: str | None = None) -> _Read:
+def _struct_reader(cls: type[Struct], tag: str | Literal[False] | None = None) -> _Read:
     """Return what reads an object.
 
     Args:
         cls: Its class.
-        tag: The value of a union's discriminator that makes it another class.
+        tag: The value of a union's discriminator that makes it another class; False if
+            there is none.
     """
     # Types may be recursive: what members are is looked up when one is read.
     members: list[tuple[str, str, Any]] = []
@@ -207,12 +217,12 @@ def _union_reader(choices: tuple[Any, ...]) -> _Read:
         return read_kind(value)
 
     def _read_branch(value: dict[str, Any]) -> Any:
-        tag = value.get(tag_field)
-        if not isinstance(tag, str):
+        # It may have been no union before, in an older peer.
+        tag = value.get(tag_field, False)
+        if tag is not False and not isinstance(tag, str):
             raise _misfit(tag, f"string for {tag_field!r}")
-        cls = by_tag.get(tag)
-        if cls is not None:
-            return _reader(cls)(value)
+        if tag in by_tag:
+            return _reader(by_tag[tag])(value)
         return _struct_reader(by_tag[""], tag)(value)
 
     return read
@@ -228,4 +238,3 @@ def _kind(choice: Any) -> type:
         return str if issubclass(choice, Enum) else choice
     message = f"{choice!r} is no type of the bindings"
     raise TypeError(message)
-

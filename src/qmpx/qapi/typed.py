@@ -15,7 +15,7 @@ import enum
 import keyword
 import re
 from collections.abc import Iterable
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from msgspec import UNSET, Struct, UnsetType, defstruct, field
 from msgspec.structs import fields
@@ -38,7 +38,13 @@ is refused.
 """
 
 
-class Object(Struct, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+class Object(
+    Struct,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename="kebab",
+    repr_omit_defaults=True,
+):
     """An object of the schema: the attributes are its members.
 
     Those that are optional are `msgspec.UNSET` if they are not there.
@@ -87,18 +93,20 @@ class EventData(Object, kw_only=True, dict=True):
 
 
 _ObjectT = TypeVar("_ObjectT", bound=Struct)
-_widened: dict[tuple[type[Struct], frozenset[str], str | None], type[Struct]] = {}
+_Tag = str | Literal[False] | None
+_widened: dict[tuple[type[Struct], frozenset[str], _Tag], type[Struct]] = {}
 
 
 def widened(
-    cls: type[_ObjectT], names: Iterable[str], tag: str | None = None
+    cls: type[_ObjectT], names: Iterable[str], tag: _Tag = None
 ) -> type[_ObjectT]:
     """Return a class that has more members than *cls*, or another tag.
 
     Args:
         cls: A class of the bindings.
         names: What the further members are called on the wire.
-        tag: The value of a union's discriminator that the bindings do not know.
+        tag: The value of a union's discriminator that the bindings do not know, or
+            False if it is not there.
 
     Raises:
         ValueError: There are `MAX_WIDENED` such classes already.
@@ -113,10 +121,10 @@ def widened(
     return found  # type: ignore[return-value]
 
 
-def _widen(cls: type[Struct], names: list[str], tag: str | None) -> type[Struct]:
+def _widen(cls: type[Struct], names: list[str], tag: _Tag) -> type[Struct]:
     rename = {member.name: member.encode_name for member in fields(cls)}
     namespace: dict[str, Any] = {"__widens__": len(names)}
-    if tag is not None:
+    if tag:
         tag_field = cls.__struct_config__.tag_field
         assert tag_field is not None  # noqa: S101 - only unions have tags
         namespace[python_name(tag_field)] = tag
@@ -133,6 +141,7 @@ def _widen(cls: type[Struct], names: list[str], tag: str | None) -> type[Struct]
         bases=(cls,),
         rename=rename,
         tag=tag,
+        tag_field=None if tag is False else cls.__struct_config__.tag_field,
         namespace=namespace,
         module=cls.__module__,
         kw_only=True,

@@ -104,10 +104,13 @@ def read_size(value: Any, path: Path) -> Any:
 
 
 def read_number(value: Any, path: Path) -> Any:
-    """Read ``number``: with or without a point."""
+    """Read ``number``, with or without a point: a double."""
     if type(value) not in (int, float):
         raise wrong_type(path, "number")
-    return value
+    try:
+        return float(value)
+    except OverflowError:  # digits enough for no double
+        raise wrong_type(path, "number") from None
 
 
 def read_null(value: Any, path: Path) -> Any:

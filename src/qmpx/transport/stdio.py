@@ -9,8 +9,7 @@ import contextlib
 import os
 import socket
 import threading
-
-from qmpx.transport.terminal import leave_alone, set_raw
+from collections.abc import Callable
 
 _PIECE = 64 * 1024  # one read; the socket pair's own buffer holds back the rest
 
@@ -28,7 +27,7 @@ def stdio_socket(
         is_raw: Whether a terminal is to hand over each key at once, until the socket is
             closed.
     """
-    restore = set_raw(read_fd) if is_raw else leave_alone
+    restore = _make_raw(read_fd) if is_raw else None
     ours, theirs = socket.socketpair()
     under_way = ["in", "out"]
 
@@ -50,7 +49,8 @@ def stdio_socket(
             while data := theirs.recv(_PIECE):
                 while data:
                     data = data[os.write(write_fd, data) :]
-        restore()
+        if restore is not None:
+            restore()
         with contextlib.suppress(OSError):
             theirs.shutdown(socket.SHUT_RD)
         carried()
@@ -67,3 +67,9 @@ def stdio_socket(
     atexit.register(finish)
     out.start()
     return ours
+
+
+def _make_raw(fd: int) -> Callable[[], None]:
+    from qmpx.transport.terminal import set_raw  # not every system has terminals
+
+    return set_raw(fd)

@@ -6,11 +6,12 @@ IAC, are taken out. What the other side answers to our offers makes no differenc
 Source: RFC 854 and RFC 855 for the commands; the offers are those of QEMU 0.13.
 """
 
+import asyncio
 import enum
-from typing import TYPE_CHECKING, Final
+import socket
+from typing import Final
 
-if TYPE_CHECKING:
-    from qmpx.transport.channel import Channel, Receiver
+from qmpx.transport.channel import Channel, Receiver
 
 IAC: Final = 0xFF
 SE: Final = 0xF0
@@ -79,17 +80,22 @@ class TelnetReceiver:
         receiver: Whom to pass the rest to.
     """
 
-    def __init__(self, receiver: "Receiver") -> None:
+    def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
         self._filter = TelnetFilter()
         self.eof_received = receiver.eof_received
         self.drained = receiver.drained
         self.connection_lost = receiver.connection_lost
 
-    def offer(self, channel: "Channel") -> None:
-        """Say what we will and what we ask, which comes before all else."""
-        channel.write(OFFERS)
-
     def data_received(self, data: bytes, fds: list[int]) -> None:
         """Pass on what is no command."""
         self._receiver.data_received(self._filter.filter(data), fds)
+
+
+def open_telnet(
+    loop: asyncio.AbstractEventLoop, sock: socket.socket, receiver: Receiver
+) -> Channel:
+    """Return a channel for a connection in the telnet protocol; make the offers."""
+    channel = Channel(loop, sock, TelnetReceiver(receiver))
+    channel.write(OFFERS)
+    return channel

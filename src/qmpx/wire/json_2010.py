@@ -143,8 +143,7 @@ class Parser2010(Parser):
     A closing bracket too many makes a count negative. What comes next is then cut in
     the wrong places, as it was in 0.13; but with the end of the second line, the one of
     that bracket included, the counts are put right. If nothing was answered meanwhile
-    that is answered, so that no client waits in vain. ``{]`` is answered at the end of
-    its line.
+    that is answered, so that no client waits in vain. ``{]`` is answered at once.
     """
 
     __slots__ = ("_answered", "_lines", "is_out_of_step")
@@ -177,15 +176,17 @@ class Parser2010(Parser):
         if not self.is_out_of_step:
             return None
         self._lines += 1
-        may_be_balanced = self._braces <= 0 and self._brackets <= 0
-        if self._lines < 2 and may_be_balanced:  # the line of the bracket, and one more
+        if self._lines < 2:  # the line of the bracket, and one more
             return None
         self.is_out_of_step = False
         self._reset()
         return None if self._answered else Malformed("unbalanced brackets")
 
     def _is_whole(self) -> bool:
-        return self._braces == 0 and self._brackets == 0
+        braces, brackets = self._braces, self._brackets
+        if braces * brackets < 0:
+            return not self.is_out_of_step
+        return braces == brackets == 0
 
     def _put_member(self, members: dict[str, Any], name: str, value: object) -> None:
         members[name] = value
@@ -219,13 +220,16 @@ class Lexer2010(Lexer):
 
     def next_token(self, data: bytes, position: int) -> tuple[Token | None, int]:
         """Return the next token, as `Lexer.next_token` does."""
-        if (
-            self._parser.is_out_of_step
-            and self.is_idle
-            and (line := _LINE_END.match(data, position))
-        ):
-            return Token(Kind.LINE_END, b"\n"), line.end()
-        return super().next_token(data, position)
+        if not self._parser.is_out_of_step:
+            return super().next_token(data, position)
+        while position < len(data):  # one by one: no line may be skipped as blank
+            if self.is_idle and (line := _LINE_END.match(data, position)):
+                return Token(Kind.LINE_END, b"\n"), line.end()
+            token, taken = super().next_token(data[position : position + 1], 0)
+            position += taken
+            if token is not None:
+                return token, position
+        return None, position
 
 
 def saturate(digits: bytes) -> int:
@@ -309,7 +313,8 @@ def _reorder(value: Any) -> Any:
     return value
 
 
-_NOT_ALIKE: Final = re.compile(rb"[0-9][.e][0-9-]|\\u[dD][89a-fA-F]|\\u007[fF]|1e999")
+# Doubles, surrogates, DEL, and the word that msgspec has for an infinity.
+_NOT_ALIKE: Final = re.compile(rb"[0-9][.e][0-9-]|\\u[dD][89a-fA-F]|\\u007[fF]|null")
 
 
 def encode(value: Any) -> bytes:

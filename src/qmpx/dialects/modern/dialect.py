@@ -13,13 +13,22 @@ from qmpx.dialects.modern import (
 from qmpx.dialects.modern.events import as_event
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry, Monitor
+from qmpx.wire.server import ASYNC, OOB
 
 VERSION: Final = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "qmpx"}
 """The QEMU whose behaviour this dialect shows."""
 
 
-def modern_monitor(machine: Machine, *, pretty: bool = False) -> Monitor:
+def modern_monitor(
+    machine: Machine, *, pretty: bool = False, offers_async: bool = True
+) -> Monitor:
     """Return a monitor that shows *machine* as QEMU 7.2 would.
+
+    Args:
+        machine: What it shows.
+        pretty: Whether messages are spread over lines, for people.
+        offers_async: Whether the greeting offers ``async`` beside ``oob``. QEMU has no
+            such capability; a client that does not ask for it sees nothing else of it.
 
     Source: QEMU 7.2.22, observed.
     """
@@ -35,6 +44,7 @@ def modern_monitor(machine: Machine, *, pretty: bool = False) -> Monitor:
         ),
         version=VERSION,
         pretty=pretty,
+        capabilities=(OOB, ASYNC) if offers_async else (OOB,),
         clock=machine.clock.microseconds,
     )
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(

@@ -62,7 +62,10 @@ _DATA: Final[dict[type, tuple[str, ...]]] = {
 _MODULES: Final = (
     "status",
     "descriptors",
+    "processors",
     "memory",
+    "hardware",
+    "emulator",
     "block",
     "devices",
     "network",
@@ -90,7 +93,12 @@ def command_table() -> CommandTable:
         full = f"qmpx.dialects.v2010.{name}"
         if importlib.util.find_spec(full) is None:  # TEMPORARY: not written yet
             continue
-        tables.append(importlib.import_module(full).commands)
+        try:
+            tables.append(importlib.import_module(full).commands)
+        except ImportError as error:  # TEMPORARY
+            import sys
+
+            print("TEMPORARY", full, error, file=sys.stderr)
     try:
         from qmpx.monitor.human.builtin import commands as builtin
 

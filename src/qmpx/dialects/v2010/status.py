@@ -8,9 +8,10 @@ from typing import Any
 
 from qmpx.machine import Machine
 from qmpx.monitor import Session
-from qmpx.monitor.human import CommandTable
+from qmpx.monitor.human import CommandTable, HumanSession
 from qmpx.monitor.human.table import show_nothing
 from qmpx.monitor.registry import SessionLike
+from qmpx.wire.server import ASYNC
 
 commands = CommandTable()
 
@@ -20,7 +21,13 @@ def _request(session: Any, action: Callable[[], None]) -> None:
     session.monitor.loop.call_soon(action)
 
 
-@commands.command("q|quit", help="end the emulator")
+async def _quit_for_people(machine: Machine, session: HumanSession) -> None:
+    """Quit, and show no prompt any more."""
+    session.hold_prompt()
+    quit_(machine, session)
+
+
+@commands.command("q|quit", help="end the emulator", human=_quit_for_people)
 def quit_(machine: Machine, session: SessionLike) -> None:
     """Switch the machine off and end the monitor."""
 
@@ -37,9 +44,25 @@ def stop(machine: Machine) -> None:
     machine.stop()
 
 
-@commands.command("c|cont", help="let the virtual processors run")
+async def _cont_for_human(machine: Machine, session: HumanSession) -> None:
+    try:
+        cont(machine)
+    except DeviceEncrypted:
+        if await ask_for_keys(machine, session):
+            cont(machine)
+
+
+@commands.command("c|cont", help="let the virtual processors run", human=_cont_for_human)
 def cont(machine: Machine) -> None:
-    """Let the virtual processors run."""
+    """Let the virtual processors run.
+
+    Raises:
+        MigrationExpected: The machine is yet to come from elsewhere.
+        DeviceEncrypted: An image needs its key first.
+    """
+    if machine.migration.is_expected:
+        raise MigrationExpected
+    machine.require_keys()
     machine.cont()
 
 
@@ -81,10 +104,14 @@ def query_version(session: SessionLike) -> Any:
 @commands.query(
     "commands", help="QMP's commands; nothing for people", show=show_nothing
 )
-def query_commands(session: SessionLike) -> list[dict[str, str]]:
-    """Tell the names of all commands."""
-    entries = session.monitor.entries
-    return [{"name": name} for name, entry in entries.items() if entry.is_listed]
+def query_commands(session: SessionLike) -> list[dict[str, Any]]:
+    """Tell the names of all commands, and to whom it matters which are asynchronous."""
+    tells_more = isinstance(session, Session) and ASYNC in session.wire.enabled
+    return [
+        {"name": name, "async": entry.is_asynchronous} if tells_more else {"name": name}
+        for name, entry in session.monitor.entries.items()
+        if entry.is_listed
+    ]
 
 
 def _show_chardev(devices: list[dict[str, str]]) -> str:

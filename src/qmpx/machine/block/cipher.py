@@ -1,8 +1,8 @@
 """AES for images that are encrypted as QEMU 0.13 did it: 128 bits, CBC, by sector.
 
-Plain Python, so slow (some 100 kB/s): it opens old images, it does not protect new ones.
-Neither does the format: a sector's number as its initial value shows more than it
-should, and a key is the password itself.
+Plain Python, so slow (under a megabyte a second): it opens old images, it does not
+protect new ones. Neither does the format: a sector's number as its initial value shows
+more than it should, and a key is the password itself.
 
 Source: FIPS 197; the initial value is the number of the sector, little-endian.
 """

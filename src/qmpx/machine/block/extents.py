@@ -1,8 +1,8 @@
 """Formats that are read only: guest data in blocks that a table finds.
 
 Each class knows its header and its table; that a table is larger than the file, or
-points out of it, is noticed when a block is looked for, and nothing is allocated because
-a header says so.
+points out of it, is noticed when a block is looked for, and nothing is allocated
+because a header says so.
 
 Sources: the published descriptions of the formats, and images that ``qemu-img`` makes.
 """

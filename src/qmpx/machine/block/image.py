@@ -7,8 +7,10 @@ somebody wants its data; one that cannot be written leaves `_write_part` alone.
 Every failure is an `OSError`; what is wrong with an image itself is an `ImageError`.
 """
 
+# ruff: noqa: ARG002 -- what a format does not offer is refused, whatever the arguments
+
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -72,6 +74,8 @@ class Image:
         backing: That image, opened read-only, or ``None``.
         is_encrypted: Whether data cannot be had without a key.
         has_key: Whether a key was given.
+        on_write: Told of offset and size of all guest data that are written, before
+            they are.
         can_save: Whether it holds snapshots that can be made, loaded and deleted now.
     """
 
@@ -89,6 +93,7 @@ class Image:
         self.is_encrypted = False
         self.has_key = False
         self.can_save = False
+        self.on_write: Callable[[int, int], None] | None = None
 
     @property
     def filename(self) -> str:
@@ -99,7 +104,7 @@ class Image:
     def lacks_key(self) -> bool:
         """Whether it, or an image behind it, still needs its key."""
         behind = self.backing is not None and self.backing.lacks_key
-        return behind or self.is_encrypted and not self.has_key
+        return behind or (self.is_encrypted and not self.has_key)
 
     def read(self, offset: int, size: int) -> bytes:
         """Return *size* bytes of guest data.
@@ -124,6 +129,8 @@ class Image:
         self._check(offset, len(data))
         if self.read_only:
             raise ImageError(self.filename, "read-only", errno.EROFS)
+        if self.on_write is not None:
+            self.on_write(offset, len(data))
         view = memoryview(data)
         while view:
             written = self._write_part(offset, view)
@@ -242,12 +249,12 @@ class Image:
             message = f"bytes {offset} to {offset + size} of {self.size}"
             raise ImageError(self.filename, message, errno.EIO)
 
-    def _read_part(self, offset: int, size: int) -> bytes:  # noqa: ARG002
+    def _read_part(self, offset: int, size: int) -> bytes:
         """Return at least one and at most *size* bytes of guest data."""
         message = f"data of {self.format} images cannot be read"
         raise ImageError(self.filename, message, errno.ENOTSUP)
 
-    def _write_part(self, offset: int, data: memoryview) -> int:  # noqa: ARG002
+    def _write_part(self, offset: int, data: memoryview) -> int:
         """Write the beginning of *data*; return how many bytes, at least one."""
         message = f"data of {self.format} images cannot be written"
         raise ImageError(self.filename, message, errno.ENOTSUP)

@@ -17,8 +17,8 @@ from qmpx.machine.block.raw import SECTOR, File, HostDevice, Raw
 from qmpx.machine.block.storage import Storage
 
 MAX_DEPTH: Final = 64
-"""Images behind one another: some hundred bytes and a file descriptor each; a chain that
-leads back into itself ends here."""
+"""Images behind one another: a file descriptor each; a chain that leads back into
+itself ends here."""
 
 CHUNK: Final = 1 << 20
 """Bytes that are copied at once when an image is committed."""
@@ -82,11 +82,11 @@ def probe(storage: Storage) -> str:
         return "bochs"
     if data.startswith(b"#!/bin/sh\n#V2.0 Format\nmodprobe cloop"):
         return "cloop"
-    name = storage.filename.lower()
-    if name.endswith(".dmg") and storage.size >= SECTOR:
-        if storage.read(storage.size - SECTOR, 4) == b"koly":
-            return "dmg"
-    return "raw"
+    end = max(0, storage.size - SECTOR)
+    is_dmg = storage.filename.lower().endswith(".dmg") and (
+        storage.read(end, 4) == b"koly"
+    )
+    return "dmg" if is_dmg else "raw"
 
 
 def open_storage(filename: str, *, read_only: bool) -> Storage:

@@ -1,8 +1,8 @@
 """qcow2: clusters found through two levels of tables, counted, shared by snapshots.
 
-For who saves machines (`savevm` and the like), what `Image` offers and this format has::
+What `Image` offers to who saves machines (`savevm` and the like), and this format has::
 
-    image = machine.drives["ide0-hd0"].image   # None: no medium, or one without a file
+    image = machine.drives["ide0-hd0"].image  # None: no medium, or one without a file
     image.can_save                              # a qcow2 image that can be written
     image.snapshots()                           # [Snapshot(id, name, state_size, ...)]
     image.find_snapshot("tag or id")            # the first that has it, or None

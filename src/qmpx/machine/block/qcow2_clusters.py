@@ -1,4 +1,4 @@
-"""Guest data of a qcow2 image: from an offset through two tables to a cluster, and back.
+"""Guest data of a qcow2 image: from an offset through two tables to a cluster.
 
 An entry with the flag `COPIED` names a cluster that nobody else uses, which may be
 written where it is; any other is copied first. Data are written before the entry that
@@ -8,7 +8,6 @@ names them.
 import errno
 import struct
 import zlib
-from array import array
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +16,11 @@ from qmpx.machine.block.qcow2_header import L1_AT, MAX_L1_SIZE, Header
 from qmpx.machine.block.qcow2_refcounts import Refcounts, big_endian
 from qmpx.machine.block.storage import Storage
 
-if TYPE_CHECKING:  # its tables take a tenth of a second, and few need them
+if (
+    TYPE_CHECKING
+):  # the tables of the cipher take a tenth of a second, and few need them
+    from array import array
+
     from qmpx.machine.block.cipher import SectorCipher
 
 COPIED: Final = 1 << 63
@@ -49,7 +52,7 @@ class Clusters:
         behind: Callable[[int, int], bytes],
     ) -> None:
         self.refcounts = Refcounts(storage, header)
-        self.cipher: "SectorCipher | None" = None
+        self.cipher: SectorCipher | None = None
         self._storage = storage
         self._header = header
         self._behind = behind

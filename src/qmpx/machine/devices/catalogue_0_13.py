@@ -51,9 +51,9 @@ _BLOCK: Final = (
     Property("min_io_size", UINT16, 0),
     Property("opt_io_size", UINT32, 0),
 )
-_VIRTIO: Final = (Property("indirect_desc", BIT, True),)
+_VIRTIO: Final = (Property("indirect_desc", BIT, default=True),)
 _VIRTIO_NET: Final = tuple(
-    Property(name, BIT, True)
+    Property(name, BIT, default=True)
     for name in (
         "csum",
         "guest_csum",
@@ -81,7 +81,7 @@ BUS_PROPERTIES: Final[dict[str, tuple[Property, ...]]] = {
         Property("addr", PCI_DEVFN, UNSET),
         Property("romfile", STRING),
         Property("rombar", UINT32, 1),
-        Property("multifunction", BIT, False),
+        Property("multifunction", BIT, default=False),
     ),
     "ISA": (),
     "IDE": (),
@@ -100,7 +100,7 @@ def _memory(bar: int, size: int, *, prefetch: bool = False) -> Region:
     return Region(bar, size, is_prefetchable=prefetch)
 
 
-def _ethernet(  # noqa: PLR0913 - a row of a table
+def _ethernet(
     name: str,
     vendor: int,
     device: int,
@@ -506,7 +506,7 @@ BOARD: Final = (
         "hpet",
         "System",
         is_for_users=False,
-        properties=(Property("timers", UINT8, 3), Property("msi", BIT, False)),
+        properties=(Property("timers", UINT8, 3), Property("msi", BIT, default=False)),
         fixed_lines=("gpio-in 1", "irq 32", "mmio 00000000fed00000/0000000000000400"),
     ),
     Model(

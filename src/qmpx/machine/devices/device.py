@@ -12,13 +12,14 @@ from qmpx.machine.devices.properties import Property
 if TYPE_CHECKING:
     from qmpx.machine.devices.claims import Claims
     from qmpx.machine.devices.pci import PciFunction
+    from qmpx.machine.display.pointers import Mouse
     from qmpx.machine.network.clients import Client
 
 ANY: Final = 0xFFFFFFFF
 """Minus one in 32 bits, by which a property asks for any free place."""
 
 
-class Refusal(Exception):  # noqa: N818 - the device is refused, nothing is in error
+class Refusal(Exception):
     """A device could not be made; the text is what a person is told of it."""
 
 
@@ -38,15 +39,16 @@ class Device:
         claims: What its properties have taken.
         function: Its place on a PCI bus, if it is on one.
         client: It as a network client, if it is a network adapter.
+        pointer: It as a pointing device, if it is one.
         usb_address: Its address on a USB bus, 0 until a guest gives it one.
         is_attached: Whether it found a USB port.
         is_leaving: Whether the guest has been asked to let it go.
     """
 
     __slots__ = (
+        "bus",
         "buses",
         "buses_made",
-        "bus",
         "claims",
         "client",
         "function",
@@ -55,6 +57,7 @@ class Device:
         "is_leaving",
         "model",
         "path",
+        "pointer",
         "usb_address",
         "values",
     )
@@ -80,6 +83,7 @@ class Device:
         self.buses_made = 0
         self.function: PciFunction | None = None
         self.client: Client | None = None
+        self.pointer: Mouse | None = None
         self.usb_address = 0
         self.is_attached = False
         self.is_leaving = False

@@ -4,11 +4,12 @@ Nothing maps a window or gives out an interrupt line unless a guest does, so a m
 that has just been switched on shows addresses of -1 and lines of 0.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from qmpx.machine.devices.device import Bus, Device, Refusal
-from qmpx.machine.devices.models import PCI_BRIDGE, PciFacts
+from qmpx.machine.devices.models import PCI_BRIDGE, PciFacts, Region
 from qmpx.machine.devices.properties import UNSET
 
 UNMAPPED: Final = -1
@@ -16,6 +17,9 @@ UNMAPPED: Final = -1
 
 FUNCTIONS: Final = 8
 """Functions in a slot, from the PCI specification."""
+
+ROM_BAR: Final = 6
+"""The number of the window of an option ROM."""
 
 PLACES: Final = 32 * FUNCTIONS
 """Places on a bus: 32 slots of eight functions."""
@@ -53,6 +57,7 @@ class PciFunction:
         interrupt_line: What the guest wrote there.
         mapped: The addresses of its windows, by register.
         bridge: What it passes on, if it is a bridge.
+        rom: The window of its option ROM, if there is one.
     """
 
     facts: PciFacts
@@ -61,6 +66,12 @@ class PciFunction:
     interrupt_line: int = 0
     mapped: dict[int, int] = field(default_factory=dict)
     bridge: Bridge | None = None
+    rom: Region | None = None
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """Its windows, that of its option ROM last."""
+        return self.facts.regions + (() if self.rom is None else (self.rom,))
 
     @property
     def slot(self) -> int:
@@ -99,9 +110,14 @@ class PciBus(Bus):
                 raise Refusal(message)
         elif address in self.places:
             holder = self.places[address].model.name
-            message = f"PCI: devfn {address} not available for {name}, in use by {holder}"
+            message = (
+                f"PCI: devfn {address} not available for {name}, in use by {holder}"
+            )
             raise Refusal(message)
         facts = device.model.pci
+        if facts is not None and "vendorid" in device.values:
+            vendor, number = device.values["vendorid"], device.values["deviceid"]
+            facts = replace(facts, vendor=vendor & 0xFFFF, device=number & 0xFFFF)
         if facts is None:  # a table that puts a model on PCI has to say what it is
             message = f"{name} does not say what it is on a PCI bus"
             raise TypeError(message)
@@ -112,6 +128,8 @@ class PciBus(Bus):
         device.values["addr"] = address
         if device.values["romfile"] is None:
             device.values["romfile"] = facts.rom
+        if device.values["rombar"] and device.values["romfile"]:
+            function.rom = _rom(device.values["romfile"])
         device.function = function
         self.places[address] = device
 
@@ -169,13 +187,22 @@ class PciBus(Bus):
         return None
 
 
+def _rom(path: str) -> Region | None:
+    """Return the window of an option ROM; ``None`` if there is no such file."""
+    try:
+        size = Path(path).stat().st_size
+    except (OSError, ValueError):
+        return None
+    return Region(ROM_BAR, 1 << max(0, size - 1).bit_length())
+
+
 def parse_pci_address(text: str) -> tuple[int, int] | None:
     """Return bus and slot of ``[[DOMAIN:]BUS:]SLOT``, in hexadecimal, or ``None``.
 
     A tag ``pci_addr=`` in front is allowed; domains other than 0 there are not.
     """
     parts = text.removeprefix("pci_addr=").split(":")
-    if len(parts) > 3:  # noqa: PLR2004 - domain, bus and slot
+    if len(parts) > 3:
         return None
     try:
         numbers = [int(part, 16) for part in parts]

@@ -75,6 +75,18 @@ def c_number(text: str, base: int = 0) -> int:
     return -value if sign == "-" else value
 
 
+def parse_mac(text: str) -> str | None:
+    """Return an address with colons; ``None`` for six zeros, which ask for any.
+
+    Raises:
+        BadValue: It is none.
+    """
+    if _MAC.fullmatch(text) is None:
+        raise BadValue(text)
+    mac = text.lower().replace("-", ":")
+    return None if mac == "00:00:00:00:00:00" else mac
+
+
 @dataclass(frozen=True, slots=True)
 class PropertyType:
     """A type of properties.
@@ -173,10 +185,7 @@ class MacAddress(PropertyType):
 
     def parse(self, text: str, surroundings: Surroundings) -> str | None:  # noqa: ARG002
         """Read it."""
-        if _MAC.fullmatch(text) is None:
-            raise BadValue(text)
-        mac = text.lower().replace("-", ":")
-        return None if mac == "00:00:00:00:00:00" else mac
+        return parse_mac(text)
 
     def show(self, value: str | None) -> str:
         """Show it with colons."""
@@ -217,7 +226,7 @@ class Claim(PropertyType):
 
 @dataclass(frozen=True, slots=True)
 class Vlan(PropertyType):
-    """The number of a vlan, which is made if it is not there; anything may follow it."""
+    """The number of a vlan, which is made if it is not there; text may follow it."""
 
     def parse(self, text: str, surroundings: Surroundings) -> Any:
         """Read it, and make it."""

@@ -5,7 +5,6 @@ nobody asks has none. Models are data (`qmpx.machine.devices.models`); the tree 
 kinds of buses, ids, properties and the order in which QEMU checks things.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,20 +29,18 @@ from qmpx.machine.devices.catalogue_0_13 import CATALOGUE_0_13
 from qmpx.machine.devices.claims import Claims
 from qmpx.machine.devices.device import Bus, Device, Refusal
 from qmpx.machine.devices.models import Catalogue, Model
+from qmpx.machine.devices.numbered import IsaBus, VirtioSerialBus
 from qmpx.machine.devices.paths import buses_below, find_bus, walk
 from qmpx.machine.devices.pci import PciBus
 from qmpx.machine.devices.properties import BadValue, InUse, NoSuchThing
 from qmpx.machine.devices.storage import IdeBus, ScsiBus
 from qmpx.machine.devices.usb import HUB, UsbBus
 from qmpx.machine.happenings import DeviceUnplugged
+from qmpx.machine.identifiers import check_identifier
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-_IDENTIFIER_HINT: Final = (
-    "Identifiers consist of letters, digits, '-', '.', '_', starting with a letter."
-)
 _DRIVER_HINT: Final = "Try with argument '?' for a list."
 
 _BUSES: Final[dict[str, type[Bus]]] = {
@@ -51,20 +48,11 @@ _BUSES: Final[dict[str, type[Bus]]] = {
     "USB": UsbBus,
     "IDE": IdeBus,
     "SCSI": ScsiBus,
+    "ISA": IsaBus,
+    "virtio-serial-bus": VirtioSerialBus,
 }
 
 _NOT_PROPERTIES: Final = frozenset({"driver", "bus", "id"})
-
-
-def check_identifier(text: str) -> None:
-    """Check what users call things by.
-
-    Raises:
-        InvalidParameterValue: It is no identifier.
-    """
-    if _IDENTIFIER.fullmatch(text) is None:
-        error = InvalidParameterValue(name="id", expected="an identifier")
-        raise error.hinting(_IDENTIFIER_HINT)
 
 
 class DeviceTree:
@@ -134,9 +122,7 @@ class DeviceTree:
         """Tell whether a device of that model is plugged in, without building."""
         return self.is_built and any(device.model.name == model for device in self)
 
-    def add(
-        self, options: Mapping[str, str], *, hotplug: bool = False
-    ) -> Device:
+    def add(self, options: Mapping[str, str], *, hotplug: bool = False) -> Device:
         """Make a device, as ``-device`` and ``device_add`` do.
 
         Args:
@@ -193,24 +179,61 @@ class DeviceTree:
             self._ids[id_] = device
         return device
 
+    async def add_usb(self, text: str) -> Device:
+        """Plug in a USB device, as ``-usbdevice`` and ``usb_add`` do.
+
+        Args:
+            text: What `qmpx.machine.devices.hotplug.add_usb` takes.
+
+        Raises:
+            GenericError: It cannot be had; a note of the exception may tell why.
+        """
+        from qmpx.machine.devices.hotplug import add_usb  # it needs the tree itself
+
+        try:
+            return await add_usb(self._machine, text)
+        except (Refusal, CommandError) as error:
+            failed = GenericError(f"could not add USB device '{text}'")
+            reason = error.desc_2010 if isinstance(error, CommandError) else str(error)
+            for note in (*getattr(error, "__notes__", ()), reason):
+                if note:
+                    failed.add_note(note)
+            raise failed from error
+
     def plug(
-        self, name: str, bus: Bus, *, id: str | None = None, **values: Any  # noqa: A002
+        self,
+        name: str,
+        bus: Bus,
+        values: Mapping[str, Any] | None = None,
+        *,
+        id: str | None = None,  # noqa: A002 - its name in QEMU
+        claims: Mapping[str, str] | None = None,
     ) -> Device:
-        """Make a device of any model on a bus, with property values as they are.
+        """Make a device of any model on a bus; the board and old commands do.
+
+        Args:
+            name: Its model.
+            bus: Where it goes.
+            values: Values of its properties.
+            id: Its id.
+            claims: What it takes, such as drives, by the names of the properties.
 
         Raises:
             Refusal: It cannot be made.
+            PropertyValueInUse: Another device has what it wants.
+            PropertyValueNotFound: That is not there.
         """
         device = self._create(self.catalogue.models[name], bus, id)
-        device.values.update(
-            {key.replace("_", "-") if key not in device.values else key: value
-             for key, value in values.items()}
-        )
+        device.values.update(values or {})
         try:
+            for item, taken in (claims or {}).items():
+                self.set_property(device, item, taken)
             self._initialise(device)
-        except Refusal:
+        except (Refusal, CommandError):
             self._discard(device)
             raise
+        if id is not None:
+            self._ids[id] = device
         return device
 
     def remove(self, id_: str) -> None:
@@ -227,6 +250,8 @@ class DeviceTree:
         if not device.bus.allows_hotplug:
             raise BusNoHotplug(bus=device.bus.name)
         if isinstance(device.bus, PciBus):
+            if not device.model.is_for_users:
+                return  # what is soldered on, no guest lets go
             device.is_leaving = True
             self._machine.guest.ask_to_unplug(device.path, lambda: self.eject(device))
         else:
@@ -245,13 +270,14 @@ class DeviceTree:
         drives = device.claims.drives
         if device.client is not None:
             self._machine.network.remove(device.client)
-        if device.model.pointer is not None:
-            self._machine.display.pointers.remove(device.model.pointer.name)
+        if device.pointer is not None:
+            self._machine.display.pointers.remove(device.pointer)
         if device.id is not None and self._ids.get(device.id) is device:
             del self._ids[device.id]
         self._discard(device)
         for name in drives:  # a drive goes with the device that it was in
-            self._machine.drives.pop(name, None)
+            if name in self._machine.drives:
+                self._machine.unplug_drive(name)
         self._machine.tell(DeviceUnplugged(device.id, device.path))
 
     def _bus_for(self, model: Model, path: str | None, driver: str) -> Bus:
@@ -326,8 +352,9 @@ class DeviceTree:
             bus = self._make_bus(child.kind, child.name, device)
             bus.allows_hotplug = child.allows_hotplug
         if model.pointer is not None:
-            pointer = model.pointer
-            self._machine.display.pointers.add(pointer.name, pointer.is_absolute)
+            device.pointer = self._machine.display.pointers.add(
+                model.pointer.name, is_absolute=model.pointer.is_absolute
+            )
 
     def _discard(self, device: Device) -> None:
         """Take a device off its bus, made or half made."""
@@ -356,6 +383,14 @@ class DeviceTree:
             parent.buses.insert(0, bus)
             parent.buses_made += 1
         return bus
+
+    def reset(self) -> None:
+        """Forget what a guest has told the devices; it begins anew."""
+        for device in self if self.is_built else ():
+            device.usb_address = 0
+            if device.function is not None:
+                device.function.interrupt_line = 0
+                device.function.mapped.clear()
 
     def state(self) -> dict[str, Any]:
         """Return what guests have told the devices, by their places."""

@@ -45,11 +45,12 @@ class AccessList:
                 return rule.is_allowed
         return self.is_allowed
 
-    def add(self, rule: Rule, index: int | None = None) -> int:
+    def add(self, match: str, *, is_allowed: bool, index: int | None = None) -> int:
         """Add a rule, and return its place, counted from 1.
 
         Args:
-            rule: What to add.
+            match: What the rule is for; see `Rule`.
+            is_allowed: What becomes of a name that matches.
             index: Before which rule; at the end unless told, or if there are no more
                 rules than that.
 
@@ -59,6 +60,7 @@ class AccessList:
         if len(self.rules) == MAX_RULES or (index is not None and index <= 0):
             message = "acl: unable to add acl entry"
             raise GenericError(message)
+        rule = Rule(match, is_allowed)
         if index is None or index >= len(self.rules):
             self.rules.append(rule)
             return len(self.rules)

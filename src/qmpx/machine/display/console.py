@@ -83,6 +83,11 @@ class Console:
         """Letters of a typed line: those of the screen, less prompt and cursor."""
         return self._screen.columns - len(PROMPT) - 2
 
+    def clear(self) -> None:
+        """Forget what was typed."""
+        self.typed.clear()
+        self.typed.append("")
+
     def draw(self, viewers: Sequence[str] = (), address: str = "") -> None:
         """Bring the screen up to date.
 
@@ -137,8 +142,8 @@ class Console:
 
     def _status(self) -> Line:
         pointers, screen = self._pointers, self._screen
-        x = pointers.x * (screen.width - 1) // FULL_SCALE
-        y = pointers.y * (screen.height - 1) // FULL_SCALE
+        x = round(pointers.x * (screen.width - 1) / FULL_SCALE)
+        y = round(pointers.y * (screen.height - 1) / FULL_SCALE)
         down = [name for bit, name in _BUTTONS if pointers.buttons & bit]
         pointer = " ".join([f"pointer {x},{y}", *down])
         held = " ".join(self._keyboard.held_names)

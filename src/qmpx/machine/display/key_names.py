@@ -46,7 +46,7 @@ LATER_KEYS: Final[dict[str, int]] = _coded(
 """Names that came after QEMU 0.13."""
 
 NAMES: Final[dict[int, str]] = {
-    code: name for name, code in reversed((LATER_KEYS | KEYS).items())
+    code: name for name, code in reversed((KEYS | LATER_KEYS).items())
 }
 """A name for each code."""
 

@@ -3,7 +3,6 @@
 Source: QEMU 0.13's `sendkey`, its words included.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -28,10 +27,6 @@ MAX_KEY_NAME: Final = 15
 """Characters of a key's name: QEMU's figure; the longest name has 13."""
 MAX_HELD: Final = 128
 """Keys that are held at once: a keyboard has fewer. Further ones are not pressed."""
-MAX_CODES: Final = 256
-"""Codes that wait for the guest: the queue of QEMU's keyboard. Further ones are lost,
-as they are there.
-"""
 
 
 def parse_keys(text: str) -> list[int]:
@@ -89,31 +84,30 @@ def code_of(name: str) -> int:
 
 
 class Keyboard:
-    r"""A keyboard, and what it has to tell the guest.
+    r"""A keyboard.
 
     Args:
         clock: Says when sent keys are let go.
+        on_code: Is given what the wire has for the guest, byte by byte.
         on_text: Is given what is typed; ``\b`` takes back, ``\n`` ends a line.
         on_change: Is told when keys were pressed or let go.
 
     Attributes:
         held: The codes of the keys that are down, in their order.
-        codes: What the guest has not read yet, byte by byte as the wire has it.
         has_capitals: Whether Caps Lock is on.
-        lost: How many bytes of codes had no room.
     """
 
     def __init__(
         self,
         clock: Clock,
+        on_code: Callable[[int], None] = lambda _: None,
         on_text: Callable[[str], None] = lambda _: None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self.held: dict[int, None] = {}
-        self.codes: deque[int] = deque()
         self.has_capitals = False
-        self.lost = 0
         self._clock = clock
+        self._on_code = on_code
         self._on_text = on_text
         self._on_change = on_change
         self._sent: list[int] = []
@@ -136,7 +130,7 @@ class Keyboard:
         self.held[code] = None
         if code == KEYS["caps_lock"]:
             self.has_capitals = not self.has_capitals
-        self._queue(code)
+        self._tell_guest(code)
         self._on_text(self._text(code) if text is None else self._control(text))
         self._on_change()
 
@@ -144,7 +138,7 @@ class Keyboard:
         """Let a key go; nothing happens if it is up."""
         if code in self.held:
             del self.held[code]
-            self._queue(code, up=True)
+            self._tell_guest(code, up=True)
             self._on_change()
 
     def press_keysym(self, keysym: int, *, down: bool) -> None:
@@ -184,18 +178,18 @@ class Keyboard:
         for code in list(self.held):
             self.release(code)
 
-    def take(self) -> int | None:
-        """Return the next byte that the guest is to read, or ``None``."""
-        return self.codes.popleft() if self.codes else None
+    def reset(self) -> None:
+        """Let all keys go, Caps Lock too."""
+        self.release_all()
+        self.has_capitals = False
 
     def state(self) -> dict[str, Any]:
-        """Return what a move must not lose: no key stays down over it."""
-        return {"codes": list(self.codes), "has_capitals": self.has_capitals}
+        """Return what moves with the machine: no key stays down over that."""
+        return {"has_capitals": self.has_capitals}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take on a state that `state` returned."""
         self.release_all()
-        self.codes = deque(state["codes"][:MAX_CODES])
         self.has_capitals = bool(state["has_capitals"])
 
     def _let_go(self) -> None:
@@ -204,13 +198,10 @@ class Keyboard:
         for code in sent:
             self.release(code)
 
-    def _queue(self, code: int, *, up: bool = False) -> None:
-        sent = [0xE0] if code & 0x80 else []
-        sent.append(code & 0x7F | (0x80 if up else 0))
-        if len(self.codes) + len(sent) > MAX_CODES:
-            self.lost += len(sent)
-        else:
-            self.codes += sent
+    def _tell_guest(self, code: int, *, up: bool = False) -> None:
+        if code & 0x80:
+            self._on_code(0xE0)
+        self._on_code(code & 0x7F | (0x80 if up else 0))
 
     def _text(self, code: int) -> str:
         if not self.held.keys().isdisjoint(ALTS):

@@ -77,7 +77,7 @@ class PixelFormat:
         return bytes(pixels)
 
 
-NATIVE: Final = PixelFormat(32, 24, False, (255, 255, 255), (16, 8, 0))  # noqa: FBT003
+NATIVE: Final = PixelFormat(32, 24, False, (255, 255, 255), (16, 8, 0))
 """The format that is offered: that of QEMU on a little-endian host."""
 
 

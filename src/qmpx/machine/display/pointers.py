@@ -45,7 +45,7 @@ class Pointers:
 
     def __init__(self) -> None:
         self.mice: list[Mouse] = []
-        self.x = self.y = FULL_SCALE // 2
+        self.x = self.y = (FULL_SCALE + 1) // 2
         self.wheel = 0
         self.buttons = 0
         self._next_index = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qmpx.machine.display.pointers import Pointers
 
 READ_SIZE: Final = 16384
-"""Bytes of one read: what a client can make us look at before others have their turn."""
+"""Bytes of one read: what one client can make us do before others have their turn."""
 
 _WHEEL_UP, _WHEEL_DOWN = 8, 16
 
@@ -44,7 +44,7 @@ class Viewer:
         pointers: Where its pointer goes.
         size: Returns the screen's width and height, in pixels.
         on_initialized: Called when it is in, with whether it shares.
-        on_demand: Called when it has asked for an update, or changed what is seen.
+        on_demand: Called when it has asked for an update, or has room for one.
         on_closed: Called at the end, with the reason; empty if the client just left.
 
     Attributes:
@@ -122,9 +122,8 @@ class Viewer:
             data = self._connection.recv(READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return
-        except OSError as error:
-            self.close(f"its connection broke: {error.strerror}")
-            return
+        except OSError:
+            data = b""  # it has gone without a word
         if not data:
             self.close()
             return
@@ -135,7 +134,8 @@ class Viewer:
             return
         self._send(self.session.data_to_send())
         for each in happened:
-            self._do(each)
+            if not self._is_closed:
+                self._do(each)
         if happened or self.session.updates.is_awaited:
             self._on_demand()
 
@@ -182,6 +182,6 @@ class Viewer:
             self._unsent = self._unsent[self._connection.send(self._unsent) :]
         except (BlockingIOError, InterruptedError):
             pass
-        except OSError as error:
+        except OSError:
             self._unsent = memoryview(b"")
-            self.close(f"its connection broke: {error.strerror}")
+            self.close()  # it has gone without a word

@@ -1,4 +1,4 @@
-"""Sockets for VNC: to listen on, and to a viewer that listens; and what they are called.
+"""Sockets for VNC, to listen on and to a viewer that listens, and their names.
 
 Hosts are looked up while the caller waits, as QEMU did it; a numeric address and
 ``localhost`` cost nothing.

@@ -76,7 +76,7 @@ def parse_vnc_target(text: str) -> VncTarget:
     more_ports = _number(text, values.pop("to", "0"))
     family = _family(text, values)
     if unknown := values.keys() - _WITHOUT_EFFECT:
-        message = f"{text!r}: no option {sorted(unknown)[0]!r}"
+        message = f"{text!r}: no option {min(unknown)!r}"
         raise VncTargetError(message)
     if where.startswith("unix:"):
         host, port, path = "", 0, where.removeprefix("unix:")

@@ -7,7 +7,7 @@ Source: Motorola's data sheet; places of a PC's settings in CMOS as its firmware
 them; QEMU 0.13 for what a guest sees after power-on.
 """
 
-import datetime
+import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -33,7 +33,8 @@ _AFTERNOON: Final[int] = 0x80
 _BASE_YEAR: Final[int] = 2000
 _MICROSECONDS: Final[int] = 1_000_000
 _DAY_SECONDS: Final[int] = 86_400
-_EPOCH: Final = datetime.date(1970, 1, 1).toordinal()
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
+_LAST_DAY: Final = dt.date.max.toordinal()
 _KIB, _MIB = 1 << 10, 1 << 20
 
 
@@ -50,7 +51,7 @@ class _Moment(NamedTuple):
     def seconds(self) -> int:
         """Return seconds since 1970; what is too large runs over into the next."""
         year, month = divmod(self.year * 12 + self.month - 1, 12)
-        days = datetime.date(max(1, year), month + 1, 1).toordinal() - _EPOCH
+        days = dt.date(max(1, year), month + 1, 1).toordinal() - _EPOCH
         clock = self.second + 60 * (self.minute + 60 * self.hour)
         return (days + self.day - 1) * _DAY_SECONDS + clock
 
@@ -134,7 +135,7 @@ class ClockChip:
     def _show_time(self) -> None:
         """Bring the time registers up to date."""
         days, seconds = divmod(self._now() + self._offset, _DAY_SECONDS)
-        date = datetime.date.fromordinal(max(1, days + _EPOCH))
+        date = dt.date.fromordinal(min(max(1, days + _EPOCH), _LAST_DAY))
         hour = seconds // 3600
         afternoon = 0
         if not self._cmos[_B] & _B_24_HOURS:

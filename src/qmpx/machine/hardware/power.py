@@ -8,7 +8,7 @@ Source: Intel's data sheet of the 82371AB; the ACPI specification, section 4.8.
 
 from typing import TYPE_CHECKING, Final
 
-from qmpx.machine.hardware.ports import State
+from qmpx.machine.hardware.ports import Ports, State
 from qmpx.machine.runstate import RunState
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ class PowerManagement:
 
     Args:
         machine: Which it puts to sleep and switches off.
+        ports: Where it answers.
     """
 
-    def __init__(self, machine: "Machine") -> None:
+    def __init__(self, machine: "Machine", ports: Ports) -> None:
         self._machine = machine
         self.reset()
-        ports = machine.ports
         ports.attach(range(BASE, BASE + 64), self, sizes=(2, 4))
 
     def reset(self) -> None:

@@ -2,6 +2,7 @@
 
 A write to port 0x443 feeds it, and says how long that lasts; any write to port 0x441
 sends it to sleep. It counts the guest's time, which stands still with the machine.
+It answers only while the device is plugged in.
 """
 
 import enum
@@ -9,11 +10,14 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.happenings import Exited, WatchdogExpired
-from qmpx.machine.hardware.ports import State
+from qmpx.machine.hardware.ports import Ports, State
 from qmpx.machine.running_timer import RunningTimer
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
+
+MODEL: Final = "ib700"
+"""The name of its model in the device tree."""
 
 _DISABLE: Final = range(0x441, 0x443)
 _ENABLE: Final = range(0x443, 0x445)
@@ -35,24 +39,24 @@ class Watchdog:
     """The device; there is at most one, for its ports cannot be moved.
 
     Args:
-        machine: What it watches; the action is its ``watchdog_action``.
+        machine: What it watches.
+        ports: Where it answers.
+
+    Attributes:
+        action: What is done when it expires.
     """
 
-    def __init__(self, machine: "Machine") -> None:
+    def __init__(self, machine: "Machine", ports: Ports) -> None:
         self._machine = machine
+        self.action = WatchdogAction.RESET
         self._timer = RunningTimer(machine, self._expire)
-        machine.ports.attach(_DISABLE, self)
-        machine.ports.attach(_ENABLE, self)
+        ports.attach(_DISABLE, self)
+        ports.attach(_ENABLE, self)
 
     @property
     def left(self) -> float | None:
         """Seconds until it expires; ``None`` while it sleeps."""
         return self._timer.left
-
-    def remove(self) -> None:
-        """Take it out of the machine."""
-        self._timer.cancel()
-        self._machine.ports.detach(self)
 
     def reset(self) -> None:
         """Send it to sleep."""
@@ -64,6 +68,8 @@ class Watchdog:
 
     def write_port(self, port: int, size: int, value: int) -> None:  # noqa: ARG002
         """Feed it for 30, 28, ... 2, 0 seconds, or send it to sleep."""
+        if not self._machine.devices.has(MODEL):
+            return
         if port in _ENABLE:
             self._timer.set(30 - 2 * (value & 0xF))
         else:
@@ -71,7 +77,7 @@ class Watchdog:
 
     def _expire(self) -> None:
         machine = self._machine
-        action = machine.watchdog_action
+        action = self.action
         machine.tell(WatchdogExpired(action.value))
         match action:
             case WatchdogAction.RESET:
@@ -91,10 +97,11 @@ class Watchdog:
 
     def state(self) -> State:
         """Return its state."""
-        return {"left": self.left}
+        return {"left": self.left, "action": self.action.value}
 
     def restore(self, state: State) -> None:
         """Take on a state that `state` returned."""
+        self.action = WatchdogAction(state["action"])
         left = state["left"]
         if left is None:
             self._timer.cancel()

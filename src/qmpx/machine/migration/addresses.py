@@ -20,7 +20,9 @@ Arrive = Callable[[Link], None]
 Stop = Callable[[], None]
 
 
-def open_outgoing(uri: str, take_descriptor: Callable[[str], int] | None = None) -> Link:
+def open_outgoing(
+    uri: str, take_descriptor: Callable[[str], int] | None = None
+) -> Link:
     """Return the link that *uri* leads to; a refusal of its host shows only later.
 
     Args:
@@ -103,7 +105,7 @@ def _endpoint(text: str) -> tuple[str, int]:
 
 def _connect_unix(path: str) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
-    connection.setblocking(False)
+    connection.settimeout(0)
     try:
         connection.connect(path)
     except OSError:
@@ -138,7 +140,7 @@ def _accept(listener: socket.socket, arrive: Arrive) -> Stop:
     import asyncio
 
     loop = asyncio.get_running_loop()
-    listener.setblocking(False)
+    listener.settimeout(0)
 
     def stop() -> None:
         if listener.fileno() >= 0:

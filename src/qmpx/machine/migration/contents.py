@@ -1,4 +1,4 @@
-"""What a stream holds of a machine beside RAM and disks, and how it gets there and back.
+"""What a stream holds of a machine beside RAM and disks: what it is, and its parts.
 
 Snapshots and migration share this: the record that says what machine it is, and the
 records with the states of its parts.
@@ -74,7 +74,8 @@ def write_parts(machine: "Machine", state: RunState, write: Write) -> None:
         state: The run state that it had before.
         write: Takes records.
     """
-    _write_part(RUN_STATE, {"state": state.value}, write)
+    ran = machine.run_time.microseconds()
+    _write_part(RUN_STATE, {"state": state.value, "ran": ran}, write)
     for name, part in machine.parts():
         _write_part(name, part.state(), write)
 
@@ -130,12 +131,20 @@ class PartStates:
             message = "the run state of the machine is missing or unknown"
             raise StreamError(message) from error
 
+    def _run_time(self) -> int:
+        match self._states.get(RUN_STATE):
+            case {"ran": int(ran)} if ran >= 0:
+                return ran
+        message = "the time that the machine has run is missing"
+        raise StreamError(message)
+
     def restore(self, machine: "Machine") -> None:
         """Give all parts of *machine* the states that came.
 
         Raises:
             StreamError: A part has no state, a state has no part, or does not fit.
         """
+        ran = self._run_time()
         for name, state in self._of_parts():
             part = getattr(machine, name, None)
             if part is None or not hasattr(part, "restore"):
@@ -146,6 +155,7 @@ class PartStates:
             except Exception as error:
                 message = f"the state of {name!r} does not fit: {error!r}"
                 raise StreamError(message) from error
+        machine.run_time.set(ran)
 
     def _of_parts(self) -> Iterator[tuple[str, Any]]:
         return ((n, s) for n, s in self._states.items() if n != RUN_STATE)

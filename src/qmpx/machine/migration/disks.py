@@ -6,11 +6,16 @@ data the bytes; numbers are big-endian.
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
 
 from qmpx.machine.migration.values import StreamError
 from qmpx.machine.pages import PageSet
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.image import Image
+    from qmpx.machine.machine import Machine
 
 BLOCK: Final = 2**20
 """Bytes that are looked at and sent at once; QEMU 0.13 has the same unit."""
@@ -19,13 +24,7 @@ _HEAD: Final = struct.Struct(">QIB")
 
 
 class Disk(Protocol):
-    """A disk whose contents can be moved.
-
-    Attributes:
-        size: In bytes.
-        written: The blocks of `BLOCK` bytes that were written since `watch` was called;
-            whoever reads it takes out what it has seen.
-    """
+    """A disk whose contents can be moved."""
 
     @property
     def size(self) -> int:
@@ -33,6 +32,9 @@ class Disk(Protocol):
 
     def watch(self) -> PageSet:
         """Return a set that shows which blocks are written from now on."""
+
+    def unwatch(self) -> None:
+        """Watch no more."""
 
     def read(self, offset: int, size: int) -> bytes:
         """Return what is there."""
@@ -110,6 +112,11 @@ class DiskWalk:
         self.transferred += spent
         return spent
 
+    def close(self) -> None:
+        """Watch the disks no more."""
+        for disk in self._disks.values():
+            disk.unwatch()
+
     def _requeue(self) -> bool:
         for name, written in self._written.items():
             self._queue += [(name, block) for block in written]
@@ -180,3 +187,98 @@ def load_disk(disks: Mapping[str, Disk], payload: bytes) -> None:
     except OSError as error:
         message = f"disk {name!r} cannot be written: {error.strerror}"
         raise StreamError(message) from error
+
+
+class ImageDisk:
+    """The image in a drive, as a disk that can be moved.
+
+    Args:
+        image: The image.
+    """
+
+    def __init__(self, image: "Image") -> None:
+        self._image = image
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self._image.size
+
+    def watch(self) -> PageSet:
+        """Return a set that shows which blocks are written from now on."""
+        written = PageSet()
+
+        def note(offset: int, size: int) -> None:
+            first = offset // BLOCK
+            written.add(first, (offset + max(size, 1) - 1) // BLOCK - first + 1)
+
+        self._image.on_write = note
+        return written
+
+    def unwatch(self) -> None:
+        """Watch no more."""
+        self._image.on_write = None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return what is there."""
+        return self._image.read(offset, size)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put *data* there."""
+        self._image.write(offset, data)
+
+    def flush(self) -> None:
+        """Let the host write down what was written."""
+        self._image.flush()
+
+    def is_own(self, offset: int, size: int) -> bool:
+        """Whether any of it is in the image itself, and not behind it."""
+        end = offset + size
+        while offset < end:
+            is_own, length = self._image.allocated(offset)
+            if is_own:
+                return True
+            offset += max(length, 1)
+        return False
+
+
+def disks_of(machine: "Machine") -> dict[str, Disk]:
+    """Return the disks of *machine* whose contents can be moved, by drive.
+
+    These are the fixed ones that can be written and have data, as in QEMU 0.13.
+    """
+    return {
+        name: ImageDisk(drive.image)
+        for name, drive in machine.drives.items()
+        if drive.image is not None and not drive.removable and not drive.image.read_only
+    }
+
+
+def look_anew(machine: "Machine", moved: Collection[str]) -> None:
+    """Open images again that both ends share: the other end has written to them.
+
+    Raw ones are read as they are, without memory; encrypted ones would lose their key;
+    temporary ones are this end's own.
+
+    Args:
+        machine: The machine.
+        moved: Drives whose contents came by themselves.
+
+    Raises:
+        OpenFileFailed: One cannot be opened any more.
+    """
+    for name, drive in machine.drives.items():
+        medium, image = drive.medium, drive.image
+        if medium is None or image is None or name in moved:
+            continue
+        if (
+            image.format != "raw"
+            and not image.is_encrypted
+            and Path(image.filename).exists()
+        ):
+            drive.open_file(
+                image.filename,
+                image.format,
+                read_only=medium.read_only,
+                node_name=medium.node_name,
+            )

@@ -46,7 +46,7 @@ class Link(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written and are not yet on their way."""
+        """Bytes that are not yet on their way, or that were lost when it closed."""
 
     @property
     def local_host(self) -> str | None:

@@ -33,7 +33,7 @@ from qmpx.machine.migration.witness import (
     Witness,
 )
 from qmpx.machine.pages import PageSet
-from qmpx.machine.runstate import RunState
+from qmpx.machine.runstate import TRANSFERS, RunState
 
 if TYPE_CHECKING:
     from qmpx.machine.clock import Timer
@@ -44,11 +44,11 @@ TICK: Final = 0.1
 """Seconds between two turns; the speed limit holds for each. QEMU 0.13's figure."""
 
 MAX_UNSENT: Final = 4 * 2**20
-"""Bytes that wait for the link while the machine runs; then the sender waits as well."""
+"""Bytes that wait for the link while the machine runs; then the sender waits too."""
 
 GREETING_LIMIT: Final = 5.0
 """Seconds after which a receiver that has not greeted is taken for one that only
-stores: a greeting takes a turn of a loop, and so does the oldest machine it comes from."""
+stores. A greeting takes some turns of a loop, and `witness.ANSWER_LIMIT` at most."""
 
 ANSWER_LIMIT: Final = 30.0
 """Seconds that the destination has for checking what came: it only restores the parts;
@@ -124,7 +124,9 @@ class Outgoing:
         self._token = secrets.token_bytes(TOKEN_SIZE)
         self._witness: Witness | None = None
         self._their_witness: tuple[str, int] | None = None
-        self._is_proven = False  # whether their witness has answered us
+        self._is_met = False  # whether it is known if their witness answers us
+        self._is_proven = False  # whether it does
+        self._is_one_way = False  # whether the end of the stream gives it away
         self._inquiry: Inquiry | None = None
         self._timer: Timer | None = None
         self._credit = 0
@@ -171,7 +173,9 @@ class Outgoing:
         self._tick()
 
     def link_received(self, data: bytes) -> None:
-        """Take the destination's answers."""
+        """Take the destination's answers; after a one-way end there are none."""
+        if self._is_one_way:
+            return
         self._reader.feed(data)
         try:
             for record in self._reader.records():
@@ -220,16 +224,17 @@ class Outgoing:
     def _meet(self, greeting: Any) -> None:
         """Try whether the destination's witness can be asked, while there is time."""
         match greeting:
-            case {"witness": [str(host), int(port)]} if 0 < port < 65536:  # noqa: PLR2004
+            case {"witness": [str(host), int(port)]} if 0 < port < 65536:
                 self._their_witness = host, port
                 self._ask(Claim.PROBE, self._probed)
             case {"witness": None}:
-                pass
+                self._is_met = True
             case _:
                 message = "its greeting is none"
                 raise StreamError(message)
 
     def _probed(self, verdict: Verdict) -> None:
+        self._is_met = True
         self._is_proven = verdict is Verdict.UNDECIDED
 
     # Sending.
@@ -239,6 +244,9 @@ class Outgoing:
 
     def _tick(self) -> None:
         if self.phase is not Phase.LIVE:
+            return
+        if self._machine.state is RunState.SHUTDOWN:
+            self.cancel()
             return
         self._timer = self._clock.call_later(TICK, self._tick)
         if self._machine.state.is_running:
@@ -280,6 +288,10 @@ class Outgoing:
 
     def _may_close(self) -> bool:
         """Whether what is left goes over within the downtime that is allowed."""
+        if RunState.FINISH_MIGRATE not in TRANSFERS.get(self._machine.state, ()):
+            return False  # a snapshot is being made
+        if self._greeted and not self._is_met:
+            return False
         if self._link.answers and not self._greeted:
             waited = self._clock.microseconds() - self._opened_at
             if waited < GREETING_LIMIT * 1_000_000:
@@ -298,6 +310,7 @@ class Outgoing:
         if self.disks is not None:
             while self.disks.remaining:
                 self.disks.step(self.disks.total)
+        self._settings.flush_disks()
         self.ram.begin_pass()
         self.passes += 1
         self.ram.step(everything)
@@ -312,6 +325,7 @@ class Outgoing:
             self._write(Kind.END, TWO_WAY + self._digest)
             self._wait(ANSWER_LIMIT, "the destination does not answer")
         else:
+            self._is_one_way = True
             self._write(Kind.END, ONE_WAY + self._digest)
             self._link.finish()
 
@@ -331,13 +345,19 @@ class Outgoing:
         self._stop_waiting()
         self.phase = Phase.COMMITTED
         self._write(Kind.GO, b"")
+        self._timer = self._clock.call_later(
+            ANSWER_LIMIT, lambda: self._break("the destination has fallen silent")
+        )
 
     def _break(self, reason: str) -> None:
         if self.phase is Phase.COMMITTED:
             if not self._doubt_since:
+                self._stop_waiting()
                 self._link.close()
                 self._doubt_since = self._clock.microseconds()
                 self._inquire()
+        elif self._is_one_way and self._link.answers and not self._link.unsent:
+            self._end(Outcome.COMPLETED)  # the end was on its way before it broke
         elif self.phase is not Phase.ENDED:
             self._fail(reason)
 
@@ -395,11 +415,13 @@ class Outgoing:
     # The end.
 
     def cancel(self) -> None:
-        """Call it off; too late once the destination has the word to go on."""
-        if self.phase not in (Phase.COMMITTED, Phase.ENDED):
-            if self._link.answers and self.phase is not Phase.CONNECTING:
-                self._write(Kind.ABORT, b"")
-            self._end(Outcome.CANCELLED)
+        """Call it off; nothing happens if the destination may go on already."""
+        given_away = self._is_one_way and not self._link.unsent
+        if given_away or self.phase in (Phase.COMMITTED, Phase.ENDED):
+            return
+        if self._greeted:
+            self._write(Kind.ABORT, b"")
+        self._end(Outcome.CANCELLED)
 
     def _fail(self, reason: str) -> None:
         self._end(Outcome.FAILED, reason)
@@ -414,6 +436,8 @@ class Outgoing:
     ) -> None:
         was, self.phase = self.phase, Phase.ENDED
         self._stop_waiting()
+        if self.disks is not None:
+            self.disks.close()
         if self._inquiry is not None:
             self._inquiry.cancel()
         if finish:

@@ -43,7 +43,7 @@ class PipeLink:
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written and that the pipe has not taken."""
+        """Bytes that the pipe has not taken, or that were lost when it closed."""
         return self._unsent
 
     def start(self, owner: LinkOwner) -> None:
@@ -141,7 +141,6 @@ class PipeLink:
         """Close it at once."""
         self._owner = None
         self._out.clear()
-        self._unsent = 0
         self._close_fd()
 
     def _close_fd(self) -> None:

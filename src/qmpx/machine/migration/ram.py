@@ -3,8 +3,8 @@
 Two measures are kept apart. On the wire, pages of zeros are runs that cost nothing to
 speak of. What counts for speed, time and progress is a model of what a real machine
 would send: a page that the guest uses counts in full, whatever is in it; one that it
-never touched counts as QEMU counts a page of one repeated byte. So a migration takes the
-time that it would take, also where no guest has really filled the memory.
+never touched counts as QEMU counts a page of one repeated byte. So a migration takes
+the time that it would take, also where no guest has really filled the memory.
 
 The payload of a record of RAM is a number of runs: kind (one byte: 0 zeros, 1 data),
 first page (eight bytes) and count (four bytes), big-endian, and for data the pages.

@@ -34,7 +34,7 @@ class SocketLink:
     def __init__(
         self, connection: socket.socket, address: tuple[str, int] | None = None
     ) -> None:
-        connection.setblocking(False)
+        connection.settimeout(0)
         self._socket = connection
         self._address = address
         self._loop = asyncio.get_running_loop()
@@ -48,7 +48,7 @@ class SocketLink:
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written and that the kernel has not taken."""
+        """Bytes that the kernel has not taken, or that were lost when it closed."""
         return self._unsent
 
     @property
@@ -191,7 +191,6 @@ class SocketLink:
         """Close it at once; what is not sent by then is lost."""
         self._owner = None
         self._out.clear()
-        self._unsent = 0
         if self._lookup is not None:
             self._lookup.cancel()
         if self._socket.fileno() >= 0:

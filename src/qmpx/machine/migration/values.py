@@ -16,8 +16,8 @@ tag     followed by
 ``d``   four bytes of count, that many pairs of a key (as ``s``) and a value
 ======= ==========================================================
 
-Equal values give equal bytes if their dictionaries are in the same order. A reader takes
-nothing on trust: what does not fit raises `StreamError`.
+Equal values give equal bytes if their dictionaries are in the same order. A reader
+takes nothing on trust: what does not fit raises `StreamError`.
 """
 
 import struct

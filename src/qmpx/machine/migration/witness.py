@@ -1,13 +1,13 @@
 """Who owns the machine? Both ends of a migration can be asked, on a way of its own.
 
-When the connection of a migration breaks at the very end, each side has to find out what
-the other has done. Each therefore has a `Witness`: a port that exists exactly as long as
-its process can speak for itself. An answer is proof, and so is that nobody listens there
-any more, if somebody did before: then that process is gone, and cannot own the machine.
-Silence proves nothing.
+When the connection of a migration breaks at the very end, each side has to find out
+what the other has done. Each therefore has a `Witness`: a port that exists exactly as
+long as its process can speak for itself. An answer is proof, and so is that nobody
+listens there any more, if somebody did before: then that process is gone, and cannot
+own the machine. Silence proves nothing.
 
-A question is `QUESTION`, the token of the migration (16 bytes) and a `Claim`; the answer
-is `ANSWER` and a `Verdict`.
+A question is `QUESTION`, the token of the migration (16 bytes) and a `Claim`; the
+answer is `ANSWER` and a `Verdict`.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ TOKEN_SIZE: Final = 16
 MAX_QUESTIONS: Final = 8
 """Questions that a witness reads at once: there is one asker; who hangs makes room."""
 
-ANSWER_LIMIT: Final = 5.0
+ANSWER_LIMIT: Final = 2.0
 """Seconds for one question: far more than a turn of the peer's loop takes."""
 
 _QUESTION_SIZE: Final = len(QUESTION) + TOKEN_SIZE + 1
@@ -86,7 +86,7 @@ class Witness:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._loop = asyncio.get_running_loop()
         self._socket = socket.create_server((host, 0), family=family)
-        self._socket.setblocking(False)
+        self._socket.settimeout(0)
         self._token = token
         self._answer = answer
         self._askers: list[_Asker] = []

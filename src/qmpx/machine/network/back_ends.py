@@ -41,7 +41,7 @@ _PCAP_MAGIC: Final = 0xA1B2C3D4
 _PCAP_ETHERNET: Final = 1
 
 
-class Failed(Exception):  # noqa: N818 - what failed is told by who catches it
+class Failed(Exception):
     """A back end could not be made; the text, if any, is told to a person."""
 
 
@@ -87,9 +87,7 @@ class UserNetwork:
         """Give nothing back: the host never knew of it."""
 
 
-def _address(
-    text: str | None, default: ipaddress.IPv4Address
-) -> ipaddress.IPv4Address:
+def _address(text: str | None, default: ipaddress.IPv4Address) -> ipaddress.IPv4Address:
     if text is None:
         return default
     try:
@@ -127,10 +125,13 @@ class SocketLink:
     """
 
     def __init__(self, options: Mapping[str, str]) -> None:
-        given = [name for name in ("fd", "listen", "connect", "mcast") if name in options]
+        given = [
+            name for name in ("fd", "listen", "connect", "mcast") if name in options
+        ]
         if len(given) > 1:
             others = " and ".join(
-                f"{name}=" for name in ("fd", "listen", "connect", "mcast")
+                f"{name}="
+                for name in ("fd", "listen", "connect", "mcast")
                 if name != given[0]
             ).replace("= and ", "=, ", 1)
             message = f"{others} is invalid with {given[0]}="

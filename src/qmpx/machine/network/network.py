@@ -18,7 +18,7 @@ from qmpx.errors import (
     InvalidParameterValue,
     MissingParameter,
 )
-from qmpx.machine.devices.tree import check_identifier
+from qmpx.machine.identifiers import check_identifier
 from qmpx.machine.network.back_ends import Dump, Failed, SocketLink, UserNetwork
 from qmpx.machine.network.clients import Client, Kind
 from qmpx.machine.network.forwards import (
@@ -59,6 +59,7 @@ class Network:
         vlans: The clients of each vlan, in the order in which they came.
         others: The clients on no vlan, in that order.
         nics: What ``-net nic`` has asked for; the board makes the adapters.
+        user_networks: The user-mode networks, in the order in which they came.
     """
 
     def __init__(self, machine: "Machine") -> None:
@@ -66,6 +67,7 @@ class Network:
         self.vlans: dict[int, list[Client]] = {}
         self.others: list[Client] = []
         self.nics: list[NicRequest] = []
+        self.user_networks: list[Client] = []
         self._ids: set[str] = set()
         self._macs = 0
 
@@ -183,17 +185,27 @@ class Network:
             raise MissingParameter(name="type")
         if kind not in OPTIONS:
             raise InvalidParameterValue(name="type", expected="a network client type")
+        if kind == "nic":
+            return self.note_nic(options)
         check_options(kind, options)
-        name = options.get("id", options.get("name"))
-        number = None
-        if not (kind == "nic" and "netdev" in options):
-            number = read_number(options.get("vlan", "0")) or 0
-            self.vlan(number)
+        number = read_number(options.get("vlan", "0")) or 0
+        self.vlan(number)
         if kind == "none":
             return None
-        if kind == "nic":
-            return self._note_nic(options, name, number)
-        return self._make(kind, options, name, number)
+        return self._make(kind, options, options.get("id", options.get("name")), number)
+
+    def note_nic(self, options: Mapping[str, str]) -> NicRequest:
+        """Note an adapter that somebody is to make now; as `add_legacy` for a nic.
+
+        Raises:
+            CommandError: As `add_legacy`.
+        """
+        check_options("nic", options)
+        number = None
+        if "netdev" not in options:
+            number = read_number(options.get("vlan", "0")) or 0
+            self.vlan(number)
+        return self._note_nic(options, options.get("id", options.get("name")), number)
 
     def _note_nic(
         self, options: Mapping[str, str], name: str | None, vlan: int | None
@@ -235,6 +247,8 @@ class Network:
         except (Failed, GenericError) as failed:
             raise _init_failed(kind, failed) from failed
         (self.others if vlan is None else self.vlan(vlan)).append(client)
+        if client.kind is Kind.USER:
+            self.user_networks.append(client)
         return client
 
     def add_host_client(self, kind: str, options: Mapping[str, str]) -> None:
@@ -314,11 +328,9 @@ class Network:
             client.peer = None
         if client.back_end is not None:
             client.back_end.close()
+        if client.kind is Kind.USER:
+            self.user_networks.remove(client)
         (self.others if client.vlan is None else self.vlans[client.vlan]).remove(client)
-
-    def user_networks(self) -> list[Client]:
-        """Return the user-mode networks, vlans' first."""
-        return [client for client in self if client.kind is Kind.USER]
 
     def add_forward(self, client: Client, text: str) -> Forward:
         """Pass a port of the host on to the guest.
@@ -339,16 +351,18 @@ class Network:
         is_taken = any(
             (other.protocol, other.host, other.host_port)
             == (forward.protocol, forward.host, forward.host_port)
-            for user in self.user_networks()
+            for user in self.user_networks
             for other in user.forwards
         )
         if is_taken or len(client.forwards) >= MAX_FORWARDS:
             message = f"could not set up host forwarding rule '{text}'"
             raise GenericError(message)
-        client.forwards.append(forward)
+        client.forwards.insert(0, forward)
         return forward
 
-    def remove_forward(self, client: Client, protocol: str, host: str, port: int) -> bool:
+    def remove_forward(
+        self, client: Client, protocol: str, host: str, port: int
+    ) -> bool:
         """Drop a rule, and tell whether there was one."""
         for forward in client.forwards:
             if (forward.protocol, forward.host, forward.host_port) == (

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from qmpx.machine.devices.properties import MACADDR, BadValue, Surroundings
+from qmpx.machine.devices.properties import BadValue, parse_mac
 from qmpx.machine.network.back_ends import Failed
 from qmpx.machine.network.options import read_number
 
@@ -34,10 +34,6 @@ class NicRequest:
     vectors: int | None
 
 
-class _Nowhere(Surroundings):
-    """What an address names: nothing."""
-
-
 def read_nic(
     options: Mapping[str, str], name: str | None, vlan: int | None
 ) -> NicRequest:
@@ -49,7 +45,7 @@ def read_nic(
     mac = None
     if "macaddr" in options:
         try:
-            mac = MACADDR.parse(options["macaddr"], _Nowhere())
+            mac = parse_mac(options["macaddr"])
         except BadValue:
             message = "invalid syntax for ethernet address"
             raise Failed(message) from None

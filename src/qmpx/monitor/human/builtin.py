@@ -5,10 +5,10 @@ They know the table that they stand in by the session that runs them.
 Source: QEMU 0.13, observed; the words of the help are our own.
 """
 
-import inspect
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
+from qmpx.monitor.human.running import shown, table_of
 from qmpx.monitor.human.table import CommandTable, HumanCommand
 from qmpx.monitor.registry import SessionLike
 
@@ -39,18 +39,18 @@ def _lines(prefix: str, lines: Iterable[HumanCommand]) -> str:
 )
 def help_(session: SessionLike, *, name: str | None = None) -> str:
     """Return the help."""
-    return help_text(_table(session), name)
+    return help_text(table_of(session), name)
 
 
 @commands.human(
     "info",
     "item:s?",
     "[subcommand]",
-    help="show something about the state of the system; alone, what there is",
+    help="show something about the system; alone, what there is",
 )
 async def info(session: SessionLike, *, item: str | None = None) -> str:
     """Return what an item shows; the list of items if there is no such item."""
-    table = _table(session)
+    table = table_of(session)
     line = None if item is None else table.find_item(item)
     if line is None:
         return help_text(table, "info")
@@ -64,42 +64,12 @@ def info_history(session: SessionLike) -> str:
     return "".join(f"{number}: '{line}'\n" for number, line in lines)
 
 
-async def shown(
-    line: HumanCommand, session: SessionLike, arguments: dict[str, Any]
-) -> str:
-    """Run a command for a person, and return what there is to read.
-
-    Raises:
-        CommandError: As the handler does.
-    """
-    value = line.call_for_human(session, arguments)
-    if inspect.isawaitable(value):
-        value = await value
-    return text_of(line, value)
-
-
-def text_of(line: HumanCommand, value: Any) -> str:
-    """Return what a person gets to read of what a command's handler returned.
-
-    What runs in a handler's place for people may return a text, or nothing where it has
-    said all itself.
-    """
-    if line.human is not None and (value is None or isinstance(value, str)):
-        return value or ""
-    return line.show(value)
-
-
-def _table(session: SessionLike) -> CommandTable:
-    table = session.monitor.human
-    return commands if table is None else table
-
-
 def _complete_command(session: SessionLike, _: str) -> Iterable[str]:
-    return _table(session).spellings
+    return table_of(session).spellings
 
 
 def _complete_item(session: SessionLike, _: str) -> Iterable[str]:
-    return _table(session).items
+    return table_of(session).items
 
 
 commands.completions["help:name"] = _complete_command

@@ -252,7 +252,7 @@ class LineEditor:
 
     def _begin_search(self) -> None:
         if not self._is_hidden:
-            self._search = _Search(self._text, len(self.history))
+            self._search = _Search(len(self.history))
             self._show_search(self._search)
 
     def _seek(self, key: Key | str, search: "_Search") -> bool:
@@ -279,10 +279,8 @@ class LineEditor:
 
     def _end_search(self, search: "_Search", key: Key) -> None:
         self._search = None
-        if key in (Key.GIVE_UP, Key.INTERRUPT):
-            self._set(search.original)
-        else:
-            self._set(search.line or search.original)
+        if search.line and key not in (Key.GIVE_UP, Key.INTERRUPT):
+            self._set(search.line)
         self._output += b"\r"
         self._show_prompt()
         self._output += _ERASE
@@ -348,8 +346,7 @@ _ACTIONS: Final[dict[Key, Callable[[LineEditor], None]]] = {
 class _Search:
     """A search backwards through the history, while its text is typed."""
 
-    def __init__(self, original: str, index: int) -> None:
-        self.original = original  # the line before it
+    def __init__(self, index: int) -> None:
         self.index = index  # of the line that was found, or where to begin
         self.text = ""
         self.line = ""

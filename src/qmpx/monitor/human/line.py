@@ -345,11 +345,13 @@ _READERS: Final[dict[str, _Reader]] = {
 
 
 def _float(text: str) -> float:
-    if "x" in text.lower():
-        try:
-            return float.fromhex(text)
-        except OverflowError:
-            return float("inf")
-    if "nan" in text.lower():
+    """Read what `_NUMBER` matches."""
+    word = text.lower().lstrip("+-")
+    if word.startswith("nan"):  # what is in the brackets behind it is of no interest
         return float("nan")
-    return float(text)
+    if not word.startswith("0x"):
+        return float(text)
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return float("inf")

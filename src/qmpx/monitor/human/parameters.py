@@ -73,9 +73,9 @@ def parse_args_type(text: str) -> tuple[Parameter, ...]:
 def _parse(part: str, text: str) -> Parameter:
     name, _, kind = part.partition(":")
     letter, suffix = kind[:1], kind[1:]
-    if letter == "-" and len(suffix) == 1:
+    if name and letter == "-" and len(suffix) == 1:
         return Parameter(name, letter, flag=suffix, is_optional=True)
-    if not name or letter not in LETTERS or suffix not in ("", "?", "."):
+    if not name or letter not in LETTERS - {"-"} or suffix not in ("", "?", "."):
         message = f"{part!r} in args_type {text!r} is not NAME:LETTER"
         raise TypeError(message)
     return Parameter(

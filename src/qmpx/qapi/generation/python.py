@@ -6,6 +6,7 @@ source and since when there is something; no prose of QEMU's.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import Final
 
 from qmpx.qapi.generation.names import (
@@ -52,7 +53,7 @@ these classes are made of is told by `qmpx.qapi.typed`.
 """
 
 # fmt: off
-# ruff: noqa
+# ruff: noqa: A001, A002, D403, E501, E741, S105
 
 from __future__ import annotations
 
@@ -92,7 +93,7 @@ class _Module:
         self._names = Names(schema, self._types)
 
     def lines(self) -> Iterator[str]:
-        yield _HEADER.format(source=self._source)
+        yield _HEADER.format(source=re.sub(r'[\\"\s]+', " ", self._source))
         found = [self._schema.types[name] for name in self._ordered()]
         for kind in (EnumType, ObjectType, AlternateType):
             for type_ in found:
@@ -322,7 +323,14 @@ def _docstring(facts: Sequence[str]) -> Iterator[str]:
     yield f'    """{first}'
     yield ""
     for fact in rest:
-        yield f"    {fact}"
+        yield from wrap(
+            fact,
+            88,
+            initial_indent="    ",
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
     yield '    """'
 
 

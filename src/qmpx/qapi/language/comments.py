@@ -1,7 +1,7 @@
 """Documentation comments: their lines, and what is read from them.
 
-Two grammars have been in use; `sections` reads that of QEMU up to 8.2, `paragraphs` that
-of 9.0 and later. Both give a `Doc`.
+Two grammars have been in use; `sections` reads that of QEMU up to 8.2, `paragraphs`
+that of 9.0 and later. Both give a `Doc`.
 """
 
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ class Comment:
     def lines(self) -> Iterator[tuple[int, str | None]]:
         """Yield the lines between the two ``##``: number and text.
 
-        The number is for `fail` and `place_of`. The text has no ``# `` in front; that of
-        ``#`` alone is empty; that of the last ``##`` is None.
+        The number is for `fail` and `place_of`. The text has no ``# `` in front; that
+        of ``#`` alone is empty; that of the last ``##`` is None.
 
         Raises:
             SchemaError: A line is none, or the end is missing.

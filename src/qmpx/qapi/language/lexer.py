@@ -1,9 +1,9 @@
 """Tokens: the text of one schema file, cut up.
 
-One compiled pattern does it. A documentation comment is one token, from its first ``##``
-to its last; an ordinary comment is none. What is no token at all becomes one of a single
-character: what is wrong with it is found out only if the parser comes that far, since
-whatever is wrong before it comes first.
+One compiled pattern does it. A documentation comment is one token, from its first
+``##`` to its last; an ordinary comment is none. What is no token at all becomes one of
+a single character: what is wrong with it is found out only if the parser comes that
+far, since whatever is wrong before it comes first.
 
 Source: QEMU, ``docs/devel/qapi-code-gen.rst``; observed on QEMU 7.2.
 """
@@ -66,6 +66,8 @@ class Tokens:
         for match in _TOKEN.finditer(self._text):
             self.texts.append(match[1])
             self._starts.append(match.start(1))
+            if match[1] == END:
+                break
         self._starts[-1] = len(self._text) - 1
         self._lines = [0]  # where they begin
         self._lines += [match.end() for match in re.finditer("\n", self._text)]
@@ -122,7 +124,7 @@ def _wrong_string(text: str, start: int) -> str:
             escaped = not escaped
         elif ord(character) not in _PRINTABLE:
             return "funny character in string"
-    return "missing terminating \"'\""
+    return 'missing terminating "\'"'
 
 
 def column_behind(text: str) -> int:

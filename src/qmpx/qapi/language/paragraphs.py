@@ -56,9 +56,10 @@ class _Reading:
                 raise self._doc.error(part, f"text required after '{part.tag}:'")
         return self._doc
 
-    def _next(self) -> None:
+    def _next(self) -> str | None:
         self._number, line = next(self._lines)
         self._line = None if line is None else line.rstrip()
+        return self._line
 
     def _fail(self, message: str) -> NoReturn:
         self._comment.fail(self._number, message)
@@ -158,29 +159,22 @@ class _Reading:
         lines = self._part.lines
         if first:
             lines.append(first)
-        self._next()
-        while self._line == "":
+        line = self._next()
+        while line == "":
             lines.append("")
-            self._next()
-        if self._line is None:
-            return
-        expected = _indentation(self._line)
-        if not expected:
-            return
-        lines.append(self._line[expected:])
-        self._next()
-        blank = False
-        while self._line is not None and not _NAME.match(self._line):
-            found = _indentation(self._line)
-            if self._line and found < expected:
-                if blank:
+            line = self._next()
+        expected = _indentation(line or "")
+        is_behind_blank = True
+        while expected and line is not None and not _NAME.match(line):
+            if line and _indentation(line) < expected:
+                if is_behind_blank:
                     return
                 self._fail(
                     f"unexpected de-indent (expected at least {expected} spaces)"
                 )
-            blank = not self._line
-            lines.append(self._line[expected:])
-            self._next()
+            is_behind_blank = not line
+            lines.append(line[expected:])
+            line = self._next()
 
 
 def _indentation(line: str) -> int:

@@ -85,7 +85,7 @@ class _Expressions:
             case "t" | "f" if len(text) > 1:
                 return index + 1, text == "true"
             case _:
-                self._tokens.fail(index, "expected '{', '[', string, or boolean")
+                return self._tokens.fail(index, "expected '{', '[', string, or boolean")
 
     def _deeper(self, index: int, depth: int) -> int:
         if depth == 0:

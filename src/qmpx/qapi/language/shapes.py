@@ -179,7 +179,9 @@ def _check_condition(owner: Json, place: Place, what: str) -> None:
 def _check_one_condition(condition: Any, place: Place, what: str) -> None:
     if isinstance(condition, str):
         if not _SYMBOL.fullmatch(condition):
-            message = f"'if' condition '{condition}' of {what} is not a valid identifier"
+            message = (
+                f"'if' condition '{condition}' of {what} is not a valid identifier"
+            )
             raise place.error(message)
         return
     if not isinstance(condition, dict):
@@ -316,7 +318,9 @@ class _Shape:
         if isinstance(value, str):
             return
         if not isinstance(value, list):
-            expected = "type name or array" if array and self._new_texts else "type name"
+            expected = (
+                "type name or array" if array and self._new_texts else "type name"
+            )
             message = f"{what} should be a {expected}"
             raise self._place.error(message)
         if not array:

@@ -139,10 +139,9 @@ class Decodables:
             if member.name == type_.discriminator
         )
         branches = (named[branch.type] for branch in type_.branches)
-        return (
-            any(isinstance(b, ObjectType) and b.is_union for b in branches)
-            or self._policy.refusal("parameter", tag.features) is not None
-        )
+        return any(
+            isinstance(b, ObjectType) and b.is_union for b in branches
+        ) or self._refuses(tag)
 
     def _object(self, type_: ObjectType) -> Any:
         """Return a Struct, or a union of Structs told apart by a tag.
@@ -183,11 +182,15 @@ class Decodables:
         return union
 
     def _accepted(self, members: Sequence[Member]) -> list[Member]:
+        """Return the members that the policy leaves, and those that are mandatory."""
         return [
             member
             for member in members
-            if not self._policy.refusal("parameter", member.features)
+            if not (member.optional and self._refuses(member))
         ]
+
+    def _refuses(self, member: Member) -> bool:
+        return self._policy.refusal("parameter", member.features) is not None
 
     def _struct(
         self,
@@ -215,7 +218,10 @@ class Decodables:
 
     def _fill(self, struct: type[Struct], members: Sequence[Member]) -> None:
         for number, member in enumerate(self._accepted(members)):
-            struct.__annotations__[f"f{number}"] = self._annotation(member.type)
+            struct.__annotations__[f"f{number}"] = (
+                # It has to be there, and may not be: nothing fits.
+                _NEVER if self._refuses(member) else self._annotation(member.type)
+            )
 
 
 def reachable(schema: Schema, name: str) -> set[str]:

@@ -1,0 +1,148 @@
+"""``qmpx schema``: check, list and look up what a monitor's schema says."""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Collection, Iterable
+from typing import Any
+
+import msgspec
+
+from qmpx.cli.oneshot import run_command
+from qmpx.cli.output import print_json, printable
+from qmpx.cli.schema_text import details, outline
+from qmpx.errors import LocalProtocolError, SchemaError
+from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.language import Release, load_schema, read_release
+from qmpx.qapi.language.files import read_file
+from qmpx.qapi.model import Schema
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do what is asked for.
+
+    Raises:
+        QmpxError: A schema cannot be had, or has no such name; `main` tells.
+    """
+    match arguments.action:
+        case "check":
+            return _check(arguments)
+        case "introspect":
+            return _introspect(arguments)
+        case _:
+            return _show(arguments)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    try:
+        schema = load_schema(arguments.file, release=_release(arguments))
+    except SchemaError as error:
+        # Word for word and line for line what QEMU's own generator says.
+        print(printable(str(error)), file=sys.stderr)
+        return error.exit_status
+    counts = {
+        "commands": len(schema.commands),
+        "events": len(schema.events),
+        "types": len(schema.types),
+    }
+    if arguments.json:
+        print_json(counts)
+    else:
+        text = ", ".join(f"{count} {what}" for what, count in counts.items())
+        print(f"{arguments.file}: {text}")
+    return 0
+
+
+def _introspect(arguments: argparse.Namespace) -> int:
+    schema = read_source(arguments)
+    if arguments.json:
+        is_masked = not arguments.unmasked and _is_file(arguments.source)
+        symbols = arguments.define
+        print_json(to_introspection(schema, masked=is_masked, symbols=symbols))
+    else:
+        if arguments.define is not None:
+            schema = schema.resolved(arguments.define)
+        _print_lines(outline(schema))
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    schema = read_source(arguments)
+    found = schema.find(arguments.name)
+    if found is None:
+        names = [*schema.commands, *schema.events, *schema.types]
+        message = f"{arguments.source} has no {arguments.name!r}" + _hint(
+            arguments.name, names
+        )
+        raise SchemaError(message)
+    if arguments.json:
+        print_json(to_introspection(schema, masked=False, only=found))
+    else:
+        _print_lines(details(schema, found))
+    return 0
+
+
+def read_source(arguments: argparse.Namespace) -> Schema:
+    """Return the schema of a file, or of whoever answers at an address.
+
+    Raises:
+        QmpxError: It cannot be had.
+    """
+    source = arguments.source
+    if not _is_file(source):
+        return from_introspection(
+            run_command(
+                source,
+                "query-qmp-schema",
+                {},
+                timeout=arguments.timeout,
+                connect_timeout=arguments.connect_timeout,
+            )
+        )
+    saved = _saved(source)
+    if saved is not None:
+        return from_introspection(saved)
+    return load_schema(source, release=_release(arguments))
+
+
+def _is_file(source: str) -> bool:
+    # A socket is a file, too, but not one to read.
+    return os.path.isfile(source) or source.endswith(".json")
+
+
+def _saved(path: str) -> Any:
+    """Return the introspection that a file holds; None if it is no such file.
+
+    A schema file never begins with a bracket.
+    """
+    try:
+        text = read_file(path).lstrip()
+    except (OSError, UnicodeDecodeError):
+        return None  # which is told when it is read as a schema
+    if not text.startswith("["):
+        return None
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        message = f"{path}: neither a schema nor saved introspection: {error}"
+        raise SchemaError(message) from None
+
+
+def _release(arguments: argparse.Namespace) -> Release | None:
+    if arguments.qemu is None:
+        return None
+    try:
+        return read_release(arguments.qemu)
+    except ValueError as error:
+        raise LocalProtocolError(str(error)) from None
+
+
+def _hint(name: str, names: Collection[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=3)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _print_lines(lines: Iterable[str]) -> None:
+    sys.stdout.writelines(printable(line) + "\n" for line in lines)
+    sys.stdout.flush()

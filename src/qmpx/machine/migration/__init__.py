@@ -1,0 +1,6 @@
+"""Moving a machine: to another process or host, into a file, and back."""
+
+from qmpx.machine.migration.migration import Migration, Progress
+from qmpx.machine.migration.values import StreamError
+
+__all__ = ["Migration", "Progress", "StreamError"]

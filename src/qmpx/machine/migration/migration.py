@@ -1,0 +1,313 @@
+"""A machine's migration: at most one at a time to elsewhere, and one from there.
+
+::
+
+    machine.migration.speed = 100 * 2**20
+    machine.migration.start("tcp:192.0.2.7:4444")     # source
+    machine.migration.listen("tcp:0:4444")            # destination
+
+What happens is told as `MigrationMoved`; `status` and `progress` say how far it is.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from qmpx.errors import GenericError
+from qmpx.machine.happenings import IncomingMoved, MigrationMoved
+from qmpx.machine.memory import PAGE_SIZE
+from qmpx.machine.migration.addresses import Stop, await_incoming, open_outgoing
+from qmpx.machine.migration.disks import Disk, disks_of
+from qmpx.machine.migration.incoming import Incoming
+from qmpx.machine.migration.links import Link
+from qmpx.machine.migration.outgoing import Outcome, Outgoing
+from qmpx.machine.pages import PageSet
+from qmpx.machine.runstate import TRANSFERS, RunState
+
+if TYPE_CHECKING:
+    from qmpx.machine.machine import Machine
+
+DEFAULT_SPEED: Final = 32 * 2**20
+"""Bytes a second: QEMU 0.13's figure."""
+
+MAX_SPEED: Final = 2**32 - 1
+"""Bytes a second: QEMU 0.13's figure, what 32 bits hold."""
+
+DEFAULT_DOWNTIME: Final = 30_000_000
+"""Nanoseconds that the machine may stand still: QEMU 0.13's figure, 30 ms."""
+
+MAX_DOWNTIME: Final = 2**63 - 1
+"""Nanoseconds: what QEMU's 64 bits hold."""
+
+MAX_UNSETTLED: Final = 8
+"""Migrations that broke off at their very end and may yet be asked about; of more, the
+oldest is let go. A destination asks within a minute, unless its process was stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far something is.
+
+    Attributes:
+        transferred: Bytes that were sent, those sent again included.
+        remaining: Bytes that are still to go.
+        total: Bytes that there are.
+    """
+
+    transferred: int
+    remaining: int
+    total: int
+
+
+class Migration:
+    """Move a machine to elsewhere, or take one that comes.
+
+    Args:
+        machine: The machine.
+
+    Attributes:
+        status: ``None`` before the first migration to elsewhere, then ``active``,
+            ``completed``, ``failed`` or ``cancelled``, as QEMU says.
+        failure: Why the last migration failed, to elsewhere or from there; else empty.
+        is_expected: Whether a machine is awaited that has not come yet.
+        downtime: Nanoseconds that the machine may stand still.
+    """
+
+    def __init__(self, machine: "Machine") -> None:
+        self._machine = machine
+        self.status: str | None = None
+        self.failure = ""
+        self.is_expected = False
+        self.downtime = DEFAULT_DOWNTIME
+        self._speed = DEFAULT_SPEED
+        self._outgoing: Outgoing | None = None
+        self._incoming: Incoming | None = None
+        self._stop_waiting: Stop | None = None
+        self._unsettled: deque[Outgoing] = deque()
+        self._waiting: list[asyncio.Future[None]] = []
+        self._in_use = PageSet()
+        self._next_page = 0  # that the guest writes
+        self._written = 0.0  # of a page that it has begun to write
+
+    # What can be set, and what can be known.
+
+    @property
+    def speed(self) -> int:
+        """Bytes a second that may be sent, from 0 to `MAX_SPEED`."""
+        return self._speed
+
+    def set_speed(self, value: float) -> None:
+        """Set the limit of speed to *value* bytes a second, or the nearest possible."""
+        self._speed = int(min(max(value, 0), MAX_SPEED))
+
+    def set_downtime(self, seconds: float) -> None:
+        """Set the limit of downtime to *seconds*, or the nearest possible."""
+        self.downtime = int(min(max(seconds * 1e9, 0), MAX_DOWNTIME))
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a migration to elsewhere is under way."""
+        return self._outgoing is not None
+
+    @property
+    def ram_progress(self) -> Progress | None:
+        """How far RAM is; ``None`` while nothing is under way."""
+        if self._outgoing is None:
+            return None
+        ram = self._outgoing.ram
+        return Progress(ram.transferred, ram.remaining_bytes, ram.total)
+
+    @property
+    def disk_progress(self) -> Progress | None:
+        """How far the disks are; ``None`` while none are under way."""
+        if self._outgoing is None or (disks := self._outgoing.disks) is None:
+            return None
+        return Progress(disks.transferred, disks.remaining, disks.total)
+
+    # To elsewhere.
+
+    def start(
+        self,
+        uri: str,
+        *,
+        block: bool = False,
+        incremental: bool = False,
+        take_descriptor: Callable[[str], int] | None = None,
+    ) -> None:
+        """Begin to move the machine to *uri*; it needs a running event loop.
+
+        Args:
+            uri: ``tcp:HOST:PORT``, ``unix:PATH``, ``exec:COMMAND`` or ``fd:NAME``.
+            block: Whether the contents of its disks go too.
+            incremental: Whether of those only what is in the images themselves goes,
+                and not what is in their backing files; implies *block*.
+            take_descriptor: Gives the descriptor of a name away, or raises.
+
+        Raises:
+            GenericError: One is under way; there is no such protocol; it cannot be
+                begun. Whether somebody listens there shows only later.
+            CommandError: What *take_descriptor* raised.
+        """
+        self._check()
+        link = open_outgoing(uri, take_descriptor)
+        self.start_over(link, block=block, incremental=incremental)
+
+    def start_over(
+        self, link: Link, *, block: bool = False, incremental: bool = False
+    ) -> None:
+        """Begin to move the machine through *link*; see `start`."""
+        self._check()
+        guest = self._machine.guest
+        pages = min(guest.working_set, self._machine.memory.size) // PAGE_SIZE
+        self._machine.memory.touch(0, pages)
+        self.failure = ""
+        self._move(status="active")
+        self._outgoing = Outgoing(
+            self._machine,
+            link,
+            settings=self,
+            in_use=self._in_use,
+            disks=self.disks() if block or incremental else None,
+            is_incremental=incremental,
+            on_end=self._ended,
+        )
+
+    def _check(self) -> None:
+        if self._outgoing is not None:
+            message = "migration already in progress"
+            raise GenericError(message)
+        state = self._machine.state
+        if RunState.FINISH_MIGRATE not in TRANSFERS.get(state, ()):
+            message = f"a machine that is {state.value} cannot be migrated"
+            raise GenericError(message)
+
+    def cancel(self) -> None:
+        """Call the migration off; nothing happens if there is none, or too late."""
+        if self._outgoing is not None:
+            self._outgoing.cancel()
+
+    async def wait(self) -> None:
+        """Wait until no migration to elsewhere is under way.
+
+        Cancelling is safe, and leaves the migration alone.
+        """
+        while self._outgoing is not None:
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                await waiting
+            finally:
+                if waiting in self._waiting:
+                    self._waiting.remove(waiting)
+
+    def _ended(self, outcome: Outcome, reason: str) -> None:
+        ended, self._outgoing = self._outgoing, None
+        if ended is None:  # the verdict about one that was in doubt has come late
+            self._move(status=outcome.value)
+            return
+        self._unsettled.append(ended)
+        if len(self._unsettled) > MAX_UNSETTLED:
+            self._unsettled.popleft().abandon()
+        self.failure = reason
+        self._move(status=outcome.value)
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _move(self, *, status: str) -> None:
+        self.status = status
+        self._machine.tell(MigrationMoved(status))
+
+    # From elsewhere.
+
+    async def listen(self, uri: str, *, may_run: bool = True) -> str:
+        """Await a machine at *uri*; it needs a running event loop.
+
+        Args:
+            uri: As of `start`, with ``fd:NUMBER`` for an inherited descriptor.
+            may_run: Whether the machine runs on, if it ran; if not, it is paused.
+
+        Returns:
+            The address in full, with the port that the system chose for port 0.
+
+        Raises:
+            GenericError: This machine has begun to live; there is no such protocol; it
+                cannot be had.
+        """
+        self._machine.transfer(RunState.INMIGRATE)
+        self.is_expected = True
+        try:
+            address, self._stop_waiting = await_incoming(
+                uri, lambda link: self.receive_from(link, may_run=may_run)
+            )
+        except GenericError:
+            self.is_expected = False
+            self._machine.transfer(RunState.PRELAUNCH)
+            raise
+        return address
+
+    def receive_from(self, link: Link, *, may_run: bool = True) -> None:
+        """Take the machine that comes through *link*; see `listen`.
+
+        Raises:
+            GenericError: This machine has begun to live.
+        """
+        if self._machine.state is not RunState.INMIGRATE:
+            self._machine.transfer(RunState.INMIGRATE)
+        self.is_expected = True
+        self._incoming = Incoming(
+            self._machine,
+            link,
+            disks=self.disks(),
+            may_run=may_run,
+            on_end=self._arrived,
+        )
+
+    def _arrived(self, has_come: bool, reason: str) -> None:  # noqa: FBT001
+        self.failure = reason
+        if has_come:
+            self.is_expected = False
+        self._machine.tell(IncomingMoved(has_come, reason))
+
+    def close(self) -> None:
+        """Let go of everything: the machine is no more."""
+        if self._stop_waiting is not None:
+            self._stop_waiting()
+        if self._incoming is not None:
+            self._incoming.close()
+        if self._outgoing is not None:
+            self._outgoing.cancel()
+        for ended in self._unsettled:
+            ended.abandon()
+        self._unsettled.clear()
+
+    # For those at work.
+
+    def disks(self) -> dict[str, Disk]:
+        """Return the disks whose contents can go, by the names of their drives."""
+        return disks_of(self._machine)
+
+    def disk_sizes(self) -> dict[str, int]:
+        """Return their sizes, in bytes."""
+        return {name: disk.size for name, disk in self.disks().items()}
+
+    def flush_disks(self) -> None:
+        """Let the host write down what was written to them."""
+        for disk in self.disks().values():
+            disk.flush()
+
+    def let_guest_write(self, seconds: float) -> None:
+        """Count the pages as written that the guest writes in *seconds* of running."""
+        guest, memory = self._machine.guest, self._machine.memory
+        pages = min(guest.working_set or memory.size, memory.size) // PAGE_SIZE
+        self._written += guest.dirty_rate * seconds / PAGE_SIZE
+        count = min(int(self._written), pages)
+        self._written -= int(self._written)
+        while count > 0:
+            part = min(count, pages - self._next_page)
+            memory.touch(self._next_page, part)
+            self._next_page = (self._next_page + part) % pages
+            count -= part
