@@ -44,14 +44,14 @@ def run(arguments: argparse.Namespace) -> None:
         words = ["-name", "tour", "-m", "64", "-hda", str(here / "disk.img")]
         words += ["-cdrom", str(here / "install.iso"), "-fda", str(here / "floppy.img")]
         machine = asyncio.run(assemble(parse_options(words)))
-        machine.cont()
         qmp, hmp = str(here / "qmp.sock"), str(here / "hmp.sock")
         monitor = make_monitor(machine, "2010", offers_async=True)
         with (
-            monitor.serve_in_thread(qmp, human=[hmp]),
+            monitor.serve_in_thread(qmp, human=[hmp]) as server,
             Program(qmp, screen) as program,
             Person(hmp, screen) as person,
         ):
+            server.call(machine.cont)
             for number, (title, play) in enumerate(CHAPTERS, 1):
                 screen.chapter(number, title)
                 play(program, person, here)

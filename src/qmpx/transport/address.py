@@ -185,7 +185,7 @@ def _from_bare(address: str) -> Address:
 def _from_unix(address: str, rest: str) -> Address:
     path, *segments = split(rest)
     # As in QEMU, the first value may do without its name.
-    named = path.partition("=")[0] in {"path", "fd"}
+    named = path.startswith(("path=", "fd="))
     options = OptionList.parse(address, [path, *segments] if named else segments)
     if not named:
         return unix_address(path, options)

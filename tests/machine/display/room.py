@@ -40,8 +40,8 @@ class Room:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so."""
-        while not condition():
-            await asyncio.sleep(0.001)  # noqa: ASYNC110 - what is so tells nobody
+        while not condition():  # noqa: ASYNC110 - what comes true tells nobody
+            await asyncio.sleep(0.001)
 
     async def view(self, *arguments: Any, **options: Any) -> Viewer:
         """Return a client that is in."""

@@ -9,7 +9,7 @@ import pytest
 
 from qmpx.machine import VirtualClock
 from qmpx.machine.display.pictures import rgb
-from tests.loops import LOOPS, run_on
+from tests.loops import run_on
 from tests.machine.display.rfb_client import (
     DESKTOP_SIZE,
     RAW,
@@ -18,12 +18,6 @@ from tests.machine.display.rfb_client import (
     view,
 )
 from tests.machine.display.room import LOCAL, room
-
-
-@pytest.fixture(params=LOOPS)
-def loop(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 def test_a_client_is_shown_what_has_changed_and_only_that(loop: str) -> None:

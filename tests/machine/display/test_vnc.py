@@ -15,17 +15,11 @@ from qmpx.machine import VirtualClock
 from qmpx.machine.display.pictures import rgb
 from qmpx.machine.display.vnc import HANDSHAKE_TIMEOUT, MAX_VIEWERS, RETRY
 from qmpx.machine.happenings import VncConnected, VncDisconnected, VncInitialized
-from tests.loops import LOOPS, run_on
+from tests.loops import run_on
 from tests.machine.display.rfb_client import (
     view,
 )
 from tests.machine.display.room import ALL, LOCAL, Room, room
-
-
-@pytest.fixture(params=LOOPS)
-def loop(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 @pytest.mark.parametrize("minor", [3, 7, 8])

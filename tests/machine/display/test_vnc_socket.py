@@ -11,18 +11,12 @@ import stat
 import pytest
 
 from qmpx.errors import VNCServerFailed
-from tests.loops import LOOPS, run_on, short_directory
+from tests.loops import run_on, short_directory
 from tests.machine.display.rfb_client import (
     Viewer,
     view_unix,
 )
 from tests.machine.display.room import ALL, LOCAL, Room, room
-
-
-@pytest.fixture(params=LOOPS)
-def loop(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
 
 
 def test_a_unix_socket_is_for_its_owner_and_goes_with_the_server() -> None:

@@ -53,7 +53,7 @@ def test_its_state_is_that_of_all_devices_and_comes_back() -> None:
     machine.ports.write(0xB004, 2, 1)
     machine.chipset.keyboard.put(5)
     state = machine.chipset.state()
-    assert [*state] == ["clock_chip", "interrupts", "keyboard", "power", "watchdog"]
+    assert {"clock_chip", "interrupts", "keyboard", "power", "watchdog"} <= {*state}
     other.chipset.restore(state)
     assert other.chipset.state() == state
     other.reset(reason="why")

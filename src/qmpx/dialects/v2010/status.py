@@ -6,6 +6,8 @@ Source: QEMU 0.13.0, section 2 of the notes.
 from collections.abc import Callable
 from typing import Any
 
+from qmpx.dialects.v2010.block import ask_for_keys
+from qmpx.errors import DeviceEncrypted, MigrationExpected
 from qmpx.machine import Machine
 from qmpx.monitor import Session
 from qmpx.monitor.human import CommandTable, HumanSession
