@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,13 +16,16 @@ from qmpx.errors import AddressError, QmpxError
 from qmpx.transport.address import (
     Address,
     FdAddress,
+    ListenAddress,
     StdioAddress,
     TcpAddress,
+    TelnetAddress,
     UnixAddress,
     VsockAddress,
     default_address,
     is_loopback,
     parse_address,
+    parse_listen_address,
 )
 
 
@@ -89,6 +93,8 @@ from qmpx.transport.address import (
         ("socket,host=::1,port=4444,id=m", TcpAddress("::1", 4444)),
         ("socket,host=,port=4444", TcpAddress("", 4444)),
         ("socket,id=m,fd=19", FdAddress(19)),
+        ("unix:fd", UnixAddress("fd")),  # a name is one only with its value
+        ("unix:path,server=on", UnixAddress("path")),
         ("stdio", StdioAddress()),
         ("stdio,id=m,signal=off,mux=off", StdioAddress()),
         ("fd:3", FdAddress(3)),
@@ -414,6 +420,44 @@ def test_a_wrong_text_is_told_what_is_wrong_and_what_was_expected(
     assert str(caught.value) == message
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, QmpxError)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "canonical"),
+    [
+        (
+            "telnet:127.0.0.1:4444",
+            TelnetAddress(TcpAddress("127.0.0.1", 4444)),
+            "telnet:127.0.0.1:4444",
+        ),
+        (
+            "telnet:[::1]:0,server,nowait",
+            TelnetAddress(TcpAddress("::1", 0)),
+            "telnet:[::1]:0",
+        ),
+        (
+            "telnet::1,ipv4",
+            TelnetAddress(TcpAddress("", 1, "ipv4")),
+            "telnet::1,ipv4=on",
+        ),
+        ("tcp:h:1", TcpAddress("h", 1), "tcp:h:1"),
+        ("stdio", StdioAddress(), "stdio"),
+    ],
+)
+def test_telnet_is_for_those_who_listen(
+    text: str, address: ListenAddress, canonical: str
+) -> None:
+    assert parse_listen_address(text) == address
+    assert parse_listen_address(address) == address
+    assert str(address) == canonical
+
+
+@pytest.mark.parametrize(
+    "text", ["telnet:", "telnet:h", "telnet:h:x", "telnet:h:1,a=b"]
+)
+def test_what_is_no_telnet_address_is_refused_by_its_name(text: str) -> None:
+    with pytest.raises(AddressError, match=re.escape(repr(text))):
+        parse_listen_address(text)
 
 
 def test_deep_json_is_refused_too() -> None:

@@ -125,8 +125,19 @@ def _read_number(value: Any) -> float:
     return float(value)
 
 
+_NAMES: Final = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    types.NoneType: "null",
+    list: "array",
+    dict: "object",
+}
+
+
 def _misfit(value: Any, expected: str) -> _Misfit:
-    return _Misfit(f"expected: {expected}; got {type(value).__name__}")
+    return _Misfit(f"expected: {expected}; got: {_NAMES[type(value)]}")
 
 
 _SCALARS: Final[dict[Any, _Read]] = {
@@ -205,6 +216,8 @@ def _union_reader(choices: tuple[Any, ...]) -> _Read:
                 by_tag[str(config.tag)] = choice
         else:
             by_kind[_kind(choice)] = _reader(choice)
+    kinds = [*by_kind, dict] if by_tag else list(by_kind)
+    expected = " or ".join(_NAMES[kind] for kind in kinds)
     if float in by_kind:
         by_kind.setdefault(int, by_kind[float])
 
@@ -213,7 +226,7 @@ def _union_reader(choices: tuple[Any, ...]) -> _Read:
             return _read_branch(value)
         read_kind = by_kind.get(type(value))
         if read_kind is None:
-            raise _misfit(value, " or ".join(kind.__name__ for kind in by_kind))
+            raise _misfit(value, expected)
         return read_kind(value)
 
     def _read_branch(value: dict[str, Any]) -> Any:

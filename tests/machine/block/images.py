@@ -111,9 +111,11 @@ def check_qcow2(path: Path) -> list[str]:
                 f">{cluster // 2}H", data.ljust(block + cluster, b"\0"), block
             )
             counts.update({base + n: v for n, v in enumerate(values) if v})
-    for number in sorted(used.keys() | counts.keys()):
-        if used[number] != counts.get(number, 0):
-            wrong.append(f"cluster {number}: {used[number]} {counts.get(number, 0)}")
+    wrong += [
+        f"cluster {number}: {used[number]} {counts.get(number, 0)}"
+        for number in sorted(used.keys() | counts.keys())
+        if used[number] != counts.get(number, 0)
+    ]
     for host, is_marked, name in flags:
         if is_marked != (used[host >> bits] == 1):
             wrong.append(f"{name}: marked {is_marked}, used {used[host >> bits]}")

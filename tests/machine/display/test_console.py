@@ -44,7 +44,7 @@ def test_the_screen_tells_which_machine_this_is_and_how_it_is() -> None:
         "  uuid          550e8400-e29b-41d4-a716-446655440000",
         "  vnc           off",
         *[""] * 3,
-        "> \x7f",
+        "  > \x7f",
         *[""] * 14,
         f" keys -{'':67}pointer 360,200",
     ]
@@ -77,13 +77,13 @@ def test_a_name_has_as_much_room_as_there_is(name: str | None, title: str) -> No
 @pytest.mark.parametrize(
     ("typed", "rows"),
     [
-        ("hello", ["> hello\x7f"]),
-        ("one\ntwo", ["> one", "> two\x7f"]),
-        ("helo\b\blo", ["> hello\x7f"[:4] + "lo\x7f"]),
-        ("\b\b\ba", ["> a\x7f"]),
-        ("a\tb", ["> a       b\x7f"]),
-        ("x" * 100, ["> " + "x" * 86, "> " + "x" * 14 + "\x7f"]),
-        ("\n" * 20 + "end", [*[">"] * 14, "> end\x7f"]),
+        ("hello", ["  > hello\x7f"]),
+        ("one\ntwo", ["  > one", "  > two\x7f"]),
+        ("helo\b\blo", ["  > hello\x7f"[:6] + "lo\x7f"]),
+        ("\b\b\ba", ["  > a\x7f"]),
+        ("a\tb", ["  > a       b\x7f"]),
+        ("x" * 100, ["  > " + "x" * 84, "  > " + "x" * 16 + "\x7f"]),
+        ("\n" * 20 + "end", [*["  >"] * 14, "  > end\x7f"]),
     ],
 )
 def test_what_is_typed_is_seen(typed: str, rows: list[str]) -> None:
@@ -132,7 +132,7 @@ def test_a_reset_clears_what_was_typed() -> None:
     vm = machine()
     vm.display.console.type("hello\nworld")
     vm.reset(reason="host-qmp-system-reset")
-    assert shown(vm.display)[9:11] == ["> \x7f", ""]
+    assert shown(vm.display)[9:11] == ["  > \x7f", ""]
 
 
 def test_what_was_typed_moves_with_the_machine() -> None:

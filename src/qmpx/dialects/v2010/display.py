@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from qmpx.errors import GenericError, MissingParameter
 from qmpx.machine import Machine
-from qmpx.monitor.human import CommandTable
+from qmpx.machine.display.key_names import KEYS
+from qmpx.monitor.human import CommandTable, Completions
+from qmpx.monitor.registry import SessionLike
 
 commands = CommandTable()
 
@@ -27,6 +29,15 @@ def screendump(machine: Machine, *, filename: str) -> None:
 
 
 # Keys and pointing devices.
+
+
+def _complete_key(_: SessionLike, typed: str) -> Completions:
+    """Complete the last of the keys that are typed."""
+    last = typed.rpartition("-")[2]
+    return Completions(len(last), [name for name in KEYS if name.startswith(last)])
+
+
+commands.completions["sendkey:string"] = _complete_key
 
 
 @commands.human(

@@ -116,6 +116,8 @@ class Image:
         parts = list[bytes]()
         while size:
             part = self._read_part(offset, size)
+            if not part:
+                raise ImageError(self.filename, "no data where some should be")
             offset, size = offset + len(part), size - len(part)
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)

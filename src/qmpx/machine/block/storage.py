@@ -8,6 +8,13 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
+from typing import Final
+
+MAX_OFFSET: Final = 1 << 62
+"""Bytes into a file: what a broken image may claim goes beyond what a host can seek."""
+
+LARGE: Final = 1 << 16
+"""Bytes of a read from which on it pays to ask how long the file is."""
 
 
 @dataclass(slots=True)
@@ -90,6 +97,9 @@ class Storage:
         Raises:
             OSError: The host cannot read them.
         """
+        self._check(offset)
+        if size > LARGE:  # so that a buffer is never larger than what there is to read
+            size = min(size, max(0, self.size - offset))
         data = os.pread(self._fd, size, offset)
         while len(data) < size:
             more = os.pread(self._fd, size - len(data), offset + len(data))
@@ -105,11 +115,16 @@ class Storage:
         Raises:
             OSError: The host cannot write them.
         """
+        self._check(offset)
         view, at = memoryview(data), offset
         while view:
             written = os.pwrite(self._fd, view, at)
             view, at = view[written:], at + written
         self.statistics.count_write(offset, len(data))
+
+    def _check(self, offset: int) -> None:
+        if not 0 <= offset <= MAX_OFFSET:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), self.filename)
 
     def truncate(self, size: int) -> None:
         """Make the file that long.

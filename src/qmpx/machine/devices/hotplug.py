@@ -108,7 +108,7 @@ def _put_on_scsi(
     disk = machine.devices.plug(
         "scsi-disk", bus, {"scsi-id": target}, claims={"drive": drive.device}
     )
-    drive.bus, drive.unit = bus.number, disk.values["scsi-id"]
+    drive.unit = disk.values["scsi-id"]
     return disk
 
 

@@ -29,7 +29,7 @@ from qmpx.machine.display.screen import (
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
 
-PROMPT: Final = "> "
+PROMPT: Final = "  > "
 """What stands before the line that is being typed."""
 TAB: Final = 8
 """Letters between two tab stops."""

@@ -133,8 +133,10 @@ class VncServer:
             wanted = parse_vnc_target(target)
             self._open(wanted)
         except (VncTargetError, OSError) as error:
-            logger.warning("VNC server on %r: %s", target, error)
-            raise VNCServerFailed(target=target) from error
+            logger.warning("no VNC server on %r: %s", target, error)
+            failed = VNCServerFailed(target=target)
+            failed.add_note(str(error))
+            raise failed from error
 
     def _open(self, wanted: VncTarget) -> None:
         self._share = wanted.share

@@ -71,27 +71,27 @@ def parse_vnc_target(text: str) -> VncTarget:
     has_lists = _is_on(values, "acl")
     share = _SHARES.get(values.pop("share", "ignore"))
     if share is None:
-        message = f"{text!r}: share is {', '.join(_SHARES)}"
+        message = f"share is {', '.join(_SHARES)}"
         raise VncTargetError(message)
-    more_ports = _number(text, values.pop("to", "0"))
-    family = _family(text, values)
+    more_ports = _number(values.pop("to", "0"))
+    family = _family(values)
     if unknown := values.keys() - _WITHOUT_EFFECT:
-        message = f"{text!r}: no option {min(unknown)!r}"
+        message = f"no option {min(unknown)!r}"
         raise VncTargetError(message)
     if where.startswith("unix:"):
         host, port, path = "", 0, where.removeprefix("unix:")
         if not path:
-            message = f"{text!r}: no path"
+            message = "no path"
             raise VncTargetError(message)
     else:
         match = _HOST_AND_NUMBER.fullmatch(where)
         if match is None:
-            message = f"{text!r} is no HOST:DISPLAY, unix:PATH or none"
+            message = "it is no HOST:DISPLAY, unix:PATH or none"
             raise VncTargetError(message)
         host, port, path = match[1].strip("[]"), int(match[2]), ""
         port += 0 if is_reverse else FIRST_PORT
         if port > LAST_PORT:
-            message = f"{text!r}: there is no TCP port {port}"
+            message = f"there is no TCP port {port}"
             raise VncTargetError(message)
     return VncTarget(
         host=host,
@@ -114,16 +114,16 @@ def _is_on(values: dict[str, str], name: str) -> bool:
     return value != "off"
 
 
-def _family(text: str, values: dict[str, str]) -> Literal["any", "ipv4", "ipv6"]:
+def _family(values: dict[str, str]) -> Literal["any", "ipv4", "ipv6"]:
     only_4, only_6 = _is_on(values, "ipv4"), _is_on(values, "ipv6")
     if only_4 and only_6:
-        message = f"{text!r}: either ipv4 or ipv6"
+        message = "either ipv4 or ipv6"
         raise VncTargetError(message)
     return "ipv4" if only_4 else "ipv6" if only_6 else "any"
 
 
-def _number(text: str, digits: str) -> int:
+def _number(digits: str) -> int:
     if not re.fullmatch(r"\d{1,5}", digits, re.ASCII):
-        message = f"{text!r}: {digits!r} is no number"
+        message = f"{digits!r} is no number"
         raise VncTargetError(message)
     return int(digits)

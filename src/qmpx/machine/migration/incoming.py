@@ -20,6 +20,7 @@ from qmpx.machine.migration.contents import PartStates, check_description
 from qmpx.machine.migration.disks import Disk, check_disks, load_disk, look_anew
 from qmpx.machine.migration.links import Link
 from qmpx.machine.migration.outgoing import (
+    ANSWER_LIMIT,
     DOUBT_LIMIT,
     INQUIRY_INTERVAL,
     ONE_WAY,
@@ -202,6 +203,7 @@ class Incoming:
         if payload[:1] == TWO_WAY and self._link.answers:
             self.phase = Phase.READY
             self._write(Kind.READY, payload[1:])
+            self._timer = self._clock.call_later(ANSWER_LIMIT, self._inquire)
         elif payload[:1] == ONE_WAY:
             self._take_over()
             self._end()

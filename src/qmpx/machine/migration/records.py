@@ -165,7 +165,7 @@ class RecordReader:
             if seen[: len(MAGIC)] == MAGIC[: len(seen)]:
                 message = f"the stream is not of version {VERSION}"
             else:
-                message = f"this is no stream of a machine: it begins {seen[:16]!r}"
+                message = f"this is no stream of a machine: it begins {seen[: len(MAGIC)]!r}"
             raise StreamError(message)
         if len(seen) < len(_PREAMBLE):
             return False

@@ -126,19 +126,22 @@ class Definitions:
         qtype = model.EnumType(name="QType", values=values, prefix="QTYPE")
         self._define(Entity(qtype))
 
-    def add(self, value: Json, place: Place, doc: Doc | None, module: str) -> None:
+    def add(
+        self, kind: str, value: Json, place: Place, doc: Doc | None, module: str
+    ) -> None:
         """Enter what an expression defines.
 
         Args:
+            kind: The kind of what it defines.
             value: The expression.
-            place: Where it is; it knows what is defined.
+            place: Where it is.
             doc: Its documentation.
             module: The name of its module.
 
         Raises:
             SchemaError: The name is taken.
         """
-        definition = _Definition(self, value, place, doc, module).make()
+        definition = _Definition(self, kind, value, place, doc, module).make()
         self._define(Entity(definition, place, doc))
 
     def refer(self, value: str | list[str], place: Place) -> str:
@@ -178,15 +181,17 @@ class _Definition:
     def __init__(
         self,
         definitions: Definitions,
+        kind: str,
         value: Json,
         place: Place,
         doc: Doc | None,
         module: str,
     ) -> None:
         self._definitions = definitions
+        self._kind = kind
         self._value = value
         self._place = place
-        self._name = str(value[place.kind])
+        self._name = str(value[kind])
         self._common: dict[str, Any] = {
             "name": self._name,
             "features": _features(value),
@@ -198,7 +203,7 @@ class _Definition:
 
     def make(self) -> model.Definition:
         value, common = self._value, self._common
-        match self._place.kind:
+        match self._kind:
             case "enum":
                 values = tuple(_enum_value(each) for each in value["data"])
                 return model.EnumType(

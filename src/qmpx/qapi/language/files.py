@@ -116,15 +116,13 @@ class _Loading:
         if not self._is_release_given:
             self._pragma.release = release_of(self._all_texts())
         self._load(self._path, None, 0)
-        for expression in self._expressions:
-            check_shape(
-                expression.value, expression.place, expression.doc, self._pragma
-            )
+        kinds = [
+            check_shape(each.value, each.place, each.doc, self._pragma)
+            for each in self._expressions
+        ]
         definitions = Definitions()
-        for expression in self._expressions:
-            definitions.add(
-                expression.value, expression.place, expression.doc, expression.module
-            )
+        for kind, each in zip(kinds, self._expressions, strict=True):
+            definitions.add(kind, each.value, each.place, each.doc, each.module)
         check_meaning(definitions.entities, self._pragma)
         return model.Schema.of(self._in_order(definitions))
 

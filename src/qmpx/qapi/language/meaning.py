@@ -124,7 +124,8 @@ class _Checking:
     def _check_arguments(
         self, entity: Entity, definition: model.Command | model.Event
     ) -> None:
-        place, kind = entity.place, entity.place.kind
+        place = entity.place
+        kind = "command" if isinstance(definition, model.Command) else "event"
         found = self._type(definition.arguments, place, f"{kind}'s 'data'")
         arguments = found.definition
         if not isinstance(arguments, model.ObjectType):
@@ -317,11 +318,12 @@ class _Checking:
     ) -> None:
         """Add names to those that were seen, unless they are the same in C."""
         for named in names:
-            other = seen.setdefault(in_c(named.name), named)
-            if other is not named:
+            other = seen.get(in_c(named.name))
+            if other is not None:
                 what, which = self._describe(named, place), self._describe(other, place)
                 message = f"{what} collides with {which}"
                 raise place.error(message)
+            seen[in_c(named.name)] = named
 
     def _describe(self, named: _Named, place: Place) -> str:
         role, owner, kind = named.role, named.owner, "type"
@@ -330,7 +332,8 @@ class _Checking:
             definition, _, suffix = owner.removeprefix("q_obj_").rpartition("-")
             if suffix == "arg":
                 role = "parameter"
-                kind = self._entities[owner].place.kind
+                defined = self._entities[definition].definition
+                kind = "command" if isinstance(defined, model.Command) else "event"
             else:
                 role = f"base {role}"
             if self._release < OWNER_TEXTS:

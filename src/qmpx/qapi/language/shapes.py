@@ -74,7 +74,7 @@ class Pragma(Struct):
     undocumented: Collection[str] = ()
 
 
-def check_shape(value: Json, place: Place, doc: Doc | None, pragma: Pragma) -> None:
+def check_shape(value: Json, place: Place, doc: Doc | None, pragma: Pragma) -> str:
     """Check one expression, and enter its kind and name at its place.
 
     Args:
@@ -82,6 +82,9 @@ def check_shape(value: Json, place: Place, doc: Doc | None, pragma: Pragma) -> N
         place: Where it begins.
         doc: The documentation before it.
         pragma: The rules.
+
+    Returns:
+        Its kind. Its place may tell that of another: it is of a line.
 
     Raises:
         SchemaError: It is not what it should be.
@@ -106,6 +109,7 @@ def check_shape(value: Json, place: Place, doc: Doc | None, pragma: Pragma) -> N
     _check_condition(value, place, kind)
     _check_features(value, place)
     _check_flags(value, place)
+    return kind
 
 
 def _check_doc(doc: Doc, value: Json, place: Place, pragma: Pragma) -> None:

@@ -1,0 +1,73 @@
+"""A terminal of tmux, for programs that people use."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.programs import ENVIRONMENT, SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Terminal:
+    """A terminal of tmux, and a program on it.
+
+    Args:
+        folder: Where tmux may have its socket.
+        command: What to run.
+    """
+
+    def __init__(self, folder: Path, command: list[str]) -> None:
+        self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
+        self._folder = folder
+        self._run("new-session", "-d", "-x", "100", "-y", "30", shlex.join(command))
+
+    def _run(self, *words: str) -> str:
+        return subprocess.run(
+            [*self._tmux, *words],
+            env={**ENVIRONMENT, "HOME": str(self._folder), "TERM": "xterm"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        ).stdout
+
+    def press(self, *keys: str) -> None:
+        """Press keys: texts, or names of keys such as ``Enter``."""
+        self._run("send-keys", *keys)
+
+    def wait_for(self, text: str) -> str:
+        """Wait until the screen ends with a text, blanks aside; return the screen."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            screen = self._run("capture-pane", "-p", "-J")
+            if screen.strip().endswith(text.strip()):
+                return screen
+            assert time.monotonic() < deadline, screen
+            time.sleep(0.02)
+
+    @property
+    def cursor(self) -> int:
+        """The column of the cursor, from 0."""
+        return int(self._run("display-message", "-p", "#{cursor_x}"))
+
+    def end(self) -> None:
+        """End it all."""
+        self._run("kill-server")
+
+
+@contextmanager
+def terminal(folder: Path, command: list[str]) -> Iterator[Terminal]:
+    """Run a program on a terminal until the end of the block."""
+    screen = Terminal(folder, command)
+    try:
+        yield screen
+    finally:
+        screen.end()
