@@ -19,10 +19,10 @@ help:  ## show the chores
 
 env: $(VENV)/.project  ## make .venv from the lock, with qmpx in it
 
-demo: env  ## a QMP conversation with the embedded machine
-	@$(BIN)/qmpx demo
+demo: env  ## the tour of 2010, on the embedded machine (ARGS=--fast)
+	@$(BIN)/qmpx tour $(ARGS)
 
-demo-qemu: env  ## the same conversation with a real QEMU
+demo-qemu: env  ## a QMP conversation with a real QEMU
 	@$(BIN)/qmpx demo --qemu
 
 test: env  ## run the tests, with coverage (ARGS="-k wire")

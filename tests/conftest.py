@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import json
 import os
 import shutil
 import subprocess
@@ -34,6 +35,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("qmpx")
 
 CONFORMANCE = Path(__file__).parents[2] / "shared" / "conformance"
+VECTORS = Path(__file__).parents[2] / "shared" / "qmp-2010"
 SCHEMAS = Path(__file__).parents[2] / "shared" / "qapi"
 REQUIRE_REAL = os.environ.get("QMPX_REQUIRE_REAL") == "1"
 
@@ -87,12 +89,30 @@ def qmp_shell() -> str | None:
     return f"{shell.name} of {qemu_qmp()}" if shell.exists() else None
 
 
+def vncdotool() -> str | None:
+    """Return the version of the `vncdo` beside this Python, if there is one."""
+    program = Path(sys.executable).with_name("vncdo")
+    if not program.exists():
+        return None
+    return f"vncdotool {importlib.metadata.version('vncdotool')}"
+
+
 def conformance() -> str | None:
     """Return how many public cases of the conformance corpus there are, if any."""
     cases = CONFORMANCE / "public.jsonl"
     if not cases.exists():
         return None
     return f"{len(cases.read_bytes().splitlines())} public cases"
+
+
+def vectors() -> str | None:
+    """Return how much was recorded on a QEMU 0.13, if that is at hand."""
+    recorded = VECTORS / "vectors.public.json"
+    if not recorded.exists():
+        return None
+    groups = json.loads(recorded.read_text())["groups"]
+    steps = sum(len(group["steps"]) for group in groups)
+    return f"{steps} recorded steps in {len(groups)} conversations"
 
 
 def schemas() -> str | None:
@@ -107,10 +127,12 @@ PEERS = {
     "qemu-io": program("qemu-io", "--version"),
     "qemu.qmp": Peer(qemu_qmp, "the package qemu.qmp is not installed"),
     "qmp-shell": Peer(qmp_shell, "no qmp-shell beside this Python"),
+    "vncdotool": Peer(vncdotool, "no vncdo beside this Python"),
     "socat": program("socat", "-V"),
     "tmux": program("tmux", "-V"),
     "jq": program("jq", "--version"),
     "conformance": Peer(conformance, f"no corpus in {CONFORMANCE}", optional=True),
+    "qemu-0.13": Peer(vectors, f"no recordings in {VECTORS}", optional=True),
     "schemas": Peer(schemas, f"no schema files in {SCHEMAS}", optional=True),
 }
 

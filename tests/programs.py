@@ -94,7 +94,8 @@ def serving(*arguments: str, sockets: int = 1) -> Iterator[Served]:
         ) as process:
             assert process.stderr is not None
             try:
-                expected = sockets + arguments.count("--qmp")
+                more = arguments.count("--qmp") + arguments.count("--hmp")
+                expected = sockets + more
                 lines = [process.stderr.readline() for _ in range(expected)]
                 said = [re.fullmatch(r"qmpx: serving (.*)\n", line) for line in lines]
                 assert all(said), "".join(lines) + process.stderr.read()

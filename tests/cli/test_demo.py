@@ -61,7 +61,7 @@ def read(output: str) -> list[str | tuple[str, Any]]:
             continue
         message = json.loads(text)
         if "QMP" in message:
-            assert message["QMP"]["capabilities"] == ["oob"]
+            assert message["QMP"]["capabilities"][0] == "oob"
             message = "greeting"
         elif "event" in message:
             assert message["timestamp"].keys() == {"seconds", "microseconds"}

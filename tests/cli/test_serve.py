@@ -207,13 +207,13 @@ def test_a_file_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "the following arguments are required: --qmp"),
+        ([], "nobody could come: give --qmp ADDRESS, or --hmp ADDRESS"),
         (["--qmp", "unix:"], "address 'unix:' has no path"),
         (["--qmp", "unix:/nowhere/qmp"], "cannot listen on unix:/nowhere/qmp: No such"),
         (["--qmp", "unix:q", "--dialect", "1999"], "invalid choice: '1999'"),
         (["--qmp", "unix:q", "--uuid", "none"], "'none' is no UUID"),
         (["--qmp", "unix:q", "--clients", "0"], "'0' is no number above zero"),
-        (["--qmp", "unix:q", "more"], "unrecognized arguments: more"),
+        (["--qmp", "unix:q", "more"], "options of QEMU are taken with --dialect 2010 only"),
     ],
 )
 def test_what_cannot_be_understood_is_status_2(words: list[str], message: str) -> None:

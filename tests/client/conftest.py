@@ -236,7 +236,13 @@ class Vm(Protocol):
     @property
     def send_fd(self) -> Callable[[int], None]: ...
     @property
-    def events(self) -> Callable[..., Events]: ...
+    def events(self) -> Callable[..., Any]: ...
+    @property
+    def run(self) -> Callable[..., Any]: ...
+    @property
+    def supports(self) -> Callable[..., bool]: ...
+    @property
+    def schema(self) -> Callable[..., Any]: ...
     def close(self) -> None: ...
 
 
@@ -353,8 +359,18 @@ class AsyncVm:
     def send_fd(self, fd: int) -> None:
         self._wait(self.client.send_fd(fd))
 
-    def events(self, *patterns: str, **options: Any) -> Events:
-        made = self.face.call(lambda: self.client.events(*patterns, **options))
+    def run(self, call: Any, /, **options: Any) -> Any:
+        return self._wait(self.client.run(call, **options))
+
+    def supports(self, *command: str, **options: Any) -> bool:
+        answer: bool = self._wait(self.client.supports(*command, **options))
+        return answer
+
+    def schema(self, **options: Any) -> Any:
+        return self._wait(self.client.schema(**options))
+
+    def events(self, *patterns: Any, **options: Any) -> Events:
+        made: Any = self.face.call(lambda: self.client.events(*patterns, **options))
         return AsyncEvents(made, self.face)
 
     def close(self) -> None:

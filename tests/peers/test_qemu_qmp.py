@@ -51,7 +51,7 @@ def converse(served: Served, talk: Any) -> None:
 def test_it_connects_negotiates_and_asks(served: Served) -> None:
     async def talk(client: Any) -> None:
         greeting = client.greeting._asdict()
-        assert greeting["QMP"]["capabilities"] == ["oob"]
+        assert greeting["QMP"]["capabilities"] == ["oob", "async"]
         assert await client.execute("query-status") == RUNNING
         assert await client.execute("query-name") == {"name": "box"}
         assert await client.execute("query-version") == greeting["QMP"]["version"]
@@ -183,7 +183,7 @@ class TestLegacy:
                 warnings.simplefilter("ignore", DeprecationWarning)
                 with legacy.QEMUMonitorProtocol(str(served.path)) as monitor:
                     greeting = monitor.connect()
-                    assert greeting["QMP"]["capabilities"] == ["oob"]
+                    assert greeting["QMP"]["capabilities"] == ["oob", "async"]
                     yield monitor
         finally:
             asyncio.set_event_loop(None)

@@ -73,7 +73,7 @@ def test_all_is_answered_before_the_end(served: Served) -> None:
 def test_the_greeting_comes_unasked(served: Served) -> None:
     (greeting,) = messages(converse(served))
     assert greeting["QMP"]["version"].keys() == {"qemu", "package"}
-    assert greeting["QMP"]["capabilities"] == ["oob"]
+    assert greeting["QMP"]["capabilities"] == ["oob", "async"]
 
 
 @pytest.mark.parametrize("newline", [b"", b"\n", b"\r\n", b"\n\n\n", b" \t"])

@@ -48,7 +48,7 @@ class Terminal:
         deadline = time.monotonic() + SECONDS
         while True:
             screen = self._run("capture-pane", "-p", "-J")
-            if screen.strip().endswith(text.strip()):
+            if without_blanks(screen).endswith(without_blanks(text)):
                 return screen
             assert time.monotonic() < deadline, screen
             time.sleep(0.02)
@@ -61,6 +61,11 @@ class Terminal:
     def end(self) -> None:
         """End it all."""
         self._run("kill-server")
+
+
+def without_blanks(text: str) -> str:
+    """Return a text without what cannot be seen at the ends of its lines."""
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
 @contextmanager

@@ -22,7 +22,7 @@ CIRCLE: dict[str, Any] = {"kind": "circle", "radius": 1}
 COLOURS: Any = list[S.Colour]
 REFS: Any = list[S.ShapeRef]
 
-ODD = [
+ODD: list[tuple[Any, Any]] = [
     # New members, also within others.
     (S.Named, {"x": 1, "node-name": "n", "new-one": [1, {"a": None}]}),
     (S.Named, {"x": 1, "node-name": "n", "new-one": 1, "new_one": 2}),

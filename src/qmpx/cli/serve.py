@@ -15,6 +15,7 @@ from qmpx.machine.happenings import Happening, IncomingMoved
 from qmpx.monitor.frontend import Mode
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.monitor import MAX_SESSIONS, Monitor
+from qmpx.transport.address import StdioAddress
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -137,8 +138,10 @@ async def _serve(
         with contextlib.suppress(NotImplementedError):  # not on this platform
             loop.add_signal_handler(number, end, "host-signal")
     async with server:
-        for address in (listener.address for listener in server.listeners):
-            print(f"qmpx: serving {address}", file=sys.stderr, flush=True)
+        for listener, frontend in server.frontends.items():
+            if listener.address == StdioAddress() and frontend.mode is Mode.READLINE:
+                continue  # the person is here, and sees
+            print(f"qmpx: serving {listener.address}", file=sys.stderr, flush=True)
         await server.wait_closed()
     if refusals:
         message = f"the machine that was awaited has not come: {refusals[0]}"

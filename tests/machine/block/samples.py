@@ -1,7 +1,7 @@
 """Small images of the formats that are only read, made by hand from their descriptions.
 
-Each has guest data whose first half is a pattern and whose second half is zeros, or what
-the image behind it has.
+Each has guest data whose first half is a pattern and whose second half is zeros, or
+what the image behind it has.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qmpx.machine.block import ImageError, open_image
+from qmpx.machine.block import Image, ImageError, open_image
 from qmpx.machine.block.opening import FORMATS, MAX_DEPTH, commit, open_overlay
 from qmpx.machine.block.qcow2_header import new_image
 from tests.machine.block.images import (
@@ -29,7 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SIZE = 256 * KIB
-SAMPLES = {**READABLE, **TOLD_ONLY, "qcow2": lambda: new_image(SIZE, cluster_bits=12)}
+
+
+def qcow2() -> bytes:
+    return new_image(SIZE, cluster_bits=12)
+
+
+SAMPLES: dict[str, Callable[[], bytes]] = {**READABLE, **TOLD_ONLY, "qcow2": qcow2}
 
 
 def open_descriptors() -> int:
@@ -207,6 +213,11 @@ def test_qemu_sees_what_was_committed(tmp_path: Path) -> None:
     assert info(over)["backing-filename"] == str(base)
 
 
+def delete_all(image: Image) -> None:
+    for shot in image.snapshots():
+        image.delete(shot)
+
+
 def use(path: Path) -> None:
     """Do everything with an image that an image may make impossible."""
     try:
@@ -219,7 +230,7 @@ def use(path: Path) -> None:
         lambda: image.allocated(0),
         lambda: image.write(0, bytes(min(image.size, 5000))),
         lambda: image.save("s", [b"state"], seconds=1),
-        lambda: [image.delete(shot) for shot in image.snapshots()],
+        lambda: delete_all(image),
         lambda: image.read(0, min(image.size, 65536)),
     ]
     for act in acts:

@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from qmpx.machine import Machine, RunState
 from qmpx.machine.happenings import IncomingMoved
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qmpx.machine.clock import Clock
     from qmpx.machine.happenings import Happening
 
@@ -42,9 +44,7 @@ class Side:
         return IncomingMoved(has_come=True, reason="") in self.told
 
 
-def side(
-    *, started: bool = False, size: int = MIB, clock: Clock | None = None
-) -> Side:
+def side(*, started: bool = False, size: int = MIB, clock: Clock | None = None) -> Side:
     machine = Machine(is_started=started, memory_size=size, clock=clock)
     made = Side(machine)
     machine.listen(made.told.append)
@@ -83,7 +83,7 @@ class Cutter:
         self._writers: list[asyncio.StreamWriter] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Cutter:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -126,8 +126,37 @@ class Cutter:
             writer.close()
 
 
-async def until(is_so: object, limit: float = 8.0) -> None:
-    """Wait until a condition holds."""
+async def until(is_so: Callable[[], bool], *sides: Side, limit: float = 8.0) -> None:
+    """Wait until a condition holds that what the machines tell can bring about."""
     async with asyncio.timeout(limit):
-        while not is_so():  # type: ignore[operator]
-            await asyncio.sleep(0.002)
+        while not is_so():
+            changed = asyncio.Event()
+
+            def note(_: Happening, changed: asyncio.Event = changed) -> None:
+                changed.set()
+
+            for each in sides:
+                each.machine.listen(note)
+            try:
+                await changed.wait()
+            finally:
+                for each in sides:
+                    each.machine.unlisten(note)
+
+
+async def settled(source: Side, destination: Side) -> None:
+    """Wait until both sides know how a migration went."""
+    await until(
+        lambda: (
+            not source.machine.migration.is_active
+            and (destination.has_come or destination.refusal is not None)
+        ),
+        source,
+        destination,
+    )
+
+
+def close(*sides: Side) -> None:
+    """Let the machines go, with all that they hold."""
+    for each in sides:
+        each.machine.migration.close()

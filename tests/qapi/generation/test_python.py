@@ -267,29 +267,31 @@ def test_all_of_qemus_schemas_become_python_that_works(
     assert calls == len(schema.commands)
 
 
+CHOICES = ["circle", "group", "dot", "unknown"]
 REVEALED = [
     ("qapi.paint(node_name='x')", "qmpx.qapi.call.Call[None]"),
     ("qapi.query_point()", "qmpx.qapi.call.Call[small.Named]"),
     ("vm.run(qapi.query_point())", "small.Named"),
-    ("vm.run(qapi.query_point()).node_name", "builtins.str"),
-    ("vm.run(qapi.query_point()).y", "builtins.float | msgspec._core.UnsetType"),
-    ("vm.run(qapi.query_names())", "builtins.list[builtins.str]"),
+    ("vm.run(qapi.query_point()).node_name", "str"),
+    ("vm.run(qapi.query_point()).y", "float | msgspec.UnsetType"),
+    ("vm.run(qapi.query_names())", "list[str]"),
     (
         "vm.run(qapi.query_shapes())[0]",
-        "small.Shape_circle | small.Shape_group | small.Shape_dot | small.Shape_unk",
+        " | ".join(f"small.Shape_{each}" for each in CHOICES),
     ),
     (
-        "[s.radius for s in [qapi.Shape_dot()] if isinstance(s, qapi.Shape_circle)]",
-        "builtins.list[builtins.int]",
+        "[s.radius for s in SHAPES if isinstance(s, qapi.Shape_circle)]",
+        "list[int]",
     ),
     ("qapi.Colour('x')", "small.Colour"),
     ("next(vm.events(qapi.Painted))", "small.Painted"),
     ("next(vm.events(qapi.Painted)).colour", "small.Colour"),
     ("vm.events(qapi.Painted).get(timeout=1.0)", "small.Painted"),
     ("next(vm.events('PAINTED'))", "qmpx.client.events.Event"),
-    ("avm.run(qapi.query_number())", "Coroutine[Any, Any, builtins.int]"),
-    ("avm.events(qapi.Done).__anext__()", "Coroutine[Any, Any, small.Done]"),
-    ("vm.supports('x', argument='y')", "builtins.bool"),
+    ("await avm.run(qapi.query_number())", "int"),
+    ("await anext(avm.events(qapi.Done))", "small.Done"),
+    ("await avm.supports('x')", "bool"),
+    ("vm.supports('x', argument='y')", "bool"),
 ]
 WRONG = [
     ("qapi.paint()", 'Missing named argument "node_name" for "paint"'),
@@ -298,7 +300,7 @@ WRONG = [
     ("qapi.Shape_circle()", 'Missing named argument "radius" for "Shape_circle"'),
     ("qapi.shape_add(qapi.Named(x=1, node_name=''))", 'incompatible type "Named"'),
     ("vm.run(qapi.query_point()).nope", '"Named" has no attribute "nope"'),
-    ("vm.events(qapi.Named)", "No overload variant"),
+    ("vm.events(qapi.Named)", 'cannot be "Named"'),
 ]
 
 
@@ -306,8 +308,12 @@ WRONG = [
 def test_a_type_checker_knows_what_calls_return(tmp_path: Path) -> None:
     (tmp_path / "small.py").write_text(TEXT)
     lines = ["import qmpx", "import small as qapi"]
-    lines += ["def check(vm: qmpx.Client, avm: qmpx.AsyncClient) -> None:"]
-    lines += [f"    reveal_type({expression})" for expression, _ in REVEALED]
+    lines += ["async def check(vm: qmpx.Client, avm: qmpx.AsyncClient) -> None:"]
+    shapes = "vm.run(qapi.query_shapes())"
+    lines += [
+        f"    reveal_type({expression.replace('SHAPES', shapes)})"
+        for expression, _ in REVEALED
+    ]
     lines += [f"    {expression}" for expression, _ in WRONG]
     (tmp_path / "use.py").write_text("\n".join(lines) + "\n")
     ended = subprocess.run(
@@ -328,8 +334,9 @@ def test_a_type_checker_knows_what_calls_return(tmp_path: Path) -> None:
         number, _, text = line.removeprefix("use.py:").partition(": ")
         told.setdefault(int(number), text)
     got = [told.get(number, "") for number in range(4, 4 + len(REVEALED + WRONG))]
-    revealed = [text.partition('"')[2].rstrip('"') for text in got[: len(REVEALED)]]
+    # Versions of mypy differ in whether they name the module of what is built in.
+    revealed = [text.replace("builtins.", "") for text in got[: len(REVEALED)]]
     for (expression, expected), found in zip(REVEALED, revealed, strict=True):
-        assert expected in found, expression
+        assert f'Revealed type is "{expected}"' in found, expression
     for (expression, expected), found in zip(WRONG, got[len(REVEALED) :], strict=True):
         assert expected in found, expression

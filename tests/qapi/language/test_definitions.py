@@ -26,9 +26,8 @@ from tests.qapi.language.schemas import refusal
 if TYPE_CHECKING:
     from tests.qapi.language.schemas import Load
 
-BUILT_IN = (
-    "any bool int int16 int32 int64 int8 null number size str uint16 uint32 uint64 uint8"
-).split()
+INTEGERS = ["int", "size", *(f"{u}int{n}" for u in ("", "u") for n in (8, 16, 32, 64))]
+BUILT_IN = ["any", "bool", "null", "number", "str", *INTEGERS]
 
 
 def test_an_empty_schema_has_the_predefined_types(load: Load) -> None:
@@ -161,34 +160,48 @@ def test_conditions_are_kept_as_they_are_written(load: Load) -> None:
     [
         (
             "{ 'command': 'go' }\n{ 'command': 'go' }",
-            "t.json: In command 'go':\nt.json:2: 'go' is already defined\n"
-            "t.json: In command 'go':\nt.json:1: previous definition",
+            (
+                "t.json: In command 'go':\nt.json:2: 'go' is already defined\n"
+                "t.json: In command 'go':\nt.json:1: previous definition"
+            ),
         ),
         (
             "{ 'enum': 'En', 'data': [] }\n\n{ 'struct': 'En', 'data': {} }",
-            "t.json: In struct 'En':\nt.json:3: 'En' is already defined\n"
-            "t.json: In enum 'En':\nt.json:1: previous definition",
+            (
+                "t.json: In struct 'En':\nt.json:3: 'En' is already defined\n"
+                "t.json: In enum 'En':\nt.json:1: previous definition"
+            ),
         ),
         (
-            "{ 'event': 'EV', 'if': 'A', 'data': { 'a': 'int' } }\n"
-            "{ 'event': 'EV', 'if': { 'not': 'A' }, 'data': { 'b': 'int' } }",
-            "t.json: In event 'EV':\nt.json:2: 'EV' is already defined\n"
-            "t.json: In event 'EV':\nt.json:1: previous definition",
+            (
+                "{ 'event': 'EV', 'if': 'A', 'data': { 'a': 'int' } }\n"
+                "{ 'event': 'EV', 'if': { 'not': 'A' }, 'data': { 'b': 'int' } }"
+            ),
+            (
+                "t.json: In event 'EV':\nt.json:2: 'EV' is already defined\n"
+                "t.json: In event 'EV':\nt.json:1: previous definition"
+            ),
         ),
         (
             "{ 'command': 'size' }",
-            "t.json: In command 'size':\n"
-            "t.json:1: built-in type 'size' is already defined",
+            (
+                "t.json: In command 'size':\n"
+                "t.json:1: built-in type 'size' is already defined"
+            ),
         ),
         (
             "{ 'struct': 'QType', 'data': { } }",
-            "t.json: In struct 'QType':\n"
-            "t.json:1: enum type 'QType' is already defined",
+            (
+                "t.json: In struct 'QType':\n"
+                "t.json:1: enum type 'QType' is already defined"
+            ),
         ),
         (
             "{ 'command': 'go', 'data': 'No' }\n{ 'command': 'go' }",
-            "t.json: In command 'go':\nt.json:2: 'go' is already defined\n"
-            "t.json: In command 'go':\nt.json:1: previous definition",
+            (
+                "t.json: In command 'go':\nt.json:2: 'go' is already defined\n"
+                "t.json: In command 'go':\nt.json:1: previous definition"
+            ),
         ),
     ],
 )

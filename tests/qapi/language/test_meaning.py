@@ -177,8 +177,10 @@ def alternate(*types: str) -> str:
             "feature 'f' collides with feature 'f'",
         ),
         (
-            "{ 'struct': 'New', 'data': { 'a': { 'type': 'int',"
-            " 'features': [ 'f', 'f' ] } } }",
+            (
+                "{ 'struct': 'New', 'data': { 'a': { 'type': 'int',"
+                " 'features': [ 'f', 'f' ] } } }"
+            ),
             "feature 'f' of type 'a' collides with feature 'f' of type 'a'",
         ),
         # special features
@@ -191,7 +193,7 @@ def alternate(*types: str) -> str:
             "feature 'unstable' is not supported for types",
         ),
         (
-            "{ 'alternate': 'New', 'data': { 'a': 'any' }, 'features': [ 'unstable' ] }",
+            "{ 'alternate': 'New', 'data': { 'a': 'No' }, 'features': [ 'unstable' ] }",
             "feature 'unstable' is not supported for types",
         ),
         # unions
@@ -204,8 +206,10 @@ def alternate(*types: str) -> str:
             "discriminator 'k' is not a member of 'base'",
         ),
         (
-            "{ 'union': 'New', 'base': { '*k': 'En' }, 'discriminator': '*k',"
-            " 'data': {} }",
+            (
+                "{ 'union': 'New', 'base': { '*k': 'En' }, 'discriminator': '*k',"
+                " 'data': {} }"
+            ),
             "discriminator '*k' is not a member of 'base'",
         ),
         (
@@ -350,8 +354,10 @@ def test_what_does_not_fit_is_refused(load: Load, text: str, message: str) -> No
     "text",
     [
         "{ 'struct': 'New', 'data': { '*n': 'New', 'l': [ 'New' ] } }",
-        "{ 'struct': 'New', 'base': 'St', 'data': { 'a': 'any', 'Al': 'Al' } }"
-        "{ 'pragma': { 'member-name-exceptions': [ 'New' ] } }",
+        (
+            "{ 'struct': 'New', 'base': 'St', 'data': { 'a': 'any', 'Al': 'Al' } }"
+            "{ 'pragma': { 'member-name-exceptions': [ 'New' ] } }"
+        ),
         union("'base': 'Base', 'data': {}"),
         union("'base': 'Base', 'data': { 'a': 'St', 'b-c': 'St' }"),
         "{ 'struct': 'Mid', 'base': 'Base', 'data': {} }"
@@ -363,11 +369,15 @@ def test_what_does_not_fit_is_refused(load: Load, text: str, message: str) -> No
         "{ 'command': 'new', 'data': 'St', 'returns': [ 'Un' ] }",
         "{ 'command': 'new', 'data': 'Un', 'boxed': true }",
         "{ 'command': 'new', 'data': 'St', 'boxed': true, 'returns': 'Un' }",
-        "{ 'pragma': { 'command-returns-exceptions': [ 'new' ] } }"
-        "{ 'command': 'new', 'returns': [ 'Al' ] }",
+        (
+            "{ 'pragma': { 'command-returns-exceptions': [ 'new' ] } }"
+            "{ 'command': 'new', 'returns': [ 'Al' ] }"
+        ),
         "{ 'event': 'NEW', 'data': 'Un', 'boxed': true }",
-        "{ 'enum': 'New', 'data': [ 'a', 'A' ] }"
-        "{ 'pragma': { 'member-name-exceptions': [ 'New' ] } }",
+        (
+            "{ 'enum': 'New', 'data': [ 'a', 'A' ] }"
+            "{ 'pragma': { 'member-name-exceptions': [ 'New' ] } }"
+        ),
     ],
 )
 def test_what_fits_is_accepted(load: Load, text: str) -> None:

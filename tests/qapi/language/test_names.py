@@ -100,8 +100,10 @@ def test_commands_named_by_a_pragma_may_have_an_underscore_but_no_upper_case(
     [
         "{ 'struct': 'Foo', 'data': { 'A_b': 'int', 'U': 'int' } }",
         "{ 'enum': 'Foo', 'data': [ 'A_b', '1_2', 'Z' ] }",
-        "{ 'union': 'Foo', 'base': { 'A_b': 'QType' }, 'discriminator': 'A_b',"
-        " 'data': {} }",
+        (
+            "{ 'union': 'Foo', 'base': { 'A_b': 'QType' }, 'discriminator': 'A_b',"
+            " 'data': {} }"
+        ),
     ],
 )
 def test_members_of_types_named_by_a_pragma_may_have_upper_case_and_underscores(

@@ -71,7 +71,7 @@ def test_wrong_syntax_is_refused_where_it_is(
 
 def test_values_are_those_of_json() -> None:
     text = "{ 'a\\\\': [ true, false, 'x', [ ], { } ], '*a': { 'b': [ { } ] } }\n{}"
-    items = [item for item in parse(text, "t.json", None)]
+    items = list(parse(text, "t.json", None))
     assert [item.value for item in items if isinstance(item, Expression)] == [
         {"a\\": [True, False, "x", [], {}], "*a": {"b": [{}]}},
         {},

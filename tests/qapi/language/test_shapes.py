@@ -49,40 +49,53 @@ def test_what_has_no_kind_or_name_is_refused(
         (
             "enum En",
             "'data': [], 'base': 'B'",
-            "enum has unknown key 'base'\n"
-            "Valid keys are 'data', 'enum', 'features', 'if', 'prefix'.",
+            (
+                "enum has unknown key 'base'\n"
+                "Valid keys are 'data', 'enum', 'features', 'if', 'prefix'."
+            ),
         ),
         (
             "struct St",
             "'data': {}, 'z': true, 'boxed': true",
-            "struct has unknown keys 'boxed', 'z'\n"
-            "Valid keys are 'base', 'data', 'features', 'if', 'struct'.",
+            (
+                "struct has unknown keys 'boxed', 'z'\n"
+                "Valid keys are 'base', 'data', 'features', 'if', 'struct'."
+            ),
         ),
         (
             "union Un",
             "'base': {}, 'discriminator': 'x', 'data': {}, 'prefix': ''",
-            "union has unknown key 'prefix'\n"
-            "Valid keys are 'base', 'data', 'discriminator', 'features', 'if', 'union'.",
+            (
+                "union has unknown key 'prefix'\n"
+                "Valid keys are 'base', 'data', 'discriminator', 'features', 'if', "
+                "'union'."
+            ),
         ),
         (
             "alternate Al",
             "'data': {}, 'base': {}",
-            "alternate has unknown key 'base'\n"
-            "Valid keys are 'alternate', 'data', 'features', 'if'.",
+            (
+                "alternate has unknown key 'base'\n"
+                "Valid keys are 'alternate', 'data', 'features', 'if'."
+            ),
         ),
         (
             "command c",
             "'base': 'B'",
-            "command has unknown key 'base'\n"
-            "Valid keys are 'allow-oob', 'allow-preconfig', 'boxed', 'command', "
-            "'coroutine', 'data', 'features', 'gen', 'if', 'returns', "
-            "'success-response'.",
+            (
+                "command has unknown key 'base'\n"
+                "Valid keys are 'allow-oob', 'allow-preconfig', 'boxed', 'command', "
+                "'coroutine', 'data', 'features', 'gen', 'if', 'returns', "
+                "'success-response'."
+            ),
         ),
         (
             "event E",
             "'returns': 'B'",
-            "event has unknown key 'returns'\n"
-            "Valid keys are 'boxed', 'data', 'event', 'features', 'if'.",
+            (
+                "event has unknown key 'returns'\n"
+                "Valid keys are 'boxed', 'data', 'event', 'features', 'if'."
+            ),
         ),
         # enumerations
         ("enum En", "'data': { 'a': 'b' }", "'data' must be an array"),
@@ -99,8 +112,10 @@ def test_what_has_no_kind_or_name_is_refused(
         (
             "enum En",
             "'data': [ { 'name': 'a', 'type': 'int' } ]",
-            "'data' member has unknown key 'type'\n"
-            "Valid keys are 'features', 'if', 'name'.",
+            (
+                "'data' member has unknown key 'type'\n"
+                "Valid keys are 'features', 'if', 'name'."
+            ),
         ),
         ("enum En", "'data': [ 'a^b' ]", "'data' member 'a^b' has an invalid name"),
         ("enum En", "'data': [ '' ]", "'data' member '' has an invalid name"),
@@ -247,8 +262,10 @@ def test_what_has_no_kind_or_name_is_refused(
         ),
         (
             "union Un",
-            "'base': { 'x': { 'type': 'E', 'z': 'E' } }, 'discriminator': 'x', "
-            "'data': {}",
+            (
+                "'base': { 'x': { 'type': 'E', 'z': 'E' } }, 'discriminator': 'x', "
+                "'data': {}"
+            ),
             f"'base' member 'x' has unknown key 'z'\n{MEMBER_KEYS}",
         ),
         (
@@ -268,15 +285,21 @@ def test_what_has_no_kind_or_name_is_refused(
         ),
         (
             "union Un",
-            "'base': {}, 'discriminator': 'x', "
-            "'data': { 'a': { 'type': 'S', 'features': [] } }",
-            "'data' member 'a' has unknown key 'features'\n"
-            "Valid keys are 'if', 'type'.",
+            (
+                "'base': {}, 'discriminator': 'x', "
+                "'data': { 'a': { 'type': 'S', 'features': [] } }"
+            ),
+            (
+                "'data' member 'a' has unknown key 'features'\n"
+                "Valid keys are 'if', 'type'."
+            ),
         ),
         (
             "union Un",
-            "'base': {}, 'discriminator': 'x', "
-            "'data': { 'a': { 'type': 'S', 'if': { 'any': [] } } }",
+            (
+                "'base': {}, 'discriminator': 'x', "
+                "'data': { 'a': { 'type': 'S', 'if': { 'any': [] } } }"
+            ),
             "'if' condition [] of 'data' member 'a' is useless",
         ),
         (
@@ -306,8 +329,10 @@ def test_what_has_no_kind_or_name_is_refused(
         (
             "alternate Al",
             "'data': { 'a': { 'type': 'int', 'features': [] } }",
-            "'data' member 'a' has unknown key 'features'\n"
-            "Valid keys are 'if', 'type'.",
+            (
+                "'data' member 'a' has unknown key 'features'\n"
+                "Valid keys are 'if', 'type'."
+            ),
         ),
         (
             "alternate Al",
@@ -446,8 +471,10 @@ def test_what_has_no_kind_or_name_is_refused(
         (
             "enum En",
             "'data': [], 'if': { 'none': [] }",
-            "'if' condition of enum has unknown key 'none'\n"
-            "Valid keys are 'all', 'any', 'not'.",
+            (
+                "'if' condition of enum has unknown key 'none'\n"
+                "Valid keys are 'all', 'any', 'not'."
+            ),
         ),
         (
             "event E",
@@ -560,13 +587,19 @@ def test_newer_qemus_have_other_words_for_types(
         "{ 'enum': 'En', 'data': [ '0', '1-a', 'x-b', 'u', 'has-c', '__com.x_d' ] }",
         "{ 'enum': 'En', 'data': [ { 'name': 'a', 'features': [ 'f', 'f' ] } ] }",
         "{ 'struct': 'St', 'data': {} }",
-        "{ 'struct': 'St', 'data': { '*a': { 'type': [ 'int' ], 'if': 'X',"
-        " 'features': [ 'u', 'has-a', { 'name': 'x-y', 'if': { 'not': 'Y0_' } } ] } } }",
-        "{ 'struct': '__org.x-y_x-St', 'data': { '__com_aB': 'str' } }"
-        "{ 'pragma': { 'member-name-exceptions': [ '__org.x-y_x-St' ] } }",
-        "{ 'alternate': 'Al', 'data': { 'u': 'int', 'has-x': 'null', 'type': 'bool' } }",
-        "{ 'command': 'c', 'data': {}, 'gen': false, 'success-response': false,"
-        " 'allow-preconfig': true, 'coroutine': true }",
+        (
+            "{ 'struct': 'St', 'data': { '*a': { 'type': [ 'int' ], 'if': 'X',"
+            " 'features': [ 'has-a', { 'name': 'x', 'if': { 'not': 'Y0_' } } ] } } }"
+        ),
+        (
+            "{ 'struct': '__org.x-y_x-St', 'data': { '__com_aB': 'str' } }"
+            "{ 'pragma': { 'member-name-exceptions': [ '__org.x-y_x-St' ] } }"
+        ),
+        "{ 'alternate': 'Al', 'data': { 'u': 'null', 'has-x': 'int' } }",
+        (
+            "{ 'command': 'c', 'data': {}, 'gen': false, 'success-response': false,"
+            " 'allow-preconfig': true, 'coroutine': true }"
+        ),
         "{ 'event': 'EV_1', 'data': {}, 'features': [ 'deprecated', 'unstable' ] }",
         "{ 'if': { 'all': [ 'A', { 'any': [ 'B' ] } ] }, 'event': 'E' }",
     ],

@@ -6,6 +6,7 @@ from qmpx.dialects.modern import (
     block,
     descriptors,
     devices,
+    human,
     objects,
     out_of_band,
     status,
@@ -39,6 +40,7 @@ def modern_monitor(
             block.commands,
             descriptors.commands,
             devices.commands,
+            human.commands,
             objects.commands,
             out_of_band.commands,
         ),
@@ -46,6 +48,7 @@ def modern_monitor(
         pretty=pretty,
         capabilities=(OOB, ASYNC) if offers_async else (OOB,),
         clock=machine.clock.microseconds,
+        describe_error=human.describe_error,
     )
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(
         running=machine.state.is_running

@@ -247,7 +247,7 @@ def info_usb(machine: Machine) -> str:
         f"  Device {bus.number}.{device.usb_address}, "
         f"Speed {device.model.usb.speed} Mb/s, Product {device.model.usb.product}\n"
         for bus in buses
-        for device in bus.used
+        for device in bus.attached
         if device.model.usb is not None
     )
 

@@ -11,45 +11,70 @@ from collections.abc import Callable
 from typing import Final
 
 from qmpx.dialects.v2010.dumps import MAX_DUMPED, Read
+from qmpx.dialects.v2010.machine_code import (
+    MASK,
+    MAX_INSTRUCTION,
+    SEGMENTS,
+    SUFFIXES,
+    MachineCode,
+    UnknownInstruction,
+)
 from qmpx.errors import GenericError
 from qmpx.machine.processor import Processor
 from qmpx.monitor.human import Format
 
-MAX_INSTRUCTION: Final = 15
-"""Bytes of an instruction; a processor refuses longer ones."""
 
-_MASK: Final[int] = 0xFFFFFFFF
 _WIDE: Final[int] = 1 << 22  # in a code segment's flags: 32 bits
 
 _ARITHMETIC: Final = ("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp")
 _SHIFTS: Final = ("rol", "ror", "rcl", "rcr", "shl", "shr", "shl", "sar")
 _UNARY: Final = ("test", "test", "not", "neg", "mul", "imul", "div", "idiv")
-_CONDITIONS: Final = tuple("o no b ae e ne be a s ns p np l ge le g".split())
-_SEGMENTS: Final = ("es", "cs", "ss", "ds", "fs", "gs")
-_PREFIXES: Final = {0x26: "es", 0x2E: "cs", 0x36: "ss", 0x3E: "ds", 0x64: "fs"}
-_NAMES: Final = {
-    1: ("al", "cl", "dl", "bl", "ah", "ch", "dh", "bh"),
-    2: ("ax", "cx", "dx", "bx", "sp", "bp", "si", "di"),
-    4: ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"),
-}
-_PAIRS: Final = ("bx,%si", "bx,%di", "bp,%si", "bp,%di", "si", "di", "bp", "bx")
-_SUFFIXES: Final = {1: "b", 2: "w", 4: "l"}
-
+_CONDITIONS: Final = (
+    *("o", "no", "b", "ae", "e", "ne", "be", "a"),
+    *("s", "ns", "p", "np", "l", "ge", "le", "g"),
+)
+_REPEATED: Final = frozenset({0xA4, 0xA5, 0xAA, 0xAB, 0xAC, 0xAD})
+"""Opcodes of which a repetition does not look at a result."""
 _ALONE: Final = {
-    **{0x27: "daa", 0x2F: "das", 0x37: "aaa", 0x3F: "aas", 0x60: "pusha", 0x61: "popa"},
-    **{0x90: "nop", 0x9B: "fwait", 0x9C: "pushf", 0x9D: "popf", 0x9E: "sahf"},
-    **{0x9F: "lahf", 0xC3: "ret", 0xC9: "leave", 0xCB: "lret", 0xCC: "int3"},
-    **{0xCE: "into", 0xCF: "iret", 0xF4: "hlt", 0xF5: "cmc", 0xF8: "clc", 0xF9: "stc"},
-    **{0xFA: "cli", 0xFB: "sti", 0xFC: "cld", 0xFD: "std"},
+    0x27: "daa",
+    0x2F: "das",
+    0x37: "aaa",
+    0x3F: "aas",
+    0x90: "nop",
+    0x9B: "fwait",
+    0x9E: "sahf",
+    0x9F: "lahf",
+    0xCC: "int3",
+    0xCE: "into",
+    0xF4: "hlt",
+    0xF5: "cmc",
+    0xF8: "clc",
+    0xF9: "stc",
+    0xFA: "cli",
+    0xFB: "sti",
+    0xFC: "cld",
+    0xFD: "std",
+}
+_ALONE_SIZED: Final = {
+    0x60: "pusha",
+    0x61: "popa",
+    0x9C: "pushf",
+    0x9D: "popf",
+    0xC3: "ret",
+    0xC9: "leave",
+    0xCB: "lret",
+    0xCF: "iret",
 }
 _ALONE_0F: Final = {
-    **{0x06: "clts", 0x08: "invd", 0x09: "wbinvd", 0x0B: "ud2", 0x30: "wrmsr"},
-    **{0x31: "rdtsc", 0x32: "rdmsr", 0xA2: "cpuid"},
+    0x06: "clts",
+    0x08: "invd",
+    0x09: "wbinvd",
+    0x0B: "ud2",
+    0x30: "wrmsr",
+    0x31: "rdtsc",
+    0x32: "rdmsr",
+    0xA2: "cpuid",
 }
-
-
-class _Unknown(Exception):  # noqa: N818 - not an error: it is written as (bad)
-    """The bytes are no instruction that is known here."""
 
 
 def show_instructions(
@@ -75,7 +100,7 @@ def show_instructions(
         is_wide = fmt.size == 4
     lines = []
     for _ in range(fmt.count):
-        address &= _MASK
+        address &= MASK
         code = _read_code(read, address)
         if not code:
             lines.append(f"0x{address:08x}:  Cannot access memory\n")
@@ -106,124 +131,38 @@ def disassemble(code: bytes, address: int, *, is_wide: bool) -> tuple[str, int]:
     instruction = _Instruction(code, address, is_wide=is_wide)
     try:
         return instruction.read(), instruction.at
-    except (_Unknown, IndexError):
+    except (UnknownInstruction, IndexError):
         return "(bad)  ", 1
 
 
-class _Instruction:
-    """One instruction, while it is read byte by byte."""
+_Line = tuple[str, ...]  # a name and operands
 
-    def __init__(self, code: bytes, address: int, *, is_wide: bool) -> None:
-        self._code = code[:MAX_INSTRUCTION]
-        self._address = address
-        self._is_wide = is_wide
-        self.at = 0
-        self._size = self._address_size = 4 if is_wide else 2
-        self._segment = ""
-        self._repeat = ""
 
-    # Bytes
-
-    def _number(self, size: int, *, signed: bool = False) -> int:
-        data = self._code[self.at : self.at + size]
-        if len(data) < size:
-            raise _Unknown
-        self.at += size
-        return int.from_bytes(data, "little", signed=signed)
+class _Instruction(MachineCode):
+    """One instruction, of which the opcode says what the operands are."""
 
     def read(self) -> str:
-        opcode = self._prefixes()
-        text = self._one_byte(opcode)
-        return f"{self._repeat}{text}"
-
-    def _prefixes(self) -> int:
-        while True:
-            byte = self._number(1)
-            if byte == 0x66:
-                self._size = 2 if self._is_wide else 4
-            elif byte == 0x67:
-                self._address_size = 2 if self._is_wide else 4
-            elif byte in _PREFIXES or byte == 0x65:
-                self._segment = f"%{_PREFIXES.get(byte, 'gs')}:"
-            elif byte in (0xF0, 0xF2, 0xF3):
-                self._repeat = {0xF0: "lock ", 0xF2: "repnz ", 0xF3: "rep "}[byte]
-            else:
-                return byte
-
-    # Operands
-
-    @staticmethod
-    def _line(name: str, *operands: str) -> str:
-        return f"{name:<6} {','.join(operands)}"
-
-    def _width(self, opcode: int) -> int:
-        return self._size if opcode & 1 else 1
-
-    def _register(self, number: int, size: int) -> str:
-        return f"%{_NAMES[size][number & 7]}"
-
-    def _immediate(self, size: int, *, shown: int | None = None) -> str:
-        """Return a number of the code; with *shown* extended to that many bytes."""
-        value = self._number(size, signed=shown is not None)
-        return f"$0x{value & (1 << 8 * (shown or size)) - 1:x}"
-
-    def _target(self, size: int) -> str:
-        offset = self._number(size, signed=True)
-        mask = _MASK if self._size == 4 else 0xFFFF
-        return f"0x{self._address + self.at + offset & mask:x}"
-
-    def _operand(self, size: int) -> tuple[str, int, bool]:
-        """Return a register or memory, the other register's number, and which it is."""
-        byte = self._number(1)
-        mode, other, place = byte >> 6, byte >> 3 & 7, byte & 7
-        if mode == 3:
-            return self._register(place, size), other, False
-        text = self._wide(mode, place) if self._address_size == 4 else None
-        return self._segment + (text or self._narrow(mode, place)), other, True
-
-    def _narrow(self, mode: int, place: int) -> str:
-        if mode == 0 and place == 6:
-            return f"0x{self._number(2):x}"
-        return f"{self._displacement(mode, 2)}(%{_PAIRS[place]})"
-
-    def _wide(self, mode: int, place: int) -> str:
-        index = ""
-        if place == 4:
-            byte = self._number(1)
-            place, number = byte & 7, byte >> 3 & 7
-            if number != 4:
-                index = f",%{_NAMES[4][number]},{1 << (byte >> 6)}"
-            elif byte >> 6 or place != 4:
-                index = f",%eiz,{1 << (byte >> 6)}"
-        if mode == 0 and place == 5:
-            shown = f"0x{self._number(4):x}"
-            return f"{shown}({index})" if index else shown
-        return f"{self._displacement(mode, 4)}(%{_NAMES[4][place]}{index})"
-
-    def _displacement(self, mode: int, size: int) -> str:
-        if mode == 0:
-            return ""
-        value = self._number(1 if mode == 1 else size, signed=True)
-        return f"-0x{-value:x}" if value < 0 else f"0x{value:x}"
-
-    def _named(self, name: str, size: int, *, in_memory: bool) -> str:
-        return name + _SUFFIXES[size] if in_memory else name
-
-    def _string(self, pointer: str, segment: str) -> str:
-        wide = "e" if self._address_size == 4 else ""
-        return f"{segment}(%{wide}{pointer})"
+        """Read it, and return it as text."""
+        opcode = self._read_prefixes()
+        name, *operands = self._one_byte(opcode)
+        if "repz" in self._prefixes and opcode in _REPEATED:
+            self._prefixes[self._prefixes.index("repz")] = "rep"
+        shown = "".join(f"{self._prefix_name(one)} " for one in self._prefixes)
+        return f"{shown + name:<6} {','.join(operands)}"
 
     # Opcodes
 
-    def _one_byte(self, opcode: int) -> str:
+    def _one_byte(self, opcode: int) -> _Line:
         if opcode in _ALONE:
             return self._line(_ALONE[opcode])
+        if opcode in _ALONE_SIZED:
+            return self._line(self._sized(_ALONE_SIZED[opcode]))
         for opcodes, reader in _READERS:
             if opcode in opcodes:
                 return reader(self, opcode)
-        raise _Unknown
+        raise UnknownInstruction
 
-    def _arithmetic(self, opcode: int) -> str:
+    def _arithmetic(self, opcode: int) -> _Line:
         kind = opcode & 7
         if kind >= 6:
             return self._stack_segment(opcode)
@@ -234,37 +173,38 @@ class _Instruction:
             return self._line(name, value, self._register(0, size))
         return self._two(name, size, to_register=kind >= 2)
 
-    def _two(self, name: str, size: int, *, to_register: bool) -> str:
+    def _two(self, name: str, size: int, *, to_register: bool) -> _Line:
         place, other, _ = self._operand(size)
         register = self._register(other, size)
         if to_register:
             return self._line(name, place, register)
         return self._line(name, register, place)
 
-    def _stack_segment(self, opcode: int) -> str:
-        segment = f"%{_SEGMENTS[opcode >> 3]}"
-        return self._line("pop" if opcode & 1 else "push", segment)
+    def _stack_segment(self, opcode: int) -> _Line:
+        segment = f"%{SEGMENTS[opcode >> 3]}"
+        return self._line(self._sized("pop" if opcode & 1 else "push"), segment)
 
-    def _short_register(self, opcode: int) -> str:
+    def _short_register(self, opcode: int) -> _Line:
         name = ("inc", "dec", "push", "pop")[opcode - 0x40 >> 3]
         return self._line(name, self._register(opcode, self._size))
 
-    def _push(self, opcode: int) -> str:
+    def _push(self, opcode: int) -> _Line:
+        name = self._sized("push")
         if opcode == 0x6A:
-            return self._line("push", self._immediate(1, shown=self._size))
-        return self._line("push", self._immediate(self._size))
+            return self._line(name, self._immediate(1, shown=self._size))
+        return self._line(name, self._immediate(self._size))
 
-    def _multiply(self, opcode: int) -> str:
+    def _multiply(self, opcode: int) -> _Line:
         size = self._size
         place, other, _ = self._operand(size)
         short = opcode == 0x6B
         value = self._immediate(1, shown=size) if short else self._immediate(size)
         return self._line("imul", value, place, self._register(other, size))
 
-    def _jump_if(self, opcode: int) -> str:
+    def _jump_if(self, opcode: int) -> _Line:
         return self._line("j" + _CONDITIONS[opcode & 15], self._target(1))
 
-    def _arithmetic_group(self, opcode: int) -> str:
+    def _arithmetic_group(self, opcode: int) -> _Line:
         size = self._width(opcode)
         place, other, in_memory = self._operand(size)
         is_short = opcode == 0x83
@@ -272,15 +212,15 @@ class _Instruction:
         name = self._named(_ARITHMETIC[other], size, in_memory=in_memory)
         return self._line(name, value, place)
 
-    def _move(self, opcode: int) -> str:
+    def _move(self, opcode: int) -> _Line:
         name = ("test", "xchg", "mov", "mov")[opcode - 0x84 >> 1]
         return self._two(name, self._width(opcode), to_register=opcode >= 0x8A)
 
-    def _move_segment(self, opcode: int) -> str:
+    def _move_segment(self, opcode: int) -> _Line:
         place, other, _ = self._operand(2 if opcode == 0x8E else self._size)
-        if other >= len(_SEGMENTS):
-            raise _Unknown
-        segment = f"%{_SEGMENTS[other]}"
+        if other >= len(SEGMENTS):
+            raise UnknownInstruction
+        segment = f"%{SEGMENTS[other]}"
         if opcode == 0x8E:
             place = place.replace("%", "%e", 1) if self._is_plain(place) else place
         return self._line("mov", *((place, segment)[:: 1 if opcode == 0x8E else -1]))
@@ -288,45 +228,44 @@ class _Instruction:
     def _is_plain(self, place: str) -> bool:
         return self._size == 4 and "(" not in place and place.startswith("%")
 
-    def _load_address(self, opcode: int) -> str:
+    def _load_address(self, opcode: int) -> _Line:
         place, other, in_memory = self._operand(self._size)
         if not in_memory:
-            raise _Unknown
+            raise UnknownInstruction
         name = {0x8D: "lea", 0xC4: "les", 0xC5: "lds"}[opcode]
         return self._line(name, place, self._register(other, self._size))
 
-    def _pop(self, _: int) -> str:
+    def _pop(self, _: int) -> _Line:
         place, other, in_memory = self._operand(self._size)
         if other:
-            raise _Unknown
+            raise UnknownInstruction
         return self._line(self._named("pop", self._size, in_memory=in_memory), place)
 
-    def _exchange(self, opcode: int) -> str:
+    def _exchange(self, opcode: int) -> _Line:
         own = self._register(0, self._size)
-        return self._line("xchg", self._register(opcode, self._size), own)
+        return self._line("xchg", own, self._register(opcode, self._size))
 
-    def _extend(self, opcode: int) -> str:
+    def _extend(self, opcode: int) -> _Line:
         names = ("cwtl", "cltd") if self._size == 4 else ("cbtw", "cwtd")
         return self._line(names[opcode & 1])
 
-    def _far(self, opcode: int) -> str:
+    def _far(self, opcode: int) -> _Line:
+        name = self._sized("ljmp" if opcode == 0xEA else "lcall")
         offset = self._immediate(self._size)
-        selector = self._immediate(2)
-        return self._line("ljmp" if opcode == 0xEA else "lcall", selector, offset)
+        return self._line(name, self._immediate(2), offset)
 
-    def _move_absolute(self, opcode: int) -> str:
+    def _move_absolute(self, opcode: int) -> _Line:
         size = self._width(opcode)
-        place = f"{self._segment}0x{self._number(self._address_size):x}"
+        place = f"{self._segment()}0x{self._number(self._address_size):x}"
         own = self._register(0, size)
         return self._line("mov", *((own, place) if opcode & 2 else (place, own)))
 
-    def _strings(self, opcode: int) -> str:
+    def _strings(self, opcode: int) -> _Line:
         size = self._width(opcode)
-        source = self._string("si", self._segment or "%ds:")
-        target = self._string("di", "%es:")
-        own, letter = self._register(0, size), _SUFFIXES[size]
-        if self._repeat == "rep " and opcode in (0xA6, 0xA7, 0xAE, 0xAF):
-            self._repeat = "repz "
+        source, target = "", self._string("di", "%es:")
+        if opcode < 0xA8 or opcode in (0xAC, 0xAD):
+            source = self._string("si", self._segment("%ds:"))
+        own, letter = self._register(0, size), SUFFIXES[size]
         match opcode & 0xFE:
             case 0xA4:
                 return self._line(f"movs{letter}", source, target)
@@ -339,15 +278,15 @@ class _Instruction:
             case _:
                 return self._line("scas", target, own)
 
-    def _test_own(self, opcode: int) -> str:
+    def _test_own(self, opcode: int) -> _Line:
         size = self._width(opcode)
         return self._line("test", self._immediate(size), self._register(0, size))
 
-    def _move_immediate(self, opcode: int) -> str:
+    def _move_immediate(self, opcode: int) -> _Line:
         size = 1 if opcode < 0xB8 else self._size
         return self._line("mov", self._immediate(size), self._register(opcode, size))
 
-    def _shift(self, opcode: int) -> str:
+    def _shift(self, opcode: int) -> _Line:
         size = self._width(opcode)
         place, other, in_memory = self._operand(size)
         name = self._named(_SHIFTS[other], size, in_memory=in_memory)
@@ -355,40 +294,44 @@ class _Instruction:
             return self._line(name, self._immediate(1), place)
         return self._line(name, *(("%cl", place) if opcode & 2 else (place,)))
 
-    def _return(self, opcode: int) -> str:
-        return self._line("ret" if opcode == 0xC2 else "lret", self._immediate(2))
+    def _return(self, opcode: int) -> _Line:
+        name = self._sized("ret" if opcode == 0xC2 else "lret")
+        return self._line(name, self._immediate(2))
 
-    def _store_immediate(self, opcode: int) -> str:
+    def _store_immediate(self, opcode: int) -> _Line:
         size = self._width(opcode)
         place, other, in_memory = self._operand(size)
         if other:
-            raise _Unknown
+            raise UnknownInstruction
         name = self._named("mov", size, in_memory=in_memory)
         return self._line(name, self._immediate(size), place)
 
-    def _enter(self, _: int) -> str:
+    def _enter(self, _: int) -> _Line:
         return self._line("enter", self._immediate(2), self._immediate(1))
 
-    def _interrupt(self, _: int) -> str:
+    def _interrupt(self, _: int) -> _Line:
         return self._line("int", self._immediate(1))
 
-    def _loop(self, opcode: int) -> str:
+    def _loop(self, opcode: int) -> _Line:
         counter = "jecxz" if self._address_size == 4 else "jcxz"
         name = ("loopne", "loope", "loop", counter)[opcode & 3]
         return self._line(name, self._target(1))
 
-    def _port(self, opcode: int) -> str:
+    def _port(self, opcode: int) -> _Line:
         own = self._register(0, self._width(opcode))
         port = "(%dx)" if opcode & 8 else self._immediate(1)
         return (
             self._line("out", own, port) if opcode & 2 else self._line("in", port, own)
         )
 
-    def _call(self, opcode: int) -> str:
-        size = 1 if opcode == 0xEB else self._size
-        return self._line("call" if opcode == 0xE8 else "jmp", self._target(size))
+    def _call(self, opcode: int) -> _Line:
+        size = 1 if opcode == 0xEB else self._sizes["data"]
+        name = "call" if opcode == 0xE8 else "jmp"
+        if opcode != 0xEB:
+            name = self._sized(name)
+        return self._line(name, self._target(size))
 
-    def _unary(self, opcode: int) -> str:
+    def _unary(self, opcode: int) -> _Line:
         size = self._width(opcode)
         place, other, in_memory = self._operand(size)
         name = self._named(_UNARY[other], size, in_memory=in_memory)
@@ -396,19 +339,19 @@ class _Instruction:
             return self._line(name, self._immediate(size), place)
         return self._line(name, place)
 
-    def _indirect(self, opcode: int) -> str:
+    def _indirect(self, opcode: int) -> _Line:
         size = self._width(opcode)
         place, other, in_memory = self._operand(size)
         names = ("inc", "dec", "call", "lcall", "jmp", "ljmp", "push")
         if other >= (7 if opcode & 1 else 2) or (other in (3, 5) and not in_memory):
-            raise _Unknown
+            raise UnknownInstruction
         if other in (2, 3, 4, 5):
             return self._line(names[other], f"*{place}")
         return self._line(self._named(names[other], size, in_memory=in_memory), place)
 
     # Opcodes of two bytes
 
-    def _two_bytes(self, _: int) -> str:
+    def _two_bytes(self, _: int) -> _Line:
         opcode = self._number(1)
         size = self._size
         if opcode in _ALONE_0F:
@@ -431,9 +374,9 @@ class _Instruction:
             case 0xB6 | 0xB7 | 0xBE | 0xBF:
                 return self._move_extended(opcode)
             case _:
-                raise _Unknown
+                raise UnknownInstruction
 
-    def _control(self, opcode: int) -> str:
+    def _control(self, opcode: int) -> _Line:
         byte = self._number(1)
         kind = "db" if opcode & 1 else "cr"
         special = f"%{kind}{byte >> 3 & 7}"
@@ -441,17 +384,17 @@ class _Instruction:
         pair = (general, special) if opcode & 2 else (special, general)
         return self._line("mov", *pair)
 
-    def _move_extended(self, opcode: int) -> str:
+    def _move_extended(self, opcode: int) -> _Line:
         from_size = 2 if opcode & 1 else 1
         place, other, _ = self._operand(from_size)
         name = "movs" if opcode & 8 else "movz"
         if from_size == self._size:
-            raise _Unknown
-        name += _SUFFIXES[from_size] + _SUFFIXES[self._size]
+            raise UnknownInstruction
+        name += SUFFIXES[from_size] + SUFFIXES[self._size]
         return self._line(name, place, self._register(other, self._size))
 
 
-_Reader = Callable[[_Instruction, int], str]
+_Reader = Callable[[_Instruction, int], _Line]
 
 # ruff: noqa: SLF001 - the table of what reads which opcode
 _READERS: Final[tuple[tuple[range | tuple[int, ...], _Reader], ...]] = (

@@ -10,8 +10,9 @@ from qmpx.dialects.v2010.option_values import explain, option_texts
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.network import Network
-from qmpx.machine.network.clients import Client, Kind
+from qmpx.machine.network.clients import Failed
 from qmpx.machine.network.forwards import BadForward, parse_listener
+from qmpx.machine.network.user import UserNetwork
 from qmpx.monitor.human import CommandTable
 from qmpx.monitor.human.options import parse_options
 
@@ -98,7 +99,7 @@ def info_network(machine: Machine) -> str:
 # Port forwards.
 
 
-def _stack(machine: Machine, vlan: str | None, name: str | None) -> Client:
+def _stack(machine: Machine, vlan: str | None, name: str | None) -> UserNetwork:
     """Return a user-mode network: the one that is named, or the first.
 
     Raises:
@@ -106,17 +107,18 @@ def _stack(machine: Machine, vlan: str | None, name: str | None) -> Client:
     """
     network = machine.network
     if vlan is None or name is None:
-        if not network.user_networks:
+        networks = network.user_networks()
+        if not networks:
             message = "user mode network stack not in use"
             raise GenericError(message)
-        return network.user_networks[0]
+        return networks[0]
     match = _NUMBER.match(vlan)
     number = 0 if match is None else int(match[1] + match[2], 0 if "x" in vlan else 10)
-    client = network.on_vlan(number, name)
-    if client.kind is not Kind.USER:
+    back_end = network.on_vlan(number, name).back_end
+    if not isinstance(back_end, UserNetwork):
         message = "invalid device specified"
         raise GenericError(message)
-    return client
+    return back_end
 
 
 def _split(
@@ -137,7 +139,11 @@ def hostfwd_add(
 ) -> None:
     """Add a port forward to a user-mode network."""
     vlan, name, rule = _split(arg1, arg2, arg3)
-    machine.network.add_forward(_stack(machine, vlan, name), rule)
+    stack = _stack(machine, vlan, name)
+    try:
+        stack.add_forward(rule, machine.network.user_networks())
+    except Failed as failed:
+        raise GenericError(str(failed)) from failed
 
 
 @commands.human(
@@ -151,13 +157,12 @@ def hostfwd_remove(
 ) -> str:
     """Remove a port forward from a user-mode network, and tell whether it was there."""
     vlan, name, rule = _split(arg1, arg2, arg3)
-    client = _stack(machine, vlan, name)
+    stack = _stack(machine, vlan, name)
     try:
-        protocol, host, port = parse_listener(rule)
+        listener = parse_listener(rule)
     except BadForward:
         return "invalid format\n"
-    was_there = machine.network.remove_forward(client, protocol, host, port)
-    result = "removed" if was_there else "not found"
+    result = "removed" if stack.remove_forward(listener) else "not found"
     return f"host forwarding rule for {rule} {result}\n"
 
 
@@ -165,7 +170,8 @@ def hostfwd_remove(
 def info_usernet(machine: Machine) -> str:
     """Tell of user-mode networks and their port forwards."""
     lines = []
-    for client in machine.network.user_networks:
+    network = machine.network
+    for client, stack in zip(network.users, network.user_networks(), strict=True):
         vlan = -1 if client.vlan is None else client.vlan
         lines.append(f"VLAN {vlan} ({client.name}):")
         lines.append(
@@ -173,7 +179,7 @@ def info_usernet(machine: Machine) -> str:
             "RecvQ SendQ"
         )
         # TCP first; nothing listens, so there is no descriptor.
-        for forward in sorted(client.forwards, key=lambda f: f.protocol):
+        for forward in sorted(stack.forwards, key=lambda f: f.protocol):
             state = f"  {forward.protocol.upper()}[HOST_FORWARD]"
             source = "*" if forward.host == "0.0.0.0" else forward.host  # noqa: S104
             lines.append(

@@ -54,7 +54,9 @@ async def _cont_for_human(machine: Machine, session: HumanSession) -> None:
             cont(machine)
 
 
-@commands.command("c|cont", help="let the virtual processors run", human=_cont_for_human)
+@commands.command(
+    "c|cont", help="let the virtual processors run", human=_cont_for_human
+)
 def cont(machine: Machine) -> None:
     """Let the virtual processors run.
 
@@ -121,11 +123,15 @@ def _show_chardev(devices: list[dict[str, str]]) -> str:
 
 
 @commands.query("chardev", help="the character devices", show=_show_chardev)
-def query_chardev(session: SessionLike) -> list[dict[str, str]]:
-    """Tell of the character devices: those that the monitors are on."""
-    return [
+def query_chardev(machine: Machine, session: SessionLike) -> list[dict[str, str]]:
+    """Tell of the character devices: the monitors' and the machine's."""
+    monitors = [
         {"filename": filename.removesuffix("=on"), "label": label}
         for label, filename, _ in session.monitor.character_devices()
+    ]
+    return monitors + [
+        {"filename": device.filename, "label": device.label}
+        for device in machine.characters
     ]
 
 

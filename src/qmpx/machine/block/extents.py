@@ -287,6 +287,10 @@ class Cloop(Extents):
         self._block = block_size(storage, block)
         super().__init__(storage, size=blocks * block, read_only=read_only)
 
+    def allocated(self, offset: int) -> tuple[bool, int]:
+        """Tell that all is the image's own."""
+        return True, self.size - offset
+
     def _read_part(self, offset: int, size: int) -> bytes:
         index, within = divmod(offset, self._block)
         start = self._number(">Q", 136 + 8 * index)

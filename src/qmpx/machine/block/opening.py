@@ -52,6 +52,10 @@ FORMATS: Final[dict[str, Callable[..., Image]]] = {
 """What opens each format, by QEMU's name of it."""
 
 
+_WITHOUT_MAGIC: Final = ("raw", "file", "host_device", "vpc", "dmg", "cloop")
+"""Formats that an image may have whose first bytes do not tell."""
+
+
 def probe(storage: Storage) -> str:
     """Return the format that a file says it has; raw if it says nothing.
 
@@ -132,7 +136,10 @@ def open_image(
         raise ImageError(filename, f"unknown format {format!r}", errno.ENOTSUP)
     storage = open_storage(filename, read_only=read_only)
     try:
-        image = FORMATS[format or probe(storage)](storage, read_only=read_only)
+        found = probe(storage)
+        if format not in (None, found, *_WITHOUT_MAGIC):
+            raise ImageError(filename, f"not a {format} image")
+        image = FORMATS[format or found](storage, read_only=read_only)
     except OSError:
         storage.close()
         raise

@@ -29,6 +29,7 @@ from qmpx.machine.devices.catalogue_0_13 import CATALOGUE_0_13
 from qmpx.machine.devices.claims import Claims
 from qmpx.machine.devices.device import Bus, Device, Refusal
 from qmpx.machine.devices.models import Catalogue, Model
+from qmpx.machine.devices.moving import load, save
 from qmpx.machine.devices.numbered import IsaBus, VirtioSerialBus
 from qmpx.machine.devices.paths import buses_below, find_bus, walk
 from qmpx.machine.devices.pci import PciBus
@@ -264,6 +265,9 @@ class DeviceTree:
 
     def destroy(self, device: Device) -> None:
         """Take a device out at once, and all that hangs from it."""
+        if isinstance(device.bus, UsbBus):
+            for child in device.bus.behind(device):
+                self.destroy(child)
         for bus in list(device.buses):
             for child in list(bus.children):
                 self.destroy(child)
@@ -393,16 +397,8 @@ class DeviceTree:
                 device.function.mapped.clear()
 
     def state(self) -> dict[str, Any]:
-        """Return what guests have told the devices, by their places."""
-        return {
-            _position(device): {
-                "interrupt_line": device.function.interrupt_line,
-                "mapped": {str(bar): at for bar, at in device.function.mapped.items()},
-            }
-            if device.function is not None
-            else {"usb_address": device.usb_address}
-            for device in self
-        }
+        """Return what guests have told the devices."""
+        return save(self)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take on what `state` returned.
@@ -410,23 +406,4 @@ class DeviceTree:
         Raises:
             GenericError: It is of a machine with other devices.
         """
-        devices = {_position(device): device for device in self}
-        unknown = [position for position in state if position not in devices]
-        if unknown:
-            message = f"the state is of a machine with a device at {unknown[0]}"
-            raise GenericError(message)
-        for position, kept in state.items():
-            device = devices[position]
-            if device.function is not None:
-                device.function.interrupt_line = kept["interrupt_line"]
-                device.function.mapped = {
-                    int(bar): at for bar, at in kept["mapped"].items()
-                }
-            else:
-                device.usb_address = kept["usb_address"]
-
-
-def _position(device: Device) -> str:
-    """Return where a device is, the same in every machine with the same options."""
-    above = "" if device.bus.parent is None else _position(device.bus.parent)
-    return f"{above}/{device.bus.name}/{device.model.name}@{device.bus.place(device)}"
+        load(self, state)

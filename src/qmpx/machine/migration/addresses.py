@@ -79,17 +79,14 @@ def await_incoming(uri: str, arrive: Arrive) -> tuple[str, Stop]:
                 name, number = listener.getsockname()[:2]
                 return f"tcp:{name}:{number}", _accept(listener, arrive)
             case "unix":
-                listener = socket.socket(socket.AF_UNIX)
-                _remove_stale(rest)
-                listener.bind(rest)
-                listener.listen(1)
-                return uri, _accept(listener, arrive)
+                return uri, _accept(_listen_unix(rest), arrive)
             case "exec":
                 return uri, _arrived(CommandLink(rest, is_writer=False), arrive)
             case "fd" if rest.isdecimal():
                 return uri, _arrived(_link_of(int(rest), is_writer=False), arrive)
     except OSError as error:
-        message = f"cannot await a machine at {uri}: {error.strerror}"
+        why = os.strerror(error.errno) if error.errno else str(error)
+        message = f"cannot await a machine at {uri}: {why}"
         raise GenericError(message) from error
     message = f"unknown migration protocol: {uri}"
     raise GenericError(message)
@@ -112,6 +109,18 @@ def _connect_unix(path: str) -> socket.socket:
         connection.close()
         raise
     return connection
+
+
+def _listen_unix(path: str) -> socket.socket:
+    _remove_stale(path)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(path)
+        listener.listen(1)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _link_of(fd: int, *, is_writer: bool) -> Link:

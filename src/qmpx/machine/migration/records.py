@@ -150,6 +150,9 @@ class RecordReader:
                 self._before = self._sha.digest()
                 kind, size = _HEAD.unpack(self._take(_HEAD.size))
                 self._check()
+                if size > MAX_PAYLOAD:
+                    message = f"a record of {size} bytes is too long"
+                    raise StreamError(message)
                 self._head = self._known(kind), size
             kind, size = self._head
             if len(self._data) < size + _SUM.size:
@@ -165,7 +168,9 @@ class RecordReader:
             if seen[: len(MAGIC)] == MAGIC[: len(seen)]:
                 message = f"the stream is not of version {VERSION}"
             else:
-                message = f"this is no stream of a machine: it begins {seen[: len(MAGIC)]!r}"
+                message = (
+                    f"this is no stream of a machine: it begins {seen[: len(MAGIC)]!r}"
+                )
             raise StreamError(message)
         if len(seen) < len(_PREAMBLE):
             return False

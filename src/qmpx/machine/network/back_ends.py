@@ -1,4 +1,4 @@
-"""The host's side of network clients: user-mode networks, sockets, dumps.
+"""The host's side of network clients: sockets and dumps.
 
 What has an effect on the host has it: a socket listens or connects, a dump file is
 made, with the header of its format. No frames pass, for no guest sends any. A TAP
@@ -7,32 +7,23 @@ interface cannot be had, as where ``/dev/net/tun`` is missing.
 Source: QEMU 0.13.
 """
 
+import asyncio
+import contextlib
+import errno
 import ipaddress
+import os
 import re
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from qmpx.machine.network.clients import BackEnd
+from qmpx.machine.network.clients import Failed
 from qmpx.machine.network.options import read_size
 
 _ADDRESS: Final = re.compile(r"([^:]*):([0-9]+)(?:,.*)?")
 _LAST_PORT: Final = 65535
-
-_SMALLEST_PREFIX: Final = 4
-"""Shortest prefix of a user-mode network; QEMU takes no larger net."""
-
-_CLASSES: Final = (
-    (0x80000000, 0x00000000, 8),
-    (0xFFF00000, 0xAC100000, 12),
-    (0xC0000000, 0x80000000, 16),
-    (0xFFFF0000, 0xC0A80000, 16),
-    (0xFFFF0000, 0xC6120000, 15),
-    (0xE0000000, 0xE0000000, 24),
-)
-"""Mask, value under it, and prefix of a network that was given without one."""
 
 DUMP_SNAPLEN: Final = 65536
 """Bytes of a frame that a dump keeps, unless its *len* says; QEMU's default."""
@@ -41,153 +32,141 @@ _PCAP_MAGIC: Final = 0xA1B2C3D4
 _PCAP_ETHERNET: Final = 1
 
 
-class Failed(Exception):
-    """A back end could not be made; the text, if any, is told to a person."""
-
-
-class UserNetwork:
-    """A network that QEMU itself is: addresses only, since nothing is routed.
-
-    Args:
-        options: Those of ``-netdev user``.
-
-    Attributes:
-        network: The network.
-        dhcp_start: The address that the first guest gets.
-        is_restricted: Whether guests see only each other.
-
-    Raises:
-        Failed: The addresses do not fit together.
-    """
-
-    def __init__(self, options: Mapping[str, str]) -> None:
-        text = options.get("net", options["ip"] + "/24" if "ip" in options else None)
-        self.network = _network(text) if text is not None else _network("10.0.2.0/24")
-        base = self.network.network_address
-        size = self.network.num_addresses - 1
-        host = _address(options.get("host"), base + (0x0202 & size))
-        dhcp = _address(options.get("dhcpstart"), base + (0x020F & size))
-        dns = _address(options.get("dns"), base + (0x0203 & size))
-        if any(at not in self.network for at in (host, dhcp, dns)):
-            raise Failed
-        if dhcp in (host, _address(None, base + (0x0203 & size))) or dns == host:
-            raise Failed
-        if "smbserver" in options:
-            _address(options["smbserver"], base)
-        self.dhcp_start = str(dhcp)
-        self.is_restricted = options.get("restrict", "n").startswith("y")
-
-    @property
-    def info(self) -> str:
-        """What there is to say of it."""
-        restricted = "y" if self.is_restricted else "n"
-        return f"net={self.network.network_address}, restricted={restricted}"
-
-    def close(self) -> None:
-        """Give nothing back: the host never knew of it."""
-
-
-def _address(text: str | None, default: ipaddress.IPv4Address) -> ipaddress.IPv4Address:
-    if text is None:
-        return default
-    try:
-        return ipaddress.IPv4Address(text)
-    except ValueError:
-        raise Failed from None
-
-
-def _network(text: str) -> ipaddress.IPv4Network:
-    address, slash, mask = text.partition("/")
-    try:
-        value = int(ipaddress.IPv4Address(address))
-        if not slash:
-            prefix = next((p for m, v, p in _CLASSES if value & m == v), 28)
-            return ipaddress.IPv4Network((value, prefix), strict=False)
-        network = ipaddress.IPv4Network((value, mask), strict=False)
-    except ValueError:
-        raise Failed from None
-    if network.prefixlen < _SMALLEST_PREFIX:
-        raise Failed
-    return network
+_WAYS: Final = ("fd", "listen", "connect", "mcast")
 
 
 class SocketLink:
-    """A socket that links two machines: one listens, the other connects; or multicast.
+    """A socket that links two machines: it is connected, or it is multicast.
 
     Args:
-        options: Those of ``-netdev socket``.
-
-    Attributes:
+        connected: The socket.
         info: What there is to say of it.
-
-    Raises:
-        Failed: The options do not fit together, or the host refuses.
     """
 
-    def __init__(self, options: Mapping[str, str]) -> None:
-        given = [
-            name for name in ("fd", "listen", "connect", "mcast") if name in options
-        ]
-        if len(given) > 1:
-            others = " and ".join(
-                f"{name}="
-                for name in ("fd", "listen", "connect", "mcast")
-                if name != given[0]
-            ).replace("= and ", "=, ", 1)
-            message = f"{others} is invalid with {given[0]}="
-            raise Failed(message)
-        if not given or given == ["fd"]:
-            # A descriptor would have to be somebody's; a machine has no sessions.
-            message = "-socket requires fd=, listen=, connect= or mcast="
-            raise Failed(message if not given else "")
-        kind, text = given[0], options[given[0]]
-        try:
-            self._socket = _open(kind, text)
-        except OSError as error:
-            message = f"socket {kind}={text}: {error.strerror or error}"
-            raise Failed(message) from error
-        self.info = {
-            "listen": "",
-            "connect": f"socket: connect to {text}",
-            "mcast": f"socket: mcast={text}",
-        }[kind]
-
-    @property
-    def address(self) -> tuple[str, int]:
-        """The host's end of it."""
-        host, port = self._socket.getsockname()
-        return host, port
+    def __init__(self, connected: socket.socket, info: str) -> None:
+        self._socket = connected
+        self.info = info
 
     def close(self) -> None:
         """Close it."""
         self._socket.close()
 
 
-def _open(kind: str, text: str) -> socket.socket:
+class SocketListener:
+    """A socket that waits for the other machine; until that comes, there is no link.
+
+    It waits while an asyncio loop runs, the one in which it was made.
+
+    Args:
+        address: Where it listens.
+        when_linked: Called with the link, once.
+
+    Raises:
+        OSError: The host refuses.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], when_linked: Callable[[SocketLink], None]
+    ) -> None:
+        self._when_linked = when_linked
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._socket = socket.socket()
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._socket.setblocking(False)  # noqa: FBT003 - the standard library's
+            self._socket.bind(address)
+            self._socket.listen(1)
+        except OSError:
+            self._socket.close()
+            raise
+        with contextlib.suppress(RuntimeError):  # no loop runs: nobody can come
+            self._loop = asyncio.get_running_loop()
+            self._loop.add_reader(self._socket, self._accept)
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self._socket.getsockname()[1])
+
+    def _accept(self) -> None:
+        try:
+            linked, (host, port) = self._socket.accept()
+        except OSError:  # it has gone again
+            return
+        self.close()
+        linked.setblocking(False)  # noqa: FBT003
+        self._when_linked(SocketLink(linked, f"socket: connection from {host}:{port}"))
+
+    def close(self) -> None:
+        """Wait no more."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._socket)
+        self._loop = None
+        self._socket.close()
+
+
+def open_socket(
+    options: Mapping[str, str], when_linked: Callable[[SocketLink], None]
+) -> SocketLink | SocketListener:
+    """Make what the options of ``-netdev socket`` ask for.
+
+    Args:
+        options: Exactly one of ``listen``, ``connect`` and ``mcast``. A descriptor
+            (``fd``) would have to be somebody's, and a machine has no sessions.
+        when_linked: Called when somebody has connected to what listens.
+
+    Raises:
+        Failed: The options do not fit together, or the host refuses.
+    """
+    given = [way for way in _WAYS if way in options]
+    if len(given) > 1:
+        others = [f"{way}=" for way in _WAYS if way != given[0]]
+        message = (
+            f"{', '.join(others[:-1])} and {others[-1]} is invalid with {given[0]}="
+        )
+        raise Failed(message)
+    if not given:
+        message = "-socket requires fd=, listen=, connect= or mcast="
+        raise Failed(message)
+    way, text = given[0], options[given[0]]
     match = _ADDRESS.fullmatch(text)
-    if match is None or int(match[2]) > _LAST_PORT:
+    if way == "fd" or match is None or int(match[2]) > _LAST_PORT:
         raise Failed
     address = (match[1] or "0.0.0.0", int(match[2]))  # noqa: S104 - QEMU's default
-    made = socket.socket(
-        socket.AF_INET, socket.SOCK_DGRAM if kind == "mcast" else socket.SOCK_STREAM
-    )
     try:
+        if way == "listen":
+            return SocketListener(address, when_linked)
+        opened = _connect(address) if way == "connect" else _join(address)
+    except (OSError, ValueError) as error:
+        message = f"socket {way}={text}: {getattr(error, 'strerror', None) or error}"
+        raise Failed(message) from error
+    info = "connect to " if way == "connect" else "mcast="
+    return SocketLink(opened, f"socket: {info}{address[0]}:{address[1]}")
+
+
+def _connect(address: tuple[str, int]) -> socket.socket:
+    made = socket.socket()
+    made.setblocking(False)  # noqa: FBT003
+    failure = made.connect_ex(address)
+    if failure not in (0, errno.EINPROGRESS):
+        made.close()
+        raise OSError(failure, os.strerror(failure))
+    return made
+
+
+def _join(address: tuple[str, int]) -> socket.socket:
+    group = ipaddress.IPv4Address(address[0])
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        made.setblocking(False)  # noqa: FBT003
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.setblocking(False)  # noqa: FBT003 - the standard library's
-        if kind == "listen":
-            made.bind(address)
-            made.listen(0)
-        elif kind == "connect":
-            made.connect_ex(address)  # who listens may come later, as in QEMU
-        else:
-            group = ipaddress.IPv4Address(address[0])
-            made.bind((str(group), address[1]))
-            made.setsockopt(
-                socket.IPPROTO_IP,
-                socket.IP_ADD_MEMBERSHIP,
-                struct.pack("=4sl", group.packed, socket.INADDR_ANY),
-            )
-    except (OSError, ValueError):
+        made.bind((str(group), address[1]))
+        made.setsockopt(
+            socket.IPPROTO_IP,
+            socket.IP_ADD_MEMBERSHIP,
+            struct.pack("=4sl", group.packed, socket.INADDR_ANY),
+        )
+    except OSError:
         made.close()
         raise
     return made
@@ -229,6 +208,3 @@ class Dump:
 
     def close(self) -> None:
         """Leave the file: it is complete."""
-
-
-__all__ = ["BackEnd", "Dump", "Failed", "SocketLink", "UserNetwork"]

@@ -1,11 +1,12 @@
 """Network clients: adapters of the guest and back ends of the host, and vlans."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from qmpx.machine.network.forwards import Forward
+
+class Failed(Exception):
+    """A client could not be made; the text, if any, is told to a person."""
 
 
 class BackEnd(Protocol):
@@ -37,7 +38,6 @@ class Client:
         peer: The client at the other end, if it is on no vlan.
         is_link_up: Whether the cable is plugged in.
         mac: Its address, if it is an adapter.
-        forwards: The ports of the host that a user-mode network passes on.
         back_end: What it has on the host.
     """
 
@@ -49,5 +49,4 @@ class Client:
     peer: "Client | None" = None
     is_link_up: bool = True
     mac: str = ""
-    forwards: "list[Forward]" = field(default_factory=list)
     back_end: BackEnd | None = None

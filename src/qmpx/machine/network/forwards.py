@@ -42,6 +42,11 @@ class Forward:
     guest: str
     guest_port: int
 
+    @property
+    def listener(self) -> tuple[str, str, int]:
+        """Protocol, address and port of the host: no two rules may share these."""
+        return self.protocol, self.host, self.host_port
+
 
 def _address(text: str, default: str) -> str:
     if not text:

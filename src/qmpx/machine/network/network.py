@@ -7,6 +7,7 @@ Source: QEMU 0.13.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import (
@@ -19,14 +20,13 @@ from qmpx.errors import (
     MissingParameter,
 )
 from qmpx.machine.identifiers import check_identifier
-from qmpx.machine.network.back_ends import Dump, Failed, SocketLink, UserNetwork
-from qmpx.machine.network.clients import Client, Kind
-from qmpx.machine.network.forwards import (
-    MAX_FORWARDS,
-    BadForward,
-    Forward,
-    parse_forward,
+from qmpx.machine.network.back_ends import (
+    Dump,
+    SocketLink,
+    SocketListener,
+    open_socket,
 )
+from qmpx.machine.network.clients import Client, Failed, Kind
 from qmpx.machine.network.options import (
     HOST_TYPES,
     NETDEV_TYPES,
@@ -35,6 +35,7 @@ from qmpx.machine.network.options import (
     read_number,
 )
 from qmpx.machine.network.requests import NicRequest, read_nic
+from qmpx.machine.network.user import UserNetwork
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
@@ -59,7 +60,7 @@ class Network:
         vlans: The clients of each vlan, in the order in which they came.
         others: The clients on no vlan, in that order.
         nics: What ``-net nic`` has asked for; the board makes the adapters.
-        user_networks: The user-mode networks, in the order in which they came.
+        users: The user-mode networks, in the order in which they came.
     """
 
     def __init__(self, machine: "Machine") -> None:
@@ -67,8 +68,9 @@ class Network:
         self.vlans: dict[int, list[Client]] = {}
         self.others: list[Client] = []
         self.nics: list[NicRequest] = []
-        self.user_networks: list[Client] = []
+        self.users: list[Client] = []
         self._ids: set[str] = set()
+        self._listeners: dict[str, SocketListener] = {}
         self._macs = 0
 
     def __iter__(self) -> Iterator[Client]:
@@ -120,11 +122,15 @@ class Network:
         self._macs += 1
         return number.to_bytes(6, "big").hex(":")
 
-    def add_netdev(self, options: Mapping[str, str]) -> Client:
+    def add_netdev(self, options: Mapping[str, str]) -> Client | None:
         """Make a back end, as ``-netdev`` and ``netdev_add`` do.
 
         Args:
             options: ``type``, ``id`` and what the type takes, as text.
+
+        Returns:
+            The client; nothing while it waits for another machine to connect, and is
+            not there yet for anybody else.
 
         Raises:
             InvalidParameterValue: The id, the type or an option is none.
@@ -160,9 +166,12 @@ class Network:
             DeviceNotFound: There is none of that id.
         """
         client = self.back_end(id_)
-        if client is None:
+        if client is not None:
+            self.remove(client)
+        elif id_ in self._ids and id_ in self._listeners:
+            self._listeners.pop(id_).close()
+        else:
             raise DeviceNotFound(device=id_)
-        self.remove(client)
         self._ids.discard(id_)
 
     def add_legacy(self, options: Mapping[str, str]) -> Client | NicRequest | None:
@@ -172,7 +181,8 @@ class Network:
             options: ``type`` and what the type takes, as text.
 
         Returns:
-            The client; what the board is to make; nothing for ``none``.
+            The client; what the board is to make; nothing for ``none``, and for what
+            waits for another machine to connect.
 
         Raises:
             MissingParameter: There is no type.
@@ -227,29 +237,43 @@ class Network:
 
     def _make(
         self, kind: str, options: Mapping[str, str], name: str | None, vlan: int | None
-    ) -> Client:
-        made_name = name if name is not None else self._name(kind)
-        client = Client(Kind.USER, kind, made_name, vlan=vlan)
+    ) -> Client | None:
+        """Make a client of the host; none yet if it waits for another machine."""
+        client = Client(Kind.USER, kind, name or self._name(kind), vlan=vlan)
         try:
             if kind == "user":
                 network = UserNetwork(options)
                 client.back_end, client.info = network, network.info
                 if "hostfwd" in options:
-                    self.add_forward(client, options["hostfwd"])
+                    network.add_forward(options["hostfwd"], self.user_networks())
             elif kind == "socket":
-                link = SocketLink(options)
-                client.kind, client.back_end, client.info = Kind.SOCKET, link, link.info
+                client.kind = Kind.SOCKET
+                made = open_socket(options, partial(self._link, client))
+                if isinstance(made, SocketListener):
+                    self._listeners[client.name] = made
+                    return None
+                client.back_end, client.info = made, made.info
             elif kind == "dump":
                 dump = Dump(options, vlan or 0)
                 client.kind, client.back_end, client.info = Kind.DUMP, dump, dump.info
             else:
                 raise Failed  # a TAP interface: there is none to be had
-        except (Failed, GenericError) as failed:
+        except Failed as failed:
             raise _init_failed(kind, failed) from failed
-        (self.others if vlan is None else self.vlan(vlan)).append(client)
-        if client.kind is Kind.USER:
-            self.user_networks.append(client)
+        self._enter(client)
         return client
+
+    def _link(self, client: Client, link: SocketLink) -> None:
+        """Enter a client now that the other machine has come."""
+        self._listeners.pop(client.name, None)
+        client.back_end, client.info = link, link.info
+        self._enter(client)
+
+    def _enter(self, client: Client) -> None:
+        clients = self.others if client.vlan is None else self.vlan(client.vlan)
+        clients.append(client)
+        if client.kind is Kind.USER:
+            self.users.append(client)
 
     def add_host_client(self, kind: str, options: Mapping[str, str]) -> None:
         """Do what ``host_net_add`` does.
@@ -329,50 +353,13 @@ class Network:
         if client.back_end is not None:
             client.back_end.close()
         if client.kind is Kind.USER:
-            self.user_networks.remove(client)
+            self.users.remove(client)
         (self.others if client.vlan is None else self.vlans[client.vlan]).remove(client)
 
-    def add_forward(self, client: Client, text: str) -> Forward:
-        """Pass a port of the host on to the guest.
-
-        Raises:
-            GenericError: The text is no rule, the port is taken, or there are
-                `MAX_FORWARDS` rules.
-        """
-        network = client.back_end
-        if not isinstance(network, UserNetwork):
-            message = "invalid device specified"
-            raise GenericError(message)
-        try:
-            forward = parse_forward(text, network.dhcp_start)
-        except BadForward:
-            message = f"invalid host forwarding rule '{text}'"
-            raise GenericError(message) from None
-        is_taken = any(
-            (other.protocol, other.host, other.host_port)
-            == (forward.protocol, forward.host, forward.host_port)
-            for user in self.user_networks
-            for other in user.forwards
-        )
-        if is_taken or len(client.forwards) >= MAX_FORWARDS:
-            message = f"could not set up host forwarding rule '{text}'"
-            raise GenericError(message)
-        client.forwards.insert(0, forward)
-        return forward
-
-    def remove_forward(
-        self, client: Client, protocol: str, host: str, port: int
-    ) -> bool:
-        """Drop a rule, and tell whether there was one."""
-        for forward in client.forwards:
-            if (forward.protocol, forward.host, forward.host_port) == (
-                protocol,
-                host,
-                port,
-            ):
-                client.forwards.remove(forward)
-                return True
-        return False
+    def user_networks(self) -> list[UserNetwork]:
+        """Return what the user-mode networks are, in the order of `users`."""
+        back_ends = [client.back_end for client in self.users]
+        return [end for end in back_ends if isinstance(end, UserNetwork)]
 
     def _name(self, model: str) -> str:
         count = sum(1 for client in self if client.model == model)
@@ -380,6 +367,9 @@ class Network:
 
     def close(self) -> None:
         """Give back what clients have on the host."""
+        for listener in self._listeners.values():
+            listener.close()
+        self._listeners.clear()
         for client in self:
             if client.back_end is not None:
                 client.back_end.close()
@@ -397,7 +387,6 @@ class Network:
 
 def _init_failed(kind: str, cause: Exception) -> DeviceInitFailed:
     error = DeviceInitFailed(device=kind)
-    reason = cause.desc if isinstance(cause, GenericError) else str(cause)
-    if reason:
-        error.add_note(reason)
+    if str(cause):
+        error.add_note(str(cause))
     return error

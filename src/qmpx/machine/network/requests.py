@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from qmpx.machine.devices.properties import BadValue, parse_mac
-from qmpx.machine.network.back_ends import Failed
+from qmpx.machine.network.clients import Failed
 from qmpx.machine.network.options import read_number
 
 _MAX_VECTORS: Final = 0x7FFFFFF

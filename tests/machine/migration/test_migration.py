@@ -1,0 +1,590 @@
+"""Migration between two machines of one process, over each kind of way; failures."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qmpx.errors import FdNotFound, GenericError
+from qmpx.machine import Machine, RunState, VirtualClock
+from qmpx.machine.happenings import MigrationMoved, Resumed, Stopped
+from qmpx.machine.migration import outgoing
+from qmpx.machine.migration.links import pair
+from qmpx.machine.migration.migration import Progress
+from tests.loops import LOOPS, run_on, short_directory
+from tests.machine.migration.worlds import (
+    MIB,
+    Side,
+    close,
+    content,
+    fill,
+    settled,
+    side,
+    until,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def ended(source: Side) -> str | None:
+    await until(lambda: not source.machine.migration.is_active, source)
+    return source.machine.migration.status
+
+
+def check_moved(source: Side, destination: Side, was: str) -> None:
+    """Make sure that the machine is at the destination, whole, and nowhere else."""
+    assert (source.machine.state, destination.machine.state) == (
+        RunState.POSTMIGRATE,
+        RunState.RUNNING,
+    )
+    assert content(destination.machine) == was
+    assert [x for x in source.told if not isinstance(x, MigrationMoved)] == [Stopped()]
+    assert Resumed() in destination.told
+    assert not destination.machine.migration.is_expected
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("way", ["tcp", "tcp6", "name", "unix"])
+def test_a_machine_moves_over_a_socket(loop: str, way: str) -> None:
+    async def main() -> None:
+        with short_directory() as directory:
+            where = {
+                "tcp": "tcp:127.0.0.1:0",
+                "tcp6": "tcp:[::1]:0",
+                "name": "tcp:127.0.0.1:0",
+                "unix": f"unix:{directory}/in",
+            }[way]
+            source, destination = side(started=True), side()
+            fill(source.machine)
+            was = content(source.machine)
+            there = await destination.machine.migration.listen(where)
+            if way == "name":
+                there = there.replace("127.0.0.1", "localhost")
+            elif way == "tcp6":
+                there = there.replace("::1", "[::1]")
+            source.machine.migration.start(there)
+            await settled(source, destination)
+            check_moved(source, destination, was)
+            close(source, destination)
+
+    run_on(loop, main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_machine_moves_over_descriptors_that_are_sockets(loop: str) -> None:
+    async def main() -> None:
+        ours, theirs = (end.detach() for end in socket.socketpair())
+        source, destination = side(started=True), side()
+        fill(source.machine)
+        was = content(source.machine)
+        await destination.machine.migration.listen(f"fd:{theirs}")
+        source.machine.migration.start("fd:way", take_descriptor={"way": ours}.pop)
+        await settled(source, destination)
+        check_moved(source, destination, was)
+        close(source, destination)
+
+    run_on(loop, main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_machine_moves_through_a_pipe_that_nobody_answers(loop: str) -> None:
+    async def main() -> None:
+        ours, theirs = os.pipe()[::-1]
+        source, destination = side(started=True), side()
+        fill(source.machine)
+        was = content(source.machine)
+        await destination.machine.migration.listen(f"fd:{theirs}")
+        source.machine.migration.start("fd:way", take_descriptor={"way": ours}.pop)
+        await settled(source, destination)
+        check_moved(source, destination, was)
+        close(source, destination)
+
+    run_on(loop, main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("way", ["command", "descriptor"])
+def test_a_machine_is_kept_in_a_file_and_comes_back(
+    loop: str, way: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "kept"
+
+    async def main() -> None:
+        source, destination = side(started=True), side()
+        fill(source.machine)
+        was = content(source.machine)
+        if way == "command":
+            source.machine.migration.start(f"exec:cat > {file}")
+        else:
+            fd = os.open(file, os.O_WRONLY | os.O_CREAT)
+            source.machine.migration.start("fd:file", take_descriptor={"file": fd}.pop)
+        assert await ended(source) == "completed"
+        if way == "command":
+            await destination.machine.migration.listen(f"exec:cat {file}")
+        else:
+            fd = os.open(file, os.O_RDONLY)
+            await destination.machine.migration.listen(f"fd:{fd}")
+        await settled(source, destination)
+        check_moved(source, destination, was)
+        close(source, destination)
+
+    run_on(loop, main())
+
+
+@pytest.mark.parametrize(
+    ("command", "failure"),
+    [
+        ("exec:cat > /dev/null; exit 3", "the command has ended with status 3"),
+        ("exec:false", "the command has ended with status 1"),
+    ],
+)
+def test_a_command_that_fails_leaves_the_source_running(
+    command: str, failure: str
+) -> None:
+    async def main() -> None:
+        source = side(started=True)
+        source.machine.migration.start(command)
+        assert await ended(source) == "failed"
+        assert source.machine.migration.failure in (failure, "Broken pipe")
+        assert source.is_running
+        assert source.machine.migration.ram_progress is None
+        close(source)
+
+    run_on("asyncio", main())
+
+
+def test_a_command_that_gives_no_machine_is_told() -> None:
+    async def main() -> None:
+        destination = side()
+        await destination.machine.migration.listen("exec:echo hello")
+        await until(lambda: destination.refusal is not None, destination)
+        assert destination.refusal == (
+            "this is no stream of a machine: it begins b'hello\\n'"
+        )
+        assert destination.machine.migration.is_expected
+        assert destination.machine.state is RunState.INMIGRATE
+        close(destination)
+
+    run_on("asyncio", main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_receiver_that_only_takes_is_taken_for_a_store(
+    loop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outgoing, "GREETING_LIMIT", 0.1)
+    taken = bytearray()
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            taken.extend(data)
+        writer.close()
+
+    async def main() -> None:
+        source, destination = side(started=True), side()
+        fill(source.machine)
+        was = content(source.machine)
+        server = await asyncio.start_server(take, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        source.machine.migration.start(f"tcp:127.0.0.1:{port}")
+        assert await ended(source) == "completed"
+        await asyncio.sleep(0.01)
+        server.close()
+        reader, writer = os.pipe()
+        os.write(writer, taken)
+        os.close(writer)
+        await destination.machine.migration.listen(f"fd:{reader}")
+        await settled(source, destination)
+        check_moved(source, destination, was)
+        close(source, destination)
+
+    run_on(loop, main())
+
+
+def test_a_receiver_that_only_takes_shows_progress_until_it_is_cancelled() -> None:
+    async def main() -> None:
+        source = side(size=128 * MIB)
+        server = socket.create_server(("127.0.0.1", 0))
+        port = server.getsockname()[1]
+        migration = source.machine.migration
+        migration.set_speed(20_000)
+        migration.start(f"tcp:127.0.0.1:{port}")
+        assert migration.status == "active"
+        await until(lambda: migration.is_active, source)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        progress = migration.ram_progress
+        assert progress is not None
+        assert progress.total == 142868480
+        assert progress.transferred == 2007
+        assert progress.remaining == 128 * MIB - 223 * 4096
+        migration.cancel()
+        assert migration.status == "cancelled"
+        assert source.machine.state is RunState.PRELAUNCH
+        migration.cancel()
+        assert migration.status == "cancelled"
+        server.close()
+        close(source)
+
+    run_on("asyncio", main())
+
+
+def refused_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_where_nobody_listens_it_fails_only_after_it_has_begun() -> None:
+    async def main() -> None:
+        source = side(started=True)
+        source.machine.migration.start(f"tcp:127.0.0.1:{refused_port()}")
+        assert source.machine.migration.status == "active"
+        assert await ended(source) == "failed"
+        assert source.machine.migration.failure == "Connection refused"
+        assert source.is_running
+        assert source.told == [MigrationMoved("active"), MigrationMoved("failed")]
+
+    run_on("asyncio", main())
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("bad:", "unknown migration protocol: bad:"),
+        ("", "unknown migration protocol: "),
+        ("tcp", "migration failed"),
+        ("tcp:127.0.0.1", "migration failed"),
+        ("tcp:127.0.0.1:x", "migration failed"),
+        ("tcp:127.0.0.1:65536", "migration failed"),
+        ("unix:/nonexistent", "migration failed"),
+        ("fd:way", "unknown migration protocol: fd:way"),
+    ],
+)
+def test_what_cannot_be_begun_is_refused_at_once(uri: str, message: str) -> None:
+    async def main() -> None:
+        machine = Machine()
+        with pytest.raises(GenericError) as caught:
+            machine.migration.start(uri)
+        assert caught.value.desc == message
+        assert machine.migration.status is None
+
+    run_on("asyncio", main())
+
+
+def test_a_descriptor_that_there_is_not_is_refused() -> None:
+    def take(name: str) -> int:
+        raise FdNotFound(name=name)
+
+    async def main() -> None:
+        with pytest.raises(FdNotFound):
+            Machine().migration.start("fd:way", take_descriptor=take)
+
+    run_on("asyncio", main())
+
+
+def test_one_migration_at_a_time() -> None:
+    clock = VirtualClock()
+    source = side(started=True, clock=clock)
+    source.machine.migration.start_over(pair(clock)[0])
+    with pytest.raises(GenericError) as caught:
+        source.machine.migration.start_over(pair(clock)[0])
+    assert caught.value.desc == "migration already in progress"
+
+
+def test_a_machine_that_awaits_another_does_not_move_nor_run() -> None:
+    async def main() -> None:
+        destination = side()
+        await destination.machine.migration.listen("tcp:127.0.0.1:0")
+        assert destination.machine.migration.is_expected
+        with pytest.raises(GenericError) as caught:
+            destination.machine.cont()
+        assert caught.value.desc == "a machine that is inmigrate cannot cont"
+        with pytest.raises(GenericError) as caught:
+            destination.machine.migration.start("exec:true")
+        assert caught.value.desc == "a machine that is inmigrate cannot be migrated"
+        close(destination)
+
+    run_on("asyncio", main())
+
+
+def test_an_address_that_is_taken_leaves_a_machine_that_can_run() -> None:
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            machine = Machine()
+            with pytest.raises(GenericError) as caught:
+                await machine.migration.listen(f"tcp:127.0.0.1:{port}")
+        assert caught.value.desc == (
+            f"cannot await a machine at tcp:127.0.0.1:{port}: Address already in use"
+        )
+        machine.cont()
+
+    run_on("asyncio", main())
+
+
+class Halves:
+    """Two machines on one virtual clock, and the memory that joins them."""
+
+    def __init__(
+        self,
+        *,
+        size: int = MIB,
+        their_size: int | None = None,
+        may_run: bool = True,
+        started: bool = True,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.source = side(started=started, size=size, clock=self.clock)
+        self.destination = side(size=their_size or size, clock=self.clock)
+        self.links = pair(self.clock)
+        self.destination.machine.migration.receive_from(self.links[1], may_run=may_run)
+
+    def start(self) -> None:
+        self.source.machine.migration.start_over(self.links[0])
+
+
+@pytest.mark.parametrize(
+    ("before", "may_run", "after"),
+    [
+        ("running", True, "running"),
+        ("running", False, "paused"),
+        ("paused", True, "paused"),
+        ("prelaunch", True, "prelaunch"),
+        ("suspended", True, "suspended"),
+        ("io-error", True, "io-error"),
+        ("postmigrate", True, "postmigrate"),
+    ],
+)
+def test_the_destination_is_in_the_run_state_of_the_source(
+    before: str, may_run: bool, after: str
+) -> None:
+    halves = Halves(may_run=may_run)
+    halves.source.machine.state = RunState(before)
+    halves.start()
+    halves.clock.advance(1)
+    assert halves.destination.machine.state.value == after
+    assert halves.source.machine.state is RunState.POSTMIGRATE
+
+
+def test_the_time_that_the_machine_has_run_goes_with_it() -> None:
+    halves = Halves()
+    halves.clock.advance(5)
+    halves.start()
+    halves.clock.advance(3)
+    ran = halves.destination.machine.run_time.microseconds()
+    assert ran == 8_000_000
+
+
+def test_a_machine_of_another_size_is_refused_and_stays() -> None:
+    halves = Halves(their_size=2 * MIB)
+    halves.start()
+    halves.clock.advance(1)
+    reason = "the machine that comes has memory 1048576, this one has 2097152"
+    assert halves.destination.refusal == reason
+    assert halves.source.is_running
+    assert halves.source.machine.migration.failure == (
+        f"the destination refuses: {reason}"
+    )
+
+
+def test_the_state_of_a_part_that_does_not_fit_is_refused_and_the_source_runs_on() -> (
+    None
+):
+    halves = Halves()
+    processors = halves.source.machine.processors
+    processors.state = lambda: {"what": "nonsense"}  # type: ignore[method-assign]
+    halves.start()
+    halves.clock.advance(1)
+    assert halves.source.is_running
+    refusal = halves.destination.refusal
+    assert refusal is not None
+    assert refusal.startswith("the state of 'processors' does not fit: ")
+    assert halves.source.machine.migration.failure == (
+        f"the destination refuses: {refusal}"
+    )
+
+
+def test_a_state_that_cannot_be_moved_leaves_the_source_running() -> None:
+    halves = Halves()
+    processors = halves.source.machine.processors
+    processors.state = lambda: {"what": object()}  # type: ignore[method-assign]
+    halves.start()
+    halves.clock.advance(1)
+    assert halves.source.is_running
+    assert halves.source.machine.migration.failure == (
+        "the machine's state cannot be moved: "
+        "a state holds a object, which cannot be moved"
+    )
+    assert halves.destination.refusal is not None
+
+
+def test_all_parts_go_with_the_machine() -> None:
+    halves = Halves()
+    source, destination = halves.source.machine, halves.destination.machine
+    source.ports.write(0x70, 1, 0x0A)  # the index register of the clock chip
+    source.balloon.actual = source.balloon.target = 4096
+    _ = source.processors
+    halves.start()
+    halves.clock.advance(1)
+    ours, theirs = (
+        {name: part.state() for name, part in machine.parts()}
+        for machine in (source, destination)
+    )
+    assert {"chipset", "balloon", "processors"} <= ours.keys()
+    assert theirs == ours
+
+
+def test_speed_and_downtime_are_kept_within_their_bounds() -> None:
+    migration = Machine().migration
+    assert (migration.speed, migration.downtime) == (33554432, 30_000_000)
+    for value, speed in ((-1, 0), (1.9, 1), (2**40, 2**32 - 1), (1e300, 2**32 - 1)):
+        migration.set_speed(value)
+        assert migration.speed == speed
+    for seconds, downtime in ((-1, 0), (0.03, 30_000_000), (1e300, 2**63 - 1)):
+        migration.set_downtime(seconds)
+        assert migration.downtime == downtime
+
+
+def test_the_speed_limit_is_kept_to_and_may_change() -> None:
+    halves = Halves(size=64 * MIB)
+    guest, migration = halves.source.machine.guest, halves.source.machine.migration
+    guest.working_set = 64 * MIB
+    migration.set_speed(8 * MIB)
+    halves.start()
+    halves.clock.advance(2)
+    first = migration.ram_progress
+    assert first is not None
+    assert abs(first.transferred - 2.1 * 8 * MIB) < 21 * 4104
+    migration.set_speed(0)
+    halves.clock.advance(0.1)
+    still = migration.ram_progress
+    halves.clock.advance(100)
+    assert migration.ram_progress == still
+    migration.set_speed(2**32)
+    halves.clock.advance(0.2)
+    assert migration.status == "completed"
+
+
+def test_a_guest_that_writes_faster_than_it_is_moved_is_never_moved() -> None:
+    halves = Halves(size=16 * MIB)
+    guest, migration = halves.source.machine.guest, halves.source.machine.migration
+    guest.working_set, guest.dirty_rate = 16 * MIB, 64 * MIB
+    halves.start()
+    halves.clock.advance(600)
+    assert migration.status == "active"
+    guest.dirty_rate = MIB
+    halves.clock.advance(10)
+    assert migration.status == "completed"
+
+
+def test_the_downtime_decides_when_the_machine_stands_still() -> None:
+    passes = []
+    for seconds in (0.001, 0.03, 1.0, 60.0):
+        halves = Halves(size=16 * MIB)
+        guest, migration = halves.source.machine.guest, halves.source.machine.migration
+        guest.working_set, guest.dirty_rate = 16 * MIB, 16 * MIB
+        migration.set_downtime(seconds)
+        migration.set_speed(24 * MIB)
+        halves.start()
+        stopped = 0.0
+        while migration.is_active and stopped < 100:
+            halves.clock.advance(0.1)
+            stopped += 0.1
+        passes.append(round(stopped, 1))
+    assert passes == sorted(passes, reverse=True)
+    assert len(set(passes)) > 1
+
+
+def test_what_is_written_while_it_moves_is_there_in_the_end() -> None:
+    halves = Halves(size=16 * MIB)
+    source, destination = halves.source.machine, halves.destination.machine
+    source.guest.working_set = 16 * MIB
+    source.migration.set_speed(4 * MIB)
+    halves.start()
+    for step in range(30):
+        source.memory.write(step * 0x1111, bytes([step + 1]) * 500)
+        source.memory.write(5 * 4096, bytes(4096) if step % 2 else b"\x01" * 4096)
+        halves.clock.advance(0.1)
+    halves.clock.advance(60)
+    assert source.migration.status == "completed"
+    assert content(destination) == content(source)
+
+
+def test_cancelling_lets_the_machine_run_on_and_the_destination_say_so() -> None:
+    halves = Halves(size=64 * MIB)
+    halves.source.machine.guest.working_set = 64 * MIB
+    halves.start()
+    halves.clock.advance(1)
+    halves.source.machine.migration.cancel()
+    halves.clock.advance(1)
+    assert halves.source.is_running
+    assert halves.source.machine.migration.status == "cancelled"
+    assert halves.destination.refusal == "the source has called it off"
+    assert halves.source.told == [
+        MigrationMoved("active"),
+        MigrationMoved("cancelled"),
+    ]
+
+
+def test_a_source_that_is_switched_off_calls_it_off() -> None:
+    halves = Halves(size=64 * MIB)
+    halves.source.machine.guest.working_set = 64 * MIB
+    halves.start()
+    halves.clock.advance(1)
+    halves.source.machine.shut_down(reason="host-qmp-quit")
+    halves.clock.advance(1)
+    assert halves.source.machine.migration.status == "cancelled"
+    assert halves.destination.refusal == "the source has called it off"
+
+
+def test_waiting_ends_with_the_migration() -> None:
+    async def main() -> None:
+        source = side(started=True)
+        await source.machine.migration.wait()  # there is none
+        source.machine.migration.start("exec:cat > /dev/null")
+        given_up = asyncio.create_task(source.machine.migration.wait())
+        waiting = asyncio.create_task(source.machine.migration.wait())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await waiting
+        assert source.machine.migration.status == "completed"
+        close(source)
+
+    run_on("asyncio", main())
+
+
+def test_a_machine_may_come_and_go_on() -> None:
+    """A moves to B, and B to C."""
+    clock = VirtualClock()
+    machines = [side(started=number == 0, clock=clock) for number in range(3)]
+    fill(machines[0].machine)
+    was = content(machines[0].machine)
+    for source, destination in (machines[:2], machines[1:]):
+        here, there = pair(clock)
+        destination.machine.migration.receive_from(there)
+        source.machine.migration.start_over(here)
+        clock.advance(1)
+    assert [m.machine.state.value for m in machines] == [
+        "postmigrate",
+        "postmigrate",
+        "running",
+    ]
+    assert content(machines[2].machine) == was
+
+
+def test_progress_is_told_in_bytes() -> None:
+    halves = Halves(size=64 * MIB)
+    halves.source.machine.guest.working_set = 64 * MIB
+    halves.start()
+    halves.clock.advance(0.05)
+    migration = halves.source.machine.migration
+    pages = -(-33554432 // 10 // 4104)
+    assert migration.ram_progress == Progress(
+        pages * 4104, 64 * MIB - pages * 4096, 64 * MIB + 8650752
+    )
+    assert migration.disk_progress is None
