@@ -125,6 +125,7 @@ PEERS = {
     "qemu": program("qemu-system-x86_64", "--version"),
     "qemu-img": program("qemu-img", "--version"),
     "qemu-io": program("qemu-io", "--version"),
+    "qemu-storage-daemon": program("qemu-storage-daemon", "--version"),
     "qemu.qmp": Peer(qemu_qmp, "the package qemu.qmp is not installed"),
     "qmp-shell": Peer(qmp_shell, "no qmp-shell beside this Python"),
     "vncdotool": Peer(vncdotool, "no vncdo beside this Python"),

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from qmpx.client import AsyncSubscription
-
 
 class Events(Protocol):
     """A subscription."""
@@ -48,8 +46,8 @@ class Face(Protocol):
     def execute(self, name: str, /, *args: Any, **options: Any) -> Any:
         """Run a command."""
 
-    def events(self, *patterns: str, **options: Any) -> Events:
-        """Subscribe."""
+    def events(self, *patterns: Any, **options: Any) -> Any:
+        """Subscribe, to names or to types."""
 
     def close(self) -> None:
         """Close the client."""
@@ -88,7 +86,7 @@ class BlockingFace(_Calls):
     def start(self, method: str, /, *args: Any, **options: Any) -> Future[Any]:
         return self._pool.submit(getattr(self.client, method), *args, **options)
 
-    def events(self, *patterns: str, **options: Any) -> Events:
+    def events(self, *patterns: Any, **options: Any) -> Any:
         return _BlockingEvents(self.client.events(*patterns, **options), self._pool)
 
     def close(self) -> None:
@@ -97,7 +95,7 @@ class BlockingFace(_Calls):
 
 
 class _BlockingEvents(_Waits):
-    def __init__(self, events: qmpx.Subscription, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, events: Any, pool: ThreadPoolExecutor) -> None:
         self._events = events
         self._pool = pool
 
@@ -126,7 +124,7 @@ class AsyncFace(_Calls):
 
         return asyncio.run_coroutine_threadsafe(call(), self._loop)
 
-    def events(self, *patterns: str, **options: Any) -> Events:
+    def events(self, *patterns: Any, **options: Any) -> Any:
         subscribe = partial(self.client.events, *patterns, **options)
         return _AsyncEvents(self._thread.run(subscribe), self._loop)
 
@@ -137,9 +135,7 @@ class AsyncFace(_Calls):
 
 
 class _AsyncEvents(_Waits):
-    def __init__(
-        self, events: AsyncSubscription, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, events: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._events = events
         self._loop = loop
 

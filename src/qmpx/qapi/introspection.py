@@ -3,7 +3,7 @@
 Introspection knows less than the model: integers have no sizes, what is inherited is
 flattened, and flags, conditions and documentation are gone. So only one of the two ways
 round is exact: what was read from introspection gives the same again, if names are left
-as they are and but for types that nothing refers to.
+as they are, but for types that nothing refers to.
 
 QEMU numbers the types, so that nobody relies on their names, in the order in which
 they are first mentioned, and lists them in the order in which they are first needed.

@@ -93,7 +93,8 @@ def _reader(annotation: Any) -> _Read:
     if origin is Annotated:
         return _reader(args[0])
     if origin in (Union, types.UnionType):
-        return _union_reader(tuple(arg for arg in args if arg is not UnsetType))
+        choices = tuple(arg for arg in args if arg is not UnsetType)
+        return _union_reader(choices) if len(choices) > 1 else _reader(choices[0])
     if origin is list:
         return _list_reader(args[0])
     if isinstance(annotation, type) and issubclass(annotation, Struct):

@@ -78,14 +78,16 @@ class Vocabulary(Struct, frozen=True):
         if value is not None and argument is None:
             message = "a value is one of an argument: say of which"
             raise TypeError(message)
-        of_types = argument is not None or feature is not None
-        if of_types and not self.has_types:
+        is_of_anything = command is None and event is None
+        if is_of_anything and (feature is None or argument is not None):
+            message = "ask for a command, an event or a feature"
+            raise TypeError(message)
+        if not self.has_types and (argument is not None or feature is not None):
             raise LocalProtocolError(_NAMES_ONLY)
-        if command is None and event is None:
-            if feature is None or argument is not None:
-                message = "ask for a command, an event or a feature"
-                raise TypeError(message)
-            return any(_has(marks, feature) for marks in _all_features(self.schema))
+        if is_of_anything:
+            return any(
+                _has(marks, feature or "") for marks in _all_features(self.schema)
+            )
         found = (
             self.schema.events.get(event or "")
             if command is None

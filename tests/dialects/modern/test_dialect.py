@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = [
     *("add-fd", "balloon", "block_resize", "blockdev-close-tray"),
     *("blockdev-open-tray", "closefd", "cont", "device_del", "eject", "getfd"),
+    "human-monitor-command",
     *("migrate-pause", "object-add", "object-del", "qmp_capabilities"),
     *("query-balloon", "query-block", "query-chardev", "query-commands"),
     *("query-fdsets", "query-iothreads", "query-kvm", "query-name"),
@@ -97,9 +98,53 @@ def test_an_error_shows_its_class_and_text_and_nothing_else(
             happenings.TrayMoved("d", "i", is_open=True),
             ("DEVICE_TRAY_MOVED", {"device": "d", "id": "i", "tray-open": True}),
         ),
+        (
+            happenings.BlockIOError("d", "read", "stop"),
+            (
+                "BLOCK_IO_ERROR",
+                {
+                    "device": "d",
+                    "operation": "read",
+                    "action": "stop",
+                    "nospace": False,
+                    "reason": "Input/output error",
+                },
+            ),
+        ),
+        (
+            happenings.ClockSet(-78),
+            ("RTC_CHANGE", {"offset": -78, "qom-path": "/machine/rtc"}),
+        ),
+        (happenings.WatchdogExpired("none"), ("WATCHDOG", {"action": "none"})),
+        (happenings.BalloonChanged(1), ("BALLOON_CHANGE", {"actual": 1})),
+        (
+            happenings.DeviceUnplugged("d", "/p"),
+            ("DEVICE_DELETED", {"device": "d", "path": "/p"}),
+        ),
+        (happenings.DeviceUnplugged(None, "/p"), ("DEVICE_DELETED", {"path": "/p"})),
+        *(
+            (
+                kind({"host": "::1"}, {"host": "::2"}),
+                (
+                    name,
+                    {
+                        "server": {"host": "::1", "websocket": False},
+                        "client": {"host": "::2", "websocket": False},
+                    },
+                ),
+            )
+            for kind, name in (
+                (happenings.VncConnected, "VNC_CONNECTED"),
+                (happenings.VncInitialized, "VNC_INITIALIZED"),
+                (happenings.VncDisconnected, "VNC_DISCONNECTED"),
+            )
+        ),
+        (happenings.MigrationMoved("active"), None),
+        (happenings.IncomingMoved(True, ""), None),  # noqa: FBT003
+        (happenings.Exited(), None),
     ],
 )
 def test_what_happens_as_an_event(
-    happening: happenings.Happening, event: tuple[str, object]
+    happening: happenings.Happening, event: tuple[str, object] | None
 ) -> None:
     assert as_event(happening) == event

@@ -13,6 +13,7 @@ from qmpx.dialects.modern import (
 )
 from qmpx.dialects.modern.events import as_event
 from qmpx.machine import Machine
+from qmpx.machine.happenings import Happening
 from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.wire.server import ASYNC, OOB
 
@@ -53,5 +54,10 @@ def modern_monitor(
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(
         running=machine.state.is_running
     )
-    machine.listen(lambda happening: monitor.emit(*as_event(happening)))
+
+    def tell(happening: Happening) -> None:
+        if (event := as_event(happening)) is not None:
+            monitor.emit(*event)
+
+    machine.listen(tell)
     return monitor

@@ -1,9 +1,16 @@
 """What happens to the machine, as events of today's monitors."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.machine.happenings import (
+    BalloonChanged,
+    BlockIOError,
+    ClockSet,
+    DeviceUnplugged,
+    Exited,
     Happening,
+    IncomingMoved,
+    MigrationMoved,
     PowerButtonPressed,
     Reset,
     Resumed,
@@ -11,12 +18,25 @@ from qmpx.machine.happenings import (
     Stopped,
     Suspended,
     TrayMoved,
+    VncConnected,
+    VncDisconnected,
+    VncInitialized,
+    WatchdogExpired,
     WokenUp,
 )
 
+_VNC: Final = {
+    VncConnected: "VNC_CONNECTED",
+    VncInitialized: "VNC_INITIALIZED",
+    VncDisconnected: "VNC_DISCONNECTED",
+}
 
-def as_event(happening: Happening) -> tuple[str, Any]:
-    """Return the name and the data of the event that tells of *happening*."""
+
+def as_event(happening: Happening) -> tuple[str, Any] | None:
+    """Return the name and the data of the event that tells of *happening*.
+
+    ``None`` if there is none: QEMU tells of migrations only those who turn that on.
+    """
     match happening:
         case Stopped():
             return "STOP", None
@@ -32,9 +52,41 @@ def as_event(happening: Happening) -> tuple[str, Any]:
             return "WAKEUP", None
         case ShutDown(by_guest, reason):
             return "SHUTDOWN", {"guest": by_guest, "reason": reason}
+        case MigrationMoved() | IncomingMoved() | Exited():
+            return None
+        case _:
+            return _of_device(happening)
+
+
+def _of_device(
+    happening: TrayMoved
+    | BlockIOError
+    | ClockSet
+    | WatchdogExpired
+    | BalloonChanged
+    | DeviceUnplugged
+    | VncConnected
+    | VncInitialized
+    | VncDisconnected,
+) -> tuple[str, Any]:
+    match happening:
         case TrayMoved(device, id_, is_open):
-            return "DEVICE_TRAY_MOVED", {
-                "device": device,
-                "id": id_,
-                "tray-open": is_open,
-            }
+            data = {"device": device, "id": id_, "tray-open": is_open}
+            return "DEVICE_TRAY_MOVED", data
+        case BlockIOError(device, operation, action):
+            fault = {"nospace": False, "reason": "Input/output error"}
+            data = {"device": device, "operation": operation, "action": action}
+            return "BLOCK_IO_ERROR", data | fault
+        case ClockSet(offset):
+            return "RTC_CHANGE", {"offset": offset, "qom-path": "/machine/rtc"}
+        case WatchdogExpired(action):
+            return "WATCHDOG", {"action": action}
+        case BalloonChanged(actual):
+            return "BALLOON_CHANGE", {"actual": actual}
+        case DeviceUnplugged(id_, path):
+            named = {} if id_ is None else {"device": id_}
+            return "DEVICE_DELETED", named | {"path": path}
+    sides = {"server": happening.server, "client": happening.client}
+    return _VNC[type(happening)], {
+        side: {**said, "websocket": False} for side, said in sides.items()
+    }

@@ -173,4 +173,3 @@ def _seconds(text: str) -> int:
             continue
     message = "expected base=utc, base=localtime or base=2010-08-09T16:01:21"
     raise ValueError(message)
-

@@ -3,10 +3,21 @@
 Source: QEMU 0.13.0.
 """
 
-import importlib
-import importlib.util
 from typing import Any, Final
 
+from qmpx.dialects.v2010 import (
+    block,
+    descriptors,
+    devices,
+    display,
+    emulator,
+    hardware,
+    memory,
+    migration,
+    network,
+    processors,
+    status,
+)
 from qmpx.dialects.v2010.order import COMMANDS, ITEMS
 from qmpx.dialects.v2010.registry import registry_of
 from qmpx.errors import CommandError, GenericError, UndefinedError
@@ -27,7 +38,7 @@ from qmpx.machine.happenings import (
     WatchdogExpired,
 )
 from qmpx.monitor import Monitor
-from qmpx.monitor.human import CommandTable
+from qmpx.monitor.human import CommandTable, builtin
 from qmpx.monitor.monitor import qmp_capabilities as negotiate
 from qmpx.monitor.registry import Entry
 from qmpx.wire.rules_2010 import RULES_2010
@@ -59,20 +70,6 @@ _DATA: Final[dict[type, tuple[str, ...]]] = {
     WatchdogExpired: ("action",),
 }
 
-_MODULES: Final = (
-    "status",
-    "descriptors",
-    "processors",
-    "memory",
-    "hardware",
-    "emulator",
-    "block",
-    "devices",
-    "network",
-    "display",
-    "migration",
-)
-
 
 def show_error(error: CommandError) -> dict[str, Any]:
     """Return an error as QEMU 0.13 shows it: with its own class, and its data."""
@@ -88,28 +85,21 @@ def describe_error(error: CommandError) -> str:
 
 def command_table() -> CommandTable:
     """Return all commands of 0.13, in its order."""
-    tables = []
-    for name in _MODULES:
-        full = f"qmpx.dialects.v2010.{name}"
-        if importlib.util.find_spec(full) is None:  # TEMPORARY: not written yet
-            continue
-        try:
-            tables.append(importlib.import_module(full).commands)
-        except ImportError as error:  # TEMPORARY
-            import sys
-
-            print("TEMPORARY", full, error, file=sys.stderr)
-    try:
-        from qmpx.monitor.human.builtin import commands as builtin
-
-        tables.append(builtin)
-    except ImportError:
-        pass
-    table = CommandTable(*tables)
-    table.sort(
-        [x for x in COMMANDS if x in table.commands],
-        [x for x in ITEMS if x in table.items],
+    table = CommandTable(
+        builtin.commands,
+        status.commands,
+        descriptors.commands,
+        processors.commands,
+        memory.commands,
+        hardware.commands,
+        emulator.commands,
+        block.commands,
+        devices.commands,
+        network.commands,
+        display.commands,
+        migration.commands,
     )
+    table.sort(COMMANDS, ITEMS)
     return table
 
 

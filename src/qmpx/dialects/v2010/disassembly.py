@@ -23,7 +23,6 @@ from qmpx.errors import GenericError
 from qmpx.machine.processor import Processor
 from qmpx.monitor.human import Format
 
-
 _WIDE: Final[int] = 1 << 22  # in a code segment's flags: 32 bits
 
 _ARITHMETIC: Final = ("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp")
