@@ -15,6 +15,7 @@ from benchmarks.goals import GOALS, judge
 from benchmarks.lab import ROOT, open_lab
 from benchmarks.process_rounds import measure_processes
 from benchmarks.profiling import profile
+from benchmarks.schema_rounds import measure_schema
 from benchmarks.server_rounds import measure_servers, measure_starts
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def _run(lab: Lab, *, write: bool) -> int:
         measure_mutes(lab)
         measure_clients(lab)
         measure_processes(lab)
+        measure_schema(lab)
     verdicts = [judge(goal, lab.samples) for goal in GOALS if lab.wants(goal.metric)]
     profiles = _profiles(lab, report.misses(verdicts)) if write else []
     minutes = (time.monotonic() - begun) / 60

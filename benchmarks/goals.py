@@ -115,6 +115,7 @@ _MANY: Final = "Server, many sessions"
 _CLIENT: Final = "Client, against qemu.qmp, on one fixed responder"
 _REAL: Final = "Client, against a real QEMU"
 _PROCESS: Final = "Process"
+_SCHEMA: Final = "Schema, QEMU 9.2's"
 
 
 def _qemu(
@@ -267,5 +268,22 @@ GOALS: Final = (
     ),
     _process(
         Form.AT_MOST, 140, "server.start.cpu", "qmpx serve to its greeting, CPU", "qemu"
+    ),
+    Goal(
+        _SCHEMA,
+        "1,000 mixed commands, decoded and validated (anchor: decoded), CPU",
+        "schema.validate.cpu",
+        "ms",
+        Form.SHARE,
+        1.5,
+        anchor="msgspec",
+    ),
+    *(
+        Goal(_SCHEMA, title, f"schema.{metric}.cpu", "ms", Form.AT_MOST, limit)
+        for limit, metric, title in (
+            (500, "parse", "files read and checked, CPU"),
+            (100, "compile", "validation of all commands compiled, CPU"),
+            (200, "bindings", "a program that imports the bindings, CPU"),
+        )
     ),
 )

@@ -20,6 +20,7 @@ from qmpx.errors import (
     LocalProtocolError,
     QmpxError,
     RemoteProtocolError,
+    SchemaError,
 )
 
 HINT = "qmp.sock: is QEMU running?"
@@ -63,6 +64,25 @@ ROWS: list[tuple[QmpxError, type[BaseException], str, int]] = [
         (
             "3 events were dropped because this subscription's buffer was full: "
             "read it faster, narrow its patterns or raise its limit"
+        ),
+        1,
+    ),
+    (SchemaError("no schema"), QmpxError, "no schema", 1),
+    (SchemaError("stray '?'", "t.json", 2, 7), QmpxError, "t.json:2:7: stray '?'", 1),
+    (
+        SchemaError(
+            "'go' is already defined",
+            "b.json",
+            4,
+            definition="command 'go'",
+            includes=("t.json:1", "a.json:3"),
+        ),
+        QmpxError,
+        (
+            "In file included from t.json:1:\n"
+            "In file included from a.json:3:\n"
+            "b.json: In command 'go':\n"
+            "b.json:4: 'go' is already defined"
         ),
         1,
     ),

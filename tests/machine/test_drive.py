@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
+from typing import TYPE_CHECKING
+
 import pytest
 
 from qmpx.errors import CommandError, DeviceLocked, DeviceNotRemovable, GenericError
-from qmpx.machine import Drive, Medium
+from qmpx.machine import Drive, Machine, Medium
+from qmpx.machine.block import ImageError, Statistics
+from qmpx.machine.block.qcow2_header import new_image
+from qmpx.machine.drive import Policy
 from qmpx.machine.happenings import BlockIOError, TrayMoved
+from tests.machine.block.samples import cow
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLE = cow(b"")
 OPENED = TrayMoved("cd0", "/cd", is_open=True)
 CLOSED = TrayMoved("cd0", "/cd", is_open=False)
 
@@ -190,3 +201,101 @@ def test_the_lock_of_a_drive_without_a_tray_holds() -> None:
     with pytest.raises(DeviceLocked):
         bay.drive.eject()
     assert bay.drive.medium == disc()
+
+
+# Drives with real images.
+
+
+def real(tmp_path: Path, content: bytes = bytes(4096), **options: str) -> Drive:
+    """Return a drive of a machine, with a real image in it."""
+    (tmp_path / "a.img").write_bytes(content)
+    drive = Machine().plug_drive({"file": str(tmp_path / "a.img"), **options})
+    assert drive is not None
+    return drive
+
+
+def test_guest_data_are_read_and_written_by_sectors(tmp_path: Path) -> None:
+    drive = real(tmp_path, b"a" * 512 + b"b" * 512)
+    assert (drive.sectors, drive.read(1, 1)) == (2, b"b" * 512)
+    drive.write(0, b"c" * 512)
+    drive.flush()
+    assert (tmp_path / "a.img").read_bytes() == b"c" * 512 + b"b" * 512
+    assert drive.statistics == Statistics(512, 512, 1, 1, 512)
+
+
+@pytest.mark.parametrize(("sector", "count"), [(8, 1), (7, 2), (-1, 1)])
+def test_there_are_no_sectors_behind_the_end(
+    tmp_path: Path, sector: int, count: int
+) -> None:
+    drive = real(tmp_path)
+    with pytest.raises(ImageError) as caught:
+        drive.read(sector, count)
+    assert caught.value.errno == errno.EIO
+
+
+def test_what_is_counted_stays_when_the_medium_goes(tmp_path: Path) -> None:
+    drive = real(tmp_path, media="cdrom")
+    drive.read(0, 1)
+    drive.eject_2010()
+    assert drive.statistics.rd_bytes == 512
+    with pytest.raises(OSError, match="No medium found") as caught:
+        drive.read(0, 1)
+    assert caught.value.errno == errno.ENOMEDIUM
+    drive.flush()
+
+
+def test_a_medium_without_an_image_has_no_data() -> None:
+    drive = Bay(medium=disc()).drive
+    with pytest.raises(OSError, match="No medium found"):
+        drive.read(0, 1)
+    with pytest.raises(OSError, match="No medium found"):
+        drive.commit()
+    drive.resize(4096)
+    assert drive.sectors == 8
+
+
+def test_the_size_of_an_image_can_change(tmp_path: Path) -> None:
+    drive = real(tmp_path)
+    drive.resize(8192)
+    assert (drive.sectors, (tmp_path / "a.img").stat().st_size) == (16, 8192)
+    drive = real(tmp_path, SAMPLE)
+    with pytest.raises(GenericError) as caught:
+        drive.resize(8192)
+    assert caught.value.desc == "the size of a cow image cannot be changed"
+
+
+def test_a_medium_tells_what_the_image_tells(tmp_path: Path) -> None:
+    (tmp_path / "base.img").write_bytes(bytes(512))
+    drive = real(tmp_path, new_image(1024, backing_file="base.img"), media="disk")
+    assert drive.medium is not None
+    assert (drive.medium.format, drive.medium.backing_file) == ("qcow2", "base.img")
+    assert not drive.medium.is_encrypted
+    drive.close()
+    assert drive.image is None
+
+
+@pytest.mark.parametrize(
+    ("policy", "number", "action"),
+    [
+        (Policy.REPORT, errno.EIO, Policy.REPORT),
+        (Policy.IGNORE, errno.EIO, Policy.IGNORE),
+        (Policy.STOP, errno.EIO, Policy.STOP),
+        (Policy.ENOSPC, errno.EIO, Policy.REPORT),
+        (Policy.ENOSPC, errno.ENOSPC, Policy.STOP),
+        (Policy.REPORT, errno.ENOSPC, Policy.REPORT),
+    ],
+)
+def test_what_is_done_about_an_error(
+    policy: Policy, number: int, action: Policy
+) -> None:
+    bay = Bay()
+    bay.drive.on_write_error = policy
+    error = OSError(number, "x")
+    assert bay.drive.on_error("write", error) is action
+    assert bay.drive.on_error("read", error) is Policy.REPORT
+    bay.drive.tell_error("write", error, action)
+    is_full = number == errno.ENOSPC
+    told = BlockIOError("cd0", "write", action.value, "x", is_full)
+    assert bay.told == [told]
+    status = "nospace" if is_full else "failed"
+    assert bay.drive.io_status == (status if action is Policy.STOP else "ok")

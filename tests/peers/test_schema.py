@@ -7,6 +7,7 @@ down to the numbers of the types and the order of all.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ from qmpx.qapi.model import (
 )
 from tests.conftest import SCHEMAS
 from tests.peers.conftest import wait_for
+from tests.programs import qmpx as program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -192,6 +194,19 @@ def test_the_files_of_7_2_say_what_a_live_storage_daemon_tells() -> None:
         told: Any = daemon.execute("query-qmp-schema")
     evidence = held_against_files("7.2.0/storage-daemon/qapi", told)
     assert {"CONFIG_POSIX", "CONFIG_LINUX"} <= evidence.defined
+
+
+@pytest.mark.slow
+def test_the_command_line_shows_the_schema_of_a_live_qemu(qemu: StartQemu) -> None:
+    address = qemu().qmp
+    with qmpx.connect(str(address)) as vm:
+        told = vm.execute("query-qmp-schema")
+    ended = program("schema", "introspect", "--json", address)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout) == told
+    ended = program("schema", "show", address, "block_resize")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "    node-name?: str\n    size: int\n  returns nothing\n" in ended.stdout
 
 
 @pytest.mark.slow

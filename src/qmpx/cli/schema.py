@@ -49,17 +49,20 @@ def _check(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(counts)
     else:
-        text = ", ".join(f"{count} {what}" for what, count in counts.items())
+        text = ", ".join(f"{what}: {count}" for what, count in counts.items())
         print(f"{arguments.file}: {text}")
     return 0
 
 
 def _introspect(arguments: argparse.Namespace) -> int:
-    schema = read_source(arguments)
+    told = _told(arguments)
+    if arguments.json and told is not None:
+        print_json(told)  # word for word
+        return 0
+    schema = _schema(arguments, told)
     if arguments.json:
-        is_masked = not arguments.unmasked and _is_file(arguments.source)
-        symbols = arguments.define
-        print_json(to_introspection(schema, masked=is_masked, symbols=symbols))
+        masked, symbols = not arguments.unmasked, arguments.define
+        print_json(to_introspection(schema, masked=masked, symbols=symbols))
     else:
         if arguments.define is not None:
             schema = schema.resolved(arguments.define)
@@ -89,26 +92,28 @@ def read_source(arguments: argparse.Namespace) -> Schema:
     Raises:
         QmpxError: It cannot be had.
     """
+    return _schema(arguments, _told(arguments))
+
+
+def _schema(arguments: argparse.Namespace, told: Any) -> Schema:
+    if told is not None:
+        return from_introspection(told)
+    return load_schema(arguments.source, release=_release(arguments))
+
+
+def _told(arguments: argparse.Namespace) -> Any:
+    """Return the introspection that there is at the source; None if it is a schema."""
     source = arguments.source
-    if not _is_file(source):
-        return from_introspection(
-            run_command(
-                source,
-                "query-qmp-schema",
-                {},
-                timeout=arguments.timeout,
-                connect_timeout=arguments.connect_timeout,
-            )
-        )
-    saved = _saved(source)
-    if saved is not None:
-        return from_introspection(saved)
-    return load_schema(source, release=_release(arguments))
-
-
-def _is_file(source: str) -> bool:
     # A socket is a file, too, but not one to read.
-    return os.path.isfile(source) or source.endswith(".json")
+    if os.path.isfile(source) or source.endswith(".json"):
+        return _saved(source)
+    return run_command(
+        source,
+        "query-qmp-schema",
+        {},
+        timeout=arguments.timeout,
+        connect_timeout=arguments.connect_timeout,
+    )
 
 
 def _saved(path: str) -> Any:
@@ -124,7 +129,7 @@ def _saved(path: str) -> Any:
         return None
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         message = f"{path}: neither a schema nor saved introspection: {error}"
         raise SchemaError(message) from None
 

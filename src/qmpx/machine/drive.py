@@ -117,6 +117,7 @@ class Drive:
         serial: The serial number that the guest sees; may be empty.
         on_read_error: What is done if the host cannot read.
         on_write_error: What is done if the host cannot write.
+        io_status: ``ok``, or why the machine was stopped last: ``failed``, ``nospace``.
         statistics: What the guest has read and written, since the drive is there.
     """
 
@@ -146,6 +147,7 @@ class Drive:
         self.serial = ""
         self.on_read_error = Policy.REPORT
         self.on_write_error = Policy.ENOSPC
+        self.io_status = "ok"
         self._statistics: Statistics | None = None
         self._lacks_key = False  # survives the medium, as it did in 0.13
         self._is_encrypted = False
@@ -382,9 +384,14 @@ class Drive:
             return Policy.STOP if error.errno == errno.ENOSPC else Policy.REPORT
         return policy
 
-    def tell_error(self, operation: Operation, action: Policy) -> None:
+    def tell_error(self, operation: Operation, error: OSError, action: Policy) -> None:
         """Tell that an error happened, and what is done about it."""
-        self._tell(BlockIOError(self.device, operation, action.value))
+        is_full = error.errno == errno.ENOSPC
+        if action is Policy.STOP:
+            self.io_status = "nospace" if is_full else "failed"
+        reason = error.strerror or str(error)
+        told = BlockIOError(self.device, operation, action.value, reason, is_full)
+        self._tell(told)
 
     def resize(self, size: int) -> None:
         """Change the size of the medium.

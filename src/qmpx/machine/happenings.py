@@ -77,11 +77,15 @@ class BlockIOError:
         device: The drive's back end.
         operation: ``read`` or ``write``.
         action: What was done about it: ``ignore``, ``report`` or ``stop``.
+        reason: What the host said.
+        is_full: Whether it was that there is no room.
     """
 
     device: str
     operation: str
     action: str
+    reason: str = "Input/output error"
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -377,6 +377,8 @@ class Machine:
             GenericError: In this state they cannot.
         """
         self._move(Cause.CONT)
+        for drive in self.drives.values():
+            drive.io_status = "ok"
 
     def stop(self) -> None:
         """Let the virtual processors stand still; nothing happens if they do."""

@@ -266,7 +266,7 @@ class _ArrayInfo(_Info, tag="array", rename="kebab"):
 
 
 class _EnumInfo(_Info, tag="enum"):
-    values: list[str] = []
+    values: list[str] | UnsetType = UNSET
     members: list[_ValueInfo] | UnsetType = UNSET  # since QEMU 6.2
 
 
@@ -370,15 +370,11 @@ def _definition(info: _AnyInfo) -> Definition:
         case _ArrayInfo():
             return ArrayType(name=name, features=features, element=info.element_type)
         case _EnumInfo():
-            values = info.members or [_ValueInfo(value) for value in info.values]
-            return EnumType(
-                name=name,
-                features=features,
-                values=tuple(
-                    EnumValue(name=value.name, features=_read_features(value.features))
-                    for value in values
-                ),
+            values = tuple(
+                EnumValue(name=value.name, features=_read_features(value.features))
+                for value in _values(info)
             )
+            return EnumType(name=name, features=features, values=values)
         case _AlternateInfo():
             branches = tuple(Branch("", branch.type) for branch in info.members)
             return AlternateType(name=name, features=features, branches=branches)
@@ -390,6 +386,15 @@ def _definition(info: _AnyInfo) -> Definition:
                 discriminator=info.tag,
                 branches=tuple(Branch(part.case, part.type) for part in info.variants),
             )
+
+
+def _values(info: _EnumInfo) -> list[_ValueInfo]:
+    if info.members is not UNSET:
+        return info.members
+    if info.values is not UNSET:
+        return [_ValueInfo(value) for value in info.values]
+    message = f"enum {info.name!r} has neither members nor values"
+    raise SchemaError(message)
 
 
 def _read_member(info: _MemberInfo) -> Member:

@@ -13,11 +13,11 @@ from typing import Final
 
 from qmpx.transport.channel import Channel, Receiver
 
-IAC: Final = 0xFF
-SE: Final = 0xF0
-SB: Final = 0xFA
-WILL: Final = 0xFB
-DONT: Final = 0xFE
+_IAC: Final = 0xFF
+_SE: Final = 0xF0
+_SB: Final = 0xFA
+_WILL: Final = 0xFB
+_DONT: Final = 0xFE
 
 OFFERS: Final = bytes.fromhex("fffb01 fffb03 fffb00 fffd00")
 """We echo, nobody says "go ahead", and both sides send all eight bits."""
@@ -39,7 +39,7 @@ class TelnetFilter:
 
     def filter(self, data: bytes) -> bytes:
         """Return what of *data* is no command."""
-        if self._state is _State.DATA and IAC not in data:
+        if self._state is _State.DATA and _IAC not in data:
             return data
         kept = bytearray()
         for byte in data:
@@ -51,26 +51,26 @@ class TelnetFilter:
         """Look at one byte; tell whether it is data."""
         match self._state:
             case _State.DATA:
-                if byte != IAC:
+                if byte != _IAC:
                     return True
                 self._state = _State.COMMAND
             case _State.COMMAND:
                 self._state = _after_command(byte)
-                return byte == IAC  # which is how data spells it
+                return byte == _IAC  # which is how data spells it
             case _State.OPTION:
                 self._state = _State.DATA
             case _State.PARAMETERS:
-                if byte == IAC:
+                if byte == _IAC:
                     self._state = _State.END
             case _State.END:
-                self._state = _State.DATA if byte == SE else _State.PARAMETERS
+                self._state = _State.DATA if byte == _SE else _State.PARAMETERS
         return False
 
 
 def _after_command(byte: int) -> _State:
-    if byte == SB:
+    if byte == _SB:
         return _State.PARAMETERS
-    return _State.OPTION if WILL <= byte <= DONT else _State.DATA
+    return _State.OPTION if _WILL <= byte <= _DONT else _State.DATA
 
 
 class TelnetReceiver:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qmpx.machine import Machine
+from qmpx.machine.block.qcow2_header import new_image
+from qmpx.machine.drive import Policy
+from tests.dialects.conftest import boxed
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.dialects.conftest import Box
 
 LOCKED = (
@@ -73,6 +81,86 @@ def test_what_is_told_of_a_tray_and_of_an_empty_drive(box: Box) -> None:
         "cd0",
         "slot0",
     ]
+
+
+def test_what_is_told_of_a_real_image(tmp_path: Path) -> None:
+    (tmp_path / "base.img").write_bytes(bytes(1024 * 1024))
+    path = tmp_path / "over.qcow2"
+    content = new_image(1024 * 1024, backing_file="base.img", backing_format="raw")
+    path.write_bytes(content)
+    machine = Machine()
+    options = {"file": str(path), "if": "none", "id": "d0"}
+    plugged = machine.plug_drive(options)
+    assert plugged is not None
+    assert plugged.image is not None
+    plugged.image.save("one", [b"state"], seconds=5, clock=1_000_000_002)
+    with boxed(machine) as box:
+        told = drive(box, "d0")
+        inserted, image = told["inserted"], told["inserted"]["image"]
+        assert (inserted["backing_file"], inserted["drv"]) == ("base.img", "qcow2")
+        assert inserted["backing_file_depth"] == 1
+        behind = {
+            "filename": str(tmp_path / "base.img"),
+            "format": "raw",
+            "virtual-size": 1024 * 1024,
+            "actual-size": (tmp_path / "base.img").stat().st_blocks * 512,
+            "dirty-flag": False,
+        }
+        assert image == {
+            "filename": str(path),
+            "format": "qcow2",
+            "virtual-size": 1024 * 1024,
+            "actual-size": path.stat().st_blocks * 512,
+            "dirty-flag": False,
+            "cluster-size": 65536,
+            "snapshots": [
+                {
+                    "id": "1",
+                    "name": "one",
+                    "vm-state-size": 5,
+                    "date-sec": 5,
+                    "date-nsec": 0,
+                    "vm-clock-sec": 1,
+                    "vm-clock-nsec": 2,
+                }
+            ],
+            "backing-filename": "base.img",
+            "full-backing-filename": str(tmp_path / "base.img"),
+            "backing-filename-format": "raw",
+            "backing-image": behind,
+        }
+        desc = "an image grows only, and only without snapshots"
+        refused = box.refusal("block_resize", device="d0", size=2**21)
+        assert refused == ("GenericError", desc)
+
+
+def test_a_drive_that_stopped_the_machine_says_so(box: Box) -> None:
+    def fail() -> None:
+        failed = box.machine.drives["disk0"]
+        error = OSError(errno.ENOSPC, "No space left on device")
+        failed.tell_error("write", error, Policy.STOP)
+        box.machine.stop_on_io_error()
+
+    box.run("cont")
+    box.events()
+    box.do(fail)
+    assert drive(box, "disk0")["io-status"] == "nospace"
+    assert box.events() == [
+        (
+            "BLOCK_IO_ERROR",
+            {
+                "device": "disk0",
+                "operation": "write",
+                "action": "stop",
+                "nospace": True,
+                "reason": "No space left on device",
+            },
+        ),
+        ("STOP", {}),
+    ]
+    assert box.run("query-status")["status"] == "io-error"
+    box.run("cont")
+    assert drive(box, "disk0")["io-status"] == "ok"
 
 
 @pytest.mark.parametrize("name", [{"device": "cd0"}, {"id": "/dev/cd"}])

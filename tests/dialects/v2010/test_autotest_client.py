@@ -1,7 +1,7 @@
 """A client library of 2010 against the monitor of 2010.
 
 What is here behaves as the monitor clients of kvm-autotest did, in June and in October
-of 2010: its way of reading, its polling, its notion of what a reply and an event are. It
+of 2010: its reading, its polling, its notion of what a reply and an event are. It
 is written anew from a description, section 6.2 of the notes on 0.13.
 """
 

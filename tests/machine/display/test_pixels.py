@@ -61,12 +61,19 @@ def test_8_bits_have_three_three_and_two() -> None:
     assert wanted.convert(INDICES) == expected
 
 
+def test_with_a_map_of_colours_a_pixel_is_its_index() -> None:
+    wanted = PixelFormat.parse(described(8, 8, 0, 0, (0, 0, 0), (0, 0, 0)))
+    assert wanted.is_mapped
+    assert wanted.convert(INDICES) == INDICES
+    assert bytes(wanted) == described(8, 8, 0, 0, (0, 0, 0), (0, 0, 0))
+
+
 @pytest.mark.parametrize(
     ("data", "complaint"),
     [
         (described(bits=24), "pixels of 24 bits"),
         (described(bits=0), "pixels of 0 bits"),
-        (described(true_colour=0), "a colour map"),
+        (described(true_colour=0), "a map of colours for pixels of 32 bits"),
         (described(maxima=(255, 254, 255)), "254 shades at bit 8 of 32"),
         (described(shifts=(25, 8, 0)), "255 shades at bit 25 of 32"),
         (described(bits=8), "255 shades at bit 16 of 8"),

@@ -20,7 +20,7 @@ from qmpx.machine.display.rfb import (
     RfbError,
     RfbSession,
 )
-from qmpx.machine.display.screen import Screen
+from qmpx.machine.display.screen import PALETTE, Screen
 
 SERVER = b"RFB 003.008\n"
 CHALLENGE = bytes(range(16))
@@ -61,10 +61,11 @@ HANDSHAKES = [
     (True, [b"RFB 003.003\n", b"\1"], b"\0\0\0\1" + INIT),
     (True, [b"RFB 003.007\n", b"\1", b"\1"], b"\1\1" + INIT),
     (True, [b"RFB 003.008\n", b"\1", b"\1"], b"\1\1" + b"\0\0\0\0" + INIT),
-    # versions that nobody has published: as the next lower one
+    # versions that nobody has published: as 3.3
     (True, [b"RFB 003.004\n", b"\0"], b"\0\0\0\1" + INIT),
     (True, [b"RFB 003.005\n", b"\0"], b"\0\0\0\1" + INIT),
-    (True, [b"RFB 003.889\n", b"\1", b"\0"], b"\1\1" + b"\0\0\0\0" + INIT),
+    (True, [b"RFB 003.006\n", b"\0"], b"\0\0\0\1" + INIT),
+    (True, [b"RFB 003.889\n", b"\0"], b"\0\0\0\1" + INIT),
     # VNC authentication
     (
         False,
@@ -84,14 +85,14 @@ HANDSHAKES = [
 ]
 
 
-@pytest.mark.parametrize(("is_open", "chunks", "answer"), HANDSHAKES, ids=range(9))
+@pytest.mark.parametrize(("is_open", "chunks", "answer"), HANDSHAKES, ids=range(10))
 def test_a_client_comes_in(is_open: bool, chunks: list[bytes], answer: bytes) -> None:
     rfb = session(PASSWORD, is_open=is_open)
     assert converse(rfb, *chunks) == (SERVER + answer, "")
     assert rfb.is_initialized
 
 
-@pytest.mark.parametrize(("is_open", "chunks", "answer"), HANDSHAKES, ids=range(9))
+@pytest.mark.parametrize(("is_open", "chunks", "answer"), HANDSHAKES, ids=range(10))
 def test_however_the_bytes_are_cut_the_answer_is_the_same(
     is_open: bool, chunks: list[bytes], answer: bytes
 ) -> None:
@@ -250,6 +251,17 @@ def test_what_breaks_the_protocol_ends_the_conversation(
     with pytest.raises(RfbError) as caught:
         rfb.receive(message)
     assert str(caught.value) == complaint
+
+
+def test_a_client_that_wants_a_map_of_colours_is_sent_one() -> None:
+    rfb, _ = inside()
+    rfb.receive(b"\0\0\0\0" + struct.pack(">BB14x", 8, 8))
+    colours = b"".join(
+        struct.pack(">3H", *[0x101 * shade for shade in colour]) for colour in PALETTE
+    )
+    assert rfb.data_to_send() == struct.pack(">BxHH", 1, 0, len(PALETTE)) + colours
+    rfb.receive(struct.pack(">BBHHHH", 3, 0, 0, 0, 8, 1))
+    assert rfb.updates.take() == struct.pack(">BxHHHHHi8x", 0, 1, 0, 0, 8, 1, 0)
 
 
 def test_cut_text_is_dropped_as_it_comes() -> None:

@@ -385,7 +385,5 @@ def test_all_types_that_a_value_may_hold_are_found() -> None:
 def test_types_are_made_once() -> None:
     decodables = Decodables(AWKWARD)
     assert decodables.of("Tree").annotation is decodables.of("Tree").annotation
-    assert decodables.of("Tree").has_sizes
-    assert not decodables.of("Plain").has_sizes
     assert decodables.of("Outer").is_lax
     assert not decodables.of("Single").is_lax

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from qmpx.errors import (
     DeviceLocked,
@@ -14,6 +14,9 @@ from qmpx.errors import (
 from qmpx.machine import Drive, Machine, Medium
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import WireName
+
+if TYPE_CHECKING:
+    from qmpx.machine.block import Image, Snapshot
 
 commands = CommandRegistry()
 
@@ -34,7 +37,7 @@ def _block_info(drive: Drive) -> dict[str, Any]:
         "type": "unknown",
         "locked": drive.is_locked,
         "removable": drive.removable,
-        "io-status": "ok",
+        "io-status": drive.io_status,
     }
     if drive.has_tray:
         info["tray_open"] = drive.is_tray_open
@@ -44,13 +47,15 @@ def _block_info(drive: Drive) -> dict[str, Any]:
 
 
 def _inserted(medium: Medium) -> dict[str, Any]:
+    behind = medium.backing_file
     return {
         "file": medium.file,
+        **({} if behind is None else {"backing_file": behind}),
         "node-name": medium.node_name,
         "ro": medium.read_only,
         "drv": medium.format,
-        "backing_file_depth": 0,
-        "encrypted": False,
+        "backing_file_depth": 0 if medium.image is None else medium.image.depth,
+        "encrypted": medium.is_encrypted,
         "detect_zeroes": "off",
         "bps": 0,
         "bps_rd": 0,
@@ -59,13 +64,57 @@ def _inserted(medium: Medium) -> dict[str, Any]:
         "iops_rd": 0,
         "iops_wr": 0,
         "write_threshold": 0,
-        "image": {
-            "filename": medium.file,
-            "format": medium.format,
-            "virtual-size": medium.size,
-            "dirty-flag": False,
-        },
+        "image": _image_info(medium),
         "cache": {"writeback": True, "direct": False, "no-flush": False},
+    }
+
+
+def _image_info(medium: Medium) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "filename": medium.file,
+        "format": medium.format,
+        "virtual-size": medium.size,
+        "dirty-flag": False,
+    }
+    if medium.image is not None:
+        info |= _told_by(medium.image)
+    return info
+
+
+def _told_by(image: "Image") -> dict[str, Any]:
+    """Return what a real image tells of itself, and of those behind it."""
+    info: dict[str, Any] = {
+        "filename": image.filename,
+        "format": image.format,
+        "virtual-size": image.size,
+        "actual-size": image.storage.allocated,
+        "dirty-flag": image.is_dirty,
+    }
+    if image.cluster_size:
+        info["cluster-size"] = image.cluster_size
+    if image.is_encrypted:
+        info["encrypted"] = True
+    if shots := image.snapshots():
+        info["snapshots"] = [_snapshot_info(shot) for shot in shots]
+    if image.backing is not None and image.backing_file is not None:
+        info["backing-filename"] = image.backing_file
+        info["full-backing-filename"] = image.backing.filename
+        if image.backing_format is not None:
+            info["backing-filename-format"] = image.backing_format
+        info["backing-image"] = _told_by(image.backing)
+    return info
+
+
+def _snapshot_info(shot: "Snapshot") -> dict[str, Any]:
+    seconds, nanoseconds = divmod(shot.clock, 10**9)
+    return {
+        "id": shot.id,
+        "name": shot.name,
+        "vm-state-size": shot.state_size,
+        "date-sec": shot.seconds,
+        "date-nsec": shot.nanoseconds,
+        "vm-clock-sec": seconds,
+        "vm-clock-nsec": nanoseconds,
     }
 
 
@@ -134,26 +183,26 @@ def block_resize(
     size: int,
 ) -> None:
     """Change the size of an image."""
-    medium = _medium(machine, device or "", node_name or "")
+    drive, medium = _medium(machine, device or "", node_name or "")
     if size < 0:
         raise InvalidParameterValue(name="size", expected="a >0 size")
     if medium.read_only:
         message = "Cannot resize read-only node"
         raise GenericError(message)
-    medium.size = -(-size // _SECTOR) * _SECTOR
+    drive.resize(-(-size // _SECTOR) * _SECTOR)
 
 
-def _medium(machine: Machine, device: str, node_name: str) -> Medium:
-    """Return what is in the drive of that name, or else the node of that name."""
+def _medium(machine: Machine, device: str, node_name: str) -> tuple[Drive, Medium]:
+    """Return the drive of that name, or else that with the node, and its medium."""
     if device in machine.drives:
-        medium = machine.drives[device].medium
-        if medium is None:
+        drive = machine.drives[device]
+        if drive.medium is None:
             message = f"Device '{device}' has no medium"
             raise GenericError(message)
-        return medium
+        return drive, drive.medium
     for drive in machine.drives.values():
         medium = drive.medium
         if medium is not None and node_name and medium.node_name == node_name:
-            return medium
+            return drive, medium
     message = f"Cannot find device='{device}' nor node-name='{node_name}'"
     raise GenericError(message)

@@ -4,7 +4,7 @@ Source: QEMU 7.2.22, observed.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -12,14 +12,290 @@ from qmpx.errors import DeviceNotActive, DeviceNotFound, GenericError, SetPasswd
 from qmpx.machine import Machine
 from qmpx.machine.display.key_names import KEYS, LATER_KEYS, UNCODED_KEYS
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import WireName
 
 commands = CommandRegistry()
 
-KeyName = Literal[
-    *sorted({*KEYS, *LATER_KEYS, *UNCODED_KEYS} - {"<", "altgr", "altgr_r"})
-]  # type: ignore[valid-type]  # noqa: E501
-"""The keys that QMP knows: ``QKeyCode``."""
-
 _SECOND: Final = 1_000_000  # microseconds
-_BUTTONS: Final = {"left": 1, "middle": 4, "right": 2}
+_NOT_TODAYS: Final = frozenset({"<", "altgr", "altgr_r"})  # names of 2010 only
+_BUTTONS: Final = {"left": 1, "right": 2, "middle": 4}
+_WHEEL: Final = {"wheel-up": -1, "wheel-down": 1}
+_SERVER: Final = "default"  # the name of the one VNC server
+
+
+_Button = Literal[
+    "left",
+    "middle",
+    "right",
+    "wheel-up",
+    "wheel-down",
+    "side",
+    "extra",
+    "wheel-left",
+    "wheel-right",
+]
+
+
+class _Tagged(Struct, tag_field="type", forbid_unknown_fields=True):
+    pass
+
+
+class QCode(_Tagged, tag="qcode"):
+    """A key by its name."""
+
+    data: str
+
+
+class KeyNumber(_Tagged, tag="number"):
+    """A key by its code."""
+
+    data: int
+
+
+KeyValue = QCode | KeyNumber
+
+
+class KeyChange(Struct, forbid_unknown_fields=True):
+    """A key that goes down or up."""
+
+    key: KeyValue
+    down: bool
+
+
+class ButtonChange(Struct, forbid_unknown_fields=True):
+    """A button that goes down or up."""
+
+    button: _Button
+    down: bool
+
+
+class Move(Struct, forbid_unknown_fields=True):
+    """A movement, or a place, on one axis."""
+
+    axis: Literal["x", "y"]
+    value: int
+
+
+class KeyInput(_Tagged, tag="key"):
+    """A key was used."""
+
+    data: KeyChange
+
+
+class ButtonInput(_Tagged, tag="btn"):
+    """A button was used."""
+
+    data: ButtonChange
+
+
+class RelativeInput(_Tagged, tag="rel"):
+    """The pointer was moved."""
+
+    data: Move
+
+
+class AbsoluteInput(_Tagged, tag="abs"):
+    """The pointer is at a place: 0 to 32767."""
+
+    data: Move
+
+
+InputEvent = KeyInput | ButtonInput | RelativeInput | AbsoluteInput
+
+
+@commands.command("screendump")
+def screendump(
+    machine: Machine,
+    *,
+    filename: str,
+    device: str | None = None,
+    head: int | None = None,
+    format_: Literal["ppm", "png"] = "ppm",
+) -> None:
+    """Write what there is to see to a file."""
+    if device is not None:
+        raise DeviceNotFound(device=device)
+    if head is not None:
+        raise GenericError("'head' must be specified together with 'device'")
+    try:
+        machine.display.dump(filename, format_)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        message = f"failed to open file '{filename}': {reason}"
+        raise GenericError(message) from error
+
+
+# Keys and pointing devices.
+
+
+def _code(key: KeyValue) -> int | None:
+    """Return the code of a key; ``None`` if a PC's keyboard has it not."""
+    if isinstance(key, KeyNumber):
+        return key.data & 0xFF
+    code = KEYS.get(key.data, LATER_KEYS.get(key.data))
+    if key.data in _NOT_TODAYS or (code is None and key.data not in UNCODED_KEYS):
+        message = f"Parameter 'data' does not accept value '{key.data}'"
+        raise GenericError(message)
+    return code
+
+
+@commands.command("send-key")
+def send_key(
+    machine: Machine, *, keys: list[KeyValue], hold_time: int | None = None
+) -> None:
+    """Press keys together and let them go later."""
+    codes = [_code(key) for key in keys]
+    machine.display.keyboard.send(
+        [code for code in codes if code is not None], hold_time
+    )
+
+
+@commands.command("input-send-event")
+def input_send_event(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    head: int | None = None,  # noqa: ARG001 - of a device that there is not
+    events: list[InputEvent],
+) -> None:
+    """Let keys, buttons and the pointer do what the events say, one by one."""
+    if device is not None:
+        raise DeviceNotFound(device=device)
+    codes = [_code(e.data.key) if isinstance(e, KeyInput) else None for e in events]
+    if not machine.state.is_running:
+        raise GenericError("VM not running")
+    for event, code in zip(events, codes, strict=True):
+        _do(machine, event, code)
+
+
+def _do(machine: Machine, event: InputEvent, code: int | None) -> None:
+    display = machine.display
+    match event:
+        case KeyInput(data):
+            if code is not None and data.down:
+                display.keyboard.press(code)
+            elif code is not None:
+                display.keyboard.release(code)
+        case ButtonInput(data):
+            bit, held = _BUTTONS.get(data.button, 0), display.pointers.buttons
+            if data.down and data.button in _WHEEL:
+                display.pointers.turn(_WHEEL[data.button])
+            display.hold_buttons(held | bit if data.down else held & ~bit)
+        case RelativeInput(Move("x", value)):
+            display.move_pointer(value, 0)
+        case RelativeInput(Move("y", value)):
+            display.move_pointer(0, value)
+        case AbsoluteInput(Move("x", value)):
+            display.point(x=value)
+        case AbsoluteInput(Move("y", value)):
+            display.point(y=value)
+
+
+@commands.command("query-mice")
+def query_mice(machine: Machine) -> list[Any]:
+    """Tell of the pointing devices, the chosen one first."""
+    pointers = machine.display.pointers
+    return [
+        {
+            "index": mouse.index,
+            "name": mouse.name,
+            "current": mouse is pointers.current,
+            "absolute": mouse.is_absolute,
+        }
+        for mouse in pointers.mice
+    ]
+
+
+# VNC.
+
+
+def _client(name: dict[str, str]) -> dict[str, Any]:
+    return {**name, "websocket": False}
+
+
+@commands.command("query-vnc")
+def query_vnc(machine: Machine) -> dict[str, Any]:
+    """Tell of the VNC server and its clients."""
+    info = machine.display.vnc.info()
+    if not info.get("enabled"):
+        return {"enabled": False}
+    return {**info, "clients": [_client(name) for name in info["clients"]]}
+
+
+@commands.command("query-vnc-servers")
+def query_vnc_servers(machine: Machine) -> list[Any]:
+    """Tell of the VNC server as if there could be several."""
+    info = machine.display.vnc.info()
+    if not info.get("enabled"):
+        return []
+    clients, auth = info.pop("clients"), info["auth"]
+    del info["enabled"]
+    return [
+        {
+            "auth": auth,
+            "clients": [_client(name) for name in clients],
+            "server": [{**info, "websocket": False}],
+            "id": _SERVER,
+        }
+    ]
+
+
+Protocol = Literal["vnc", "spice"]
+
+
+def _check(protocol: Protocol) -> None:
+    if protocol == "spice":
+        error = DeviceNotActive(device="spice")
+        error.desc = "SPICE is not in use"
+        raise error
+
+
+@commands.command("set_password")
+def set_password(
+    machine: Machine,
+    *,
+    protocol: Protocol,
+    password: str,
+    connected: Literal["keep", "fail", "disconnect"] = "keep",
+    display: str | None = None,
+) -> None:
+    """Let those in who know a password, where one is asked for."""
+    _check(protocol)
+    if connected != "keep":
+        raise GenericError("Invalid parameter 'connected'")
+    _set_password(machine, password, display)
+
+
+def _set_password(machine: Machine, password: str, display: str | None) -> None:
+    vnc = machine.display.vnc
+    if vnc.auth != "vnc" or display not in (None, _SERVER):
+        raise SetPasswdFailed
+    vnc.replace_password(password)
+
+
+@commands.command("change-vnc-password")
+def change_vnc_password(machine: Machine, *, password: str) -> None:
+    """Let those in who know a password, where one is asked for."""
+    _set_password(machine, password, None)
+
+
+@commands.command("expire_password")
+def expire_password(
+    machine: Machine, *, protocol: Protocol, time: str, display: str | None = None
+) -> None:
+    """Let nobody in by the password from a moment on."""
+    _check(protocol)
+    vnc = machine.display.vnc
+    if vnc.auth == "invalid" or display not in (None, _SERVER):
+        raise GenericError("Could not set password expire time")
+    vnc.expire_password(_moment(time, machine.clock.microseconds()))
+
+
+def _moment(time: str, now: int) -> int | None:
+    """Return the moment that *time* names, in microseconds; ``None`` is never."""
+    if time == "never":
+        return None
+    if time == "now":
+        return now
+    match = re.match(r"\+?([0-9]{0,18})", time)
+    seconds = int(match[1] or 0) if match is not None else 0
+    return seconds * _SECOND + (now if time.startswith("+") else 0)

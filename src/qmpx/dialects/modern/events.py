@@ -73,8 +73,8 @@ def _of_device(
         case TrayMoved(device, id_, is_open):
             data = {"device": device, "id": id_, "tray-open": is_open}
             return "DEVICE_TRAY_MOVED", data
-        case BlockIOError(device, operation, action):
-            fault = {"nospace": False, "reason": "Input/output error"}
+        case BlockIOError(device, operation, action, reason, is_full):
+            fault = {"nospace": is_full, "reason": reason}
             data = {"device": device, "operation": operation, "action": action}
             return "BLOCK_IO_ERROR", data | fault
         case ClockSet(offset):

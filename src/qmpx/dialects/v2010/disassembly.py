@@ -152,6 +152,8 @@ class _Instruction(MachineCode):
     # Opcodes
 
     def _one_byte(self, opcode: int) -> _Line:
+        if opcode == 0x90 and "data" in self._prefixes:
+            return self._exchange(opcode)
         if opcode in _ALONE:
             return self._line(_ALONE[opcode])
         if opcode in _ALONE_SIZED:

@@ -189,11 +189,11 @@ def _line(saved: SavedMachine) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     clock = f"{hours:02}:{minutes:02}:{seconds:02}.{milliseconds:03}"
-    size = _human_size(saved.state_size)
+    size = human_size(saved.state_size)
     return f"{saved.id:<10}{saved.tag:<20}{size:>7}{date:>20}{clock:>15}"
 
 
-def _human_size(size: int) -> str:
+def human_size(size: int) -> str:
     """Return a number of bytes as QEMU's lists have it: ``999``, ``1.2K``, ``34M``."""
     if size <= _LARGEST_PLAIN:
         return str(size)

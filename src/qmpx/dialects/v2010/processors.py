@@ -24,7 +24,9 @@ def chosen_processor(session: SessionLike) -> Processor:
 
 
 def _read_register(session: SessionLike, name: str) -> int:
-    return chosen_processor(session).read_register(name)
+    """Return a register for an expression, in which all registers have a sign."""
+    value = chosen_processor(session).read_register(name)
+    return value - (1 << 32) if value >> 31 else value
 
 
 commands.read_register = _read_register

@@ -142,9 +142,10 @@ def _show_kvm(kvm: dict[str, bool]) -> str:
 
 
 @commands.query("kvm", help="whether KVM is used", show=_show_kvm)
-def query_kvm(machine: Machine) -> dict[str, bool]:  # noqa: ARG001
-    """Tell whether KVM is used: there is no processor that it could run on."""
-    return {"enabled": False, "present": False}
+def query_kvm(machine: Machine) -> dict[str, bool]:
+    """Tell whether KVM is there, and whether it is used."""
+    accelerator = machine.accelerator
+    return {"enabled": accelerator.is_enabled, "present": accelerator.is_present}
 
 
 def _show_status(status: dict[str, bool]) -> str:

@@ -153,6 +153,11 @@ class DebugStorage(Storage):
         """Its size in bytes."""
         return self._lower.size
 
+    @property
+    def allocated(self) -> int:
+        """Bytes that it takes on the host."""
+        return self._lower.allocated
+
     def event(self, name: str) -> None:
         """Follow the rules that wait for this event."""
         state = self._state  # rules see the state as it was before the event

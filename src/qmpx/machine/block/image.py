@@ -76,6 +76,8 @@ class Image:
         has_key: Whether a key was given.
         on_write: Told of offset and size of all guest data that are written, before
             they are.
+        is_dirty: Whether it was not closed well.
+        cluster_size: Bytes that are stored together; 0 if there is no such unit.
         can_save: Whether it holds snapshots that can be made, loaded and deleted now.
     """
 
@@ -92,6 +94,8 @@ class Image:
         self.backing: Image | None = None
         self.is_encrypted = False
         self.has_key = False
+        self.is_dirty = False
+        self.cluster_size = 0
         self.can_save = False
         self.on_write: Callable[[int, int], None] | None = None
 
@@ -99,6 +103,11 @@ class Image:
     def filename(self) -> str:
         """The name that the image was opened by, protocols included."""
         return self.storage.filename
+
+    @property
+    def depth(self) -> int:
+        """How many images are behind it."""
+        return 0 if self.backing is None else self.backing.depth + 1
 
     @property
     def lacks_key(self) -> bool:

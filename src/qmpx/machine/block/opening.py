@@ -223,6 +223,7 @@ def commit(image: Image) -> None:
     try:
         if base.size < image.size:
             base.resize(image.size)
+            image.backing.size = base.size
         offset = 0
         while offset < image.size:
             is_own, length = image.allocated(offset)

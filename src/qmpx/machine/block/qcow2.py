@@ -58,6 +58,8 @@ class Qcow2(Image):
         self._refusal = self._why_not()
         self.backing_file = header.backing_file
         self.backing_format = header.backing_format
+        self.is_dirty = bool(header.features & DIRTY)
+        self.cluster_size = header.cluster_size
         self.is_encrypted = bool(header.crypt_method)
         self.can_save = not (read_only or self._refusal or self._broken())
 

@@ -88,6 +88,11 @@ class Storage:
         """Its size in bytes."""
         return os.lseek(self._fd, 0, os.SEEK_END)
 
+    @property
+    def allocated(self) -> int:
+        """Bytes that it takes on the host."""
+        return os.fstat(self._fd).st_blocks * 512
+
     def event(self, name: str) -> None:
         """Hear what a format is about to do; see `qmpx.machine.block.blkdebug`."""
 

@@ -140,11 +140,7 @@ def add_storage(
         if interface == "scsi":
             made = machine.devices.plug("lsi53c895a", bus, values)
             if drive is not None:
-                try:
-                    _put_on_scsi(machine, made, drive, options.get("unit"))
-                except (Refusal, CommandError):
-                    machine.devices.destroy(made)
-                    raise
+                _put_on_scsi(machine, made, drive, options.get("unit"))
             return made
         if drive is None:
             message = "virtio requires a backing file/device."

@@ -88,6 +88,12 @@ class Display:
         self.pointers.move(dx, dy, dz)
         self._changed()
 
+    def point(self, *, x: int | None = None, y: int | None = None) -> None:
+        """Point at a place, on one axis or both; see `Pointers.point`."""
+        pointers = self.pointers
+        pointers.point(pointers.x if x is None else x, pointers.y if y is None else y)
+        self._changed()
+
     def hold_buttons(self, buttons: int) -> None:
         """Press buttons of the pointing device, and let the others go."""
         self.pointers.hold(buttons)

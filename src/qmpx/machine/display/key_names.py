@@ -42,8 +42,18 @@ KEYS: Final[dict[str, int]] = {
 LATER_KEYS: Final[dict[str, int]] = _coded(
     "less:56 meta_l:db meta_r:dc compose:dd pause:c6 ro:73 yen:7d kp_comma:7e"
     " kp_equals:59 henkan:79 muhenkan:7b katakanahiragana:70 hiragana:77"
+    " power:de sleep:df wake:e3 audionext:99 audioprev:90 audiostop:a4 audioplay:a2"
+    " audiomute:a0 volumeup:b0 volumedown:ae mediaselect:ed mail:ec calculator:a1"
+    " computer:eb ac_home:b2 ac_back:ea ac_forward:e9 ac_refresh:e7 ac_bookmarks:e6"
+    " lang1:72 lang2:71"
 )
 """Names that came after QEMU 0.13."""
+
+UNCODED_KEYS: Final = frozenset(
+    {"unmapped", "stop", "again", "props", "undo", "front", "copy", "open", "paste"}
+    | {"find", "cut", "lf", "help"}
+)
+"""Names that QEMU 7.2 knows too, of keys that this keyboard has not."""
 
 NAMES: Final[dict[int, str]] = {
     code: name for name, code in reversed((KEYS | LATER_KEYS).items())

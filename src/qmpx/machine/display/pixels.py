@@ -27,6 +27,8 @@ class PixelFormat:
         is_big_endian: Whether the highest byte comes first.
         maxima: The most of red, green and blue.
         shifts: Where red, green and blue stand, from the lowest bit.
+        is_mapped: Whether a pixel is an index of a map of colours, which the client is
+            sent: that of `PALETTE`.
     """
 
     bits: int
@@ -34,6 +36,7 @@ class PixelFormat:
     is_big_endian: bool
     maxima: tuple[int, int, int]
     shifts: tuple[int, int, int]
+    is_mapped: bool = False
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -43,23 +46,30 @@ class PixelFormat:
             PixelFormatError: It is none that can be made.
         """
         bits, depth, big, true_colour, *rest = _FORMAT.unpack(data)
-        red, green, blue, *shifts = rest
-        maxima = (red, green, blue)
+        red, green, blue, *places = rest
+        maxima, shifts = (red, green, blue), (places[0], places[1], places[2])
         if bits not in (8, 16, 32):
             message = f"pixels of {bits} bits"
             raise PixelFormatError(message)
         if not true_colour:
-            message = "a colour map"
-            raise PixelFormatError(message)
+            if bits != 8:
+                message = f"a map of colours for pixels of {bits} bits"
+                raise PixelFormatError(message)
+            return cls(bits, depth, bool(big), maxima, shifts, is_mapped=True)
         for maximum, shift in zip(maxima, shifts, strict=True):
             if maximum & (maximum + 1) or shift + maximum.bit_length() > bits:
                 message = f"{maximum} shades at bit {shift} of {bits}"
                 raise PixelFormatError(message)
-        return cls(bits, depth, bool(big), maxima, (shifts[0], shifts[1], shifts[2]))
+        return cls(bits, depth, bool(big), maxima, shifts)
 
     def __bytes__(self) -> bytes:
         return _FORMAT.pack(
-            self.bits, self.depth, self.is_big_endian, 1, *self.maxima, *self.shifts
+            self.bits,
+            self.depth,
+            self.is_big_endian,
+            not self.is_mapped,
+            *self.maxima,
+            *self.shifts,
         )
 
     def convert(self, indices: bytes) -> bytes:
@@ -68,6 +78,8 @@ class PixelFormat:
         Args:
             indices: Of `PALETTE`, a byte each.
         """
+        if self.is_mapped:
+            return indices
         tables = _tables(self)
         if len(tables) == 1:
             return indices.translate(tables[0])

@@ -15,7 +15,7 @@ from typing import Final
 
 from qmpx.machine.display.des import vnc_response
 from qmpx.machine.display.pixels import NATIVE, PixelFormat, PixelFormatError
-from qmpx.machine.display.screen import Rectangle, Screen
+from qmpx.machine.display.screen import PALETTE, Rectangle, Screen
 from qmpx.machine.display.updates import Updates
 
 VERSION: Final = b"RFB 003.008\n"
@@ -159,7 +159,8 @@ class RfbSession:
         major, minor = int(match[1]), int(match[2])
         if major != 3:
             self._refuse(f"no version {major}.{minor}")
-        self._minor = 8 if minor >= 8 else 7 if minor == 7 else 3
+        # What nobody has published is 3.3 at heart: RFC 6143, section 7.1.1.
+        self._minor = minor if minor in (7, 8) else 3
         kind = _NONE if self._password is None else _VNC
         if self._minor >= 7:
             self._out += bytes((1, kind))
@@ -233,6 +234,10 @@ class RfbSession:
         except PixelFormatError as error:
             message = f"the client wants {error}"
             raise RfbError(message) from None
+        if self.updates.pixel_format.is_mapped:
+            self._out += struct.pack(">BxHH", 1, 0, len(PALETTE))
+            for colour in PALETTE:
+                self._out += struct.pack(">HHH", *(0x101 * shade for shade in colour))
 
     def _set_encodings(self, data: bytes) -> None:
         count = int.from_bytes(data[1:])

@@ -110,7 +110,14 @@ class VncServer:
             return {}
         clients = [viewer.name for viewer in self.viewers]
         name = self._listener.name
-        return {"enabled": True, "clients": clients, **name, "auth": self.auth}
+        return {
+            "enabled": True,
+            "auth": self.auth,
+            "family": name["family"],
+            "clients": clients,
+            "service": name["service"],
+            "host": name["host"],
+        }
 
     def open(self, target: str) -> None:
         """Serve there from now on, and nowhere else; those who are in stay.
@@ -190,12 +197,20 @@ class VncServer:
         """
         if not self.is_offered:
             raise SetPasswdFailed
-        self._password = password.encode("utf-8", "surrogateescape")[:BLOCK] or None
+        self.replace_password(password)
         self._expires = None
         if not password:
             self.auth = "none"
         elif self.auth == "none":
             self.auth = "vnc"
+
+    def replace_password(self, password: str) -> None:
+        """Ask for another password, where one is asked for.
+
+        Args:
+            password: Of which 8 bytes count; if empty, nobody may come in.
+        """
+        self._password = password.encode("utf-8", "surrogateescape")[:BLOCK] or None
 
     def expire_password(self, at: int | None) -> None:
         """Let nobody in by the password from a moment on.
@@ -257,7 +272,7 @@ class VncServer:
         viewer = Viewer(
             connection,
             name,
-            {**server, "auth": self.auth},
+            {"auth": self.auth, **server},
             session,
             keyboard=self._keyboard,
             pointers=self._pointers,

@@ -149,8 +149,8 @@ def name_of(family: int, address: Any) -> dict[str, str]:
     """
     named = _NAMES.get(socket.AddressFamily(family), "unknown")
     if named == "unix":
-        return {"host": "localhost", "service": address or "", "family": named}
-    return {"host": address[0], "service": str(address[1]), "family": named}
+        return {"family": named, "service": address or "", "host": "localhost"}
+    return {"family": named, "service": str(address[1]), "host": address[0]}
 
 
 def _remove_stale(path: str) -> None:

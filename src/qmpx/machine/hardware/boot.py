@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.drive import Kind
 from qmpx.machine.happenings import Happening, Reset, Resumed
-from qmpx.machine.hardware.ide import DATA, PLACES, READY
+from qmpx.machine.hardware.ide import BUSY, DATA, PLACES, READY
 from qmpx.machine.running_timer import RunningTimer
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Boot:
             return
         bus, unit = disks[0]
         base, ports = PLACES[bus][0], self._machine.ports
-        if ports.read(base + 7) & ~DATA & ~0x10 != READY:
+        if ports.read(base + 7) & (BUSY | READY | DATA) != READY:
             return  # the guest itself is using it
         ports.write(base + 6, 1, _LINEAR | unit << 4)
         for register, value in ((2, 1), (3, 0), (4, 0), (5, 0), (7, _READ_SECTORS)):

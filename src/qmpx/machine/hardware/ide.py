@@ -371,15 +371,15 @@ class IdeChannel:
         action = drive.on_error(operation, error)
         if action is Policy.STOP:
             unit.status = BUSY | READY | SEEK
-            drive.tell_error(operation, action)
+            drive.tell_error(operation, error, action)
             self._machine.stop_on_io_error()
             self._try_again_later(self.units.index(unit), operation)
         elif action is Policy.REPORT:
             self._abort(unit)
             unit.data, unit.left = bytearray(), 0
-            drive.tell_error(operation, action)
+            drive.tell_error(operation, error, action)
         else:
-            drive.tell_error(operation, action)
+            drive.tell_error(operation, error, action)
             return True
         return False
 

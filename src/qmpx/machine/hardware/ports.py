@@ -14,6 +14,8 @@ from qmpx.errors import GenericError
 PORT_COUNT: Final[int] = 0x10000
 """Ports that an x86 processor has."""
 
+_PORTS: Final = range(PORT_COUNT)
+
 SIZES: Final = (1, 2, 4)
 """Bytes of an access."""
 
@@ -56,7 +58,8 @@ class Ports:
         Raises:
             GenericError: There are no such ports, or accesses of no such size.
         """
-        if not set(ports) <= set(range(PORT_COUNT)) or not set(sizes) <= set(SIZES):
+        ends = (*ports[:1], *ports[-1:])  # a range lies between its ends
+        if any(end not in _PORTS for end in ends) or not set(sizes) <= set(SIZES):
             message = f"there are no ports {ports} of {sizes} bytes"
             raise GenericError(message)
         for port in ports:

@@ -76,6 +76,10 @@ def write_parts(machine: "Machine", state: RunState, write: Write) -> None:
     """
     ran = machine.run_time.microseconds()
     _write_part(RUN_STATE, {"state": state.value, "ran": ran}, write)
+    from qmpx.machine.machine import PARTS  # which makes what uses this
+
+    for name in PARTS:
+        getattr(machine, name)  # what nobody has looked at yet has a state, too
     for name, part in machine.parts():
         _write_part(name, part.state(), write)
 

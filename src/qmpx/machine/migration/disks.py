@@ -178,7 +178,10 @@ def load_disk(disks: Mapping[str, Disk], payload: bytes) -> None:
     except (struct.error, UnicodeDecodeError, KeyError) as error:
         message = f"a record is of no disk here: {error}"
         raise StreamError(message) from None
-    data = payload[end_of_name + _HEAD.size :] if kind else bytes(size % (BLOCK + 1))
+    if kind > 1:
+        message = f"there are no blocks of kind {kind}"
+        raise StreamError(message)
+    data = payload[end_of_name + _HEAD.size :] if kind else bytes(min(size, BLOCK))
     if len(data) != size or offset + size > disk.size:
         message = f"bytes {offset} to {offset + size} of disk {name!r} do not fit"
         raise StreamError(message)

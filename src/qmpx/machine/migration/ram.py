@@ -181,7 +181,10 @@ def load_ram(memory: Memory, payload: bytes) -> None:
             message = "a record of RAM ends within a run"
             raise StreamError(message) from None
         at += _RUN.size
-        if first + count > memory.page_count or kind > 1:
+        if kind > 1:
+            message = f"there are no runs of kind {kind}"
+            raise StreamError(message)
+        if first + count > memory.page_count:
             message = f"pages {first} to {first + count} of {memory.page_count}"
             raise StreamError(message)
         if kind == 0:

@@ -1,8 +1,8 @@
 """The fast path of validation: types for msgspec, made out of a schema's.
 
 What such a decoder takes is valid; what it refuses is looked at again, along the type,
-to say what is wrong, or because the refusal was rash. Two things that it cannot know
-are told by `Decodable`, and looked at after it.
+to say what is wrong, or because the refusal was rash. What takes too much is told
+by `Decodable`.
 
 Attributes here are called ``f0``, ``f1``, ...: nobody reads them.
 """
@@ -31,20 +31,17 @@ class Decodable(NamedTuple):
 
     Attributes:
         annotation: The type.
-        has_sizes: Whether there are unsigned 64-bit integers in it. The decoder knows
-            no bound for them, so numbers of 20 digits and more are to be looked at.
         is_lax: Whether the decoder takes more than it should.
     """
 
     annotation: Any
-    has_sizes: bool
     is_lax: bool
 
 
 _NEVER: Final = Annotated[str, Meta(pattern="(?!)")]
 """No value at all: an enumeration without values."""
 
-_SIZE: Final = Annotated[int, Meta(ge=INT64_MIN)]
+_INT64: Final = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 
 _SCALARS: Final[dict[str, Any]] = {
     "str": str,
@@ -52,10 +49,11 @@ _SCALARS: Final[dict[str, Any]] = {
     "number": float,
     "null": None,
     "any": Raw,
-    "size": _SIZE,
-    "uint64": _SIZE,
-    "int": Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)],
-    "int64": Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)],
+    "int": _INT64,
+    "int64": _INT64,
+    # msgspec knows no greater bound: what is above is left to the walk. It is rare.
+    "size": _INT64,
+    "uint64": _INT64,
     **{
         f"int{bits}": Annotated[
             int, Meta(ge=-(2 ** (bits - 1)), le=2 ** (bits - 1) - 1)
@@ -92,8 +90,7 @@ class Decodables:
         """
         annotation = self._annotation(name)
         reached = reachable(self._schema, name)
-        has_sizes = not reached.isdisjoint({"size", "uint64"})
-        return Decodable(annotation, has_sizes, any(map(self._is_hard, reached)))
+        return Decodable(annotation, any(map(self._is_hard, reached)))
 
     def _annotation(self, name: str) -> Any:
         if name not in self._annotations:

@@ -4,7 +4,6 @@ A compiled decoder looks first. Where it is content so is QEMU; where it is not,
 value is walked along its type to find QEMU's words, or that it was right after all.
 """
 
-import re
 from collections.abc import Callable, Collection
 from typing import Any, Final
 
@@ -30,7 +29,6 @@ QEMU's files say so (``gen: false``); its introspection does not. There is but t
 Text = bytes | Raw
 Decode = Callable[[Text], object]
 
-_LONG_NUMBER: Final = re.compile(rb"[0-9]{20}").search
 _NOT_PLAIN: Final = (
     msgspec.DecodeError,  # ValidationError is one
     UnicodeDecodeError,
@@ -98,15 +96,28 @@ class Validator:
             CommandError: It would not, and says this.
             CrashRequested: It would abort.
         """
-        text = b"{}" if arguments is UNSET else arguments
-        decode = self._commands.get(name)
-        if decode is None:
-            decode = self._compile_command(name)
-            self._commands[name] = decode
+        if arguments is UNSET:
+            arguments = b"{}"
         try:
-            decode(text)
+            decode = self._commands[name]
+        except KeyError:
+            decode = self.prepare(name)
+        try:
+            decode(arguments)
         except _NOT_PLAIN:
-            self._explain(self._schema.commands[name].arguments, text)
+            self._explain(self._schema.commands[name].arguments, arguments)
+
+    def prepare(self, name: str) -> Decode:
+        """Compile what looks at a command first; else the first use does.
+
+        Returns:
+            What fails for all arguments that do not fit, and at times for others.
+
+        Raises:
+            CommandNotFound: There is no such command.
+        """
+        decode = self._commands[name] = self._compile_command(name)
+        return decode
 
     def check_value(self, type_name: str, text: Text) -> None:
         """Return if QEMU would take a JSON value for one of that type.
@@ -174,19 +185,8 @@ class Validator:
 
     def _compile(self, type_name: str) -> Decode:
         """Return what fails for all that does not fit, and at times for what does."""
-        annotation, has_sizes, is_lax = self._decodables.of(type_name)
-        if is_lax:
-            return _doubt
-        decode: Decode = msgspec.json.Decoder(annotation).decode
-        if not has_sizes:
-            return decode
-
-        def decode_sizes(text: Text) -> None:
-            decode(text)
-            if _LONG_NUMBER(text):
-                _doubt(text)
-
-        return decode_sizes
+        annotation, is_lax = self._decodables.of(type_name)
+        return _doubt if is_lax else msgspec.json.Decoder(annotation).decode
 
     def _explain(self, type_name: str, text: Text) -> None:
         """Walk the value along its type, and raise what QEMU says, if anything."""

@@ -1,0 +1,54 @@
+"""A machine, and what a person and a program hear of it, in one loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from qmpx.dialects.v2010 import v2010_monitor
+from qmpx.monitor.frontend import Frontend, Mode
+from qmpx.monitor.human.oneline import run_line
+from tests.loops import run_on, short_directory
+
+if TYPE_CHECKING:
+    from qmpx.machine import Machine
+
+
+def say(machine: Machine, *lines: str) -> str:
+    """Return what a person reads who types these lines on one monitor."""
+    monitor = v2010_monitor(machine)
+    frontend = Frontend(Mode.READLINE)
+
+    async def main() -> str:
+        texts = [await run_line(monitor, line, frontend=frontend) for line in lines]
+        return "".join(texts)
+
+    text = run_on("asyncio", main())
+    assert "\n" not in text.replace("\r\n", "")
+    return text.replace("\r\n", "\n")
+
+
+def ask(machine: Machine, *commands: tuple[str, dict[str, Any]]) -> list[Any]:
+    """Return what a program reads: ``return``, or ``error``, or an event's name."""
+    return run_on("asyncio", _ask(machine, commands))
+
+
+async def _ask(
+    machine: Machine, commands: tuple[tuple[str, dict[str, Any]], ...]
+) -> list[Any]:
+    heard: list[Any] = []
+    with short_directory() as directory:
+        path = directory / "qmp"
+        async with v2010_monitor(machine).serve(path):
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            await reader.readline()
+            for name, arguments in (("qmp_capabilities", {}), *commands):
+                message = {"execute": name, "arguments": arguments}
+                writer.write(json.dumps(message).encode())
+                while "event" in (reply := json.loads(await reader.readline())):
+                    heard.append(reply["event"])
+                heard.append(reply["return"] if "return" in reply else reply["error"])
+            writer.close()
+            await writer.wait_closed()
+    return heard[1:]
