@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks import machine, report
 from benchmarks.client_rounds import measure_clients
 from benchmarks.crowd_rounds import measure_crowds, measure_mutes
+from benchmarks.fleet_rounds import measure_fleets
 from benchmarks.goals import GOALS, judge
 from benchmarks.lab import ROOT, open_lab
 from benchmarks.process_rounds import measure_processes
@@ -81,6 +82,7 @@ def _run(lab: Lab, *, write: bool) -> int:
     described = machine.describe(lab)
     measure_servers(lab)
     measure_crowds(lab)
+    measure_fleets(lab)
     with lab.one_core():
         measure_starts(lab)
         measure_mutes(lab)

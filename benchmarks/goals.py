@@ -112,6 +112,8 @@ def judge(goal: Goal, samples: Samples) -> Verdict:
 _SERVER: Final = "Server, against QEMU"
 _BARE: Final = "Server, as a share of a bare responder in C"
 _MANY: Final = "Server, many sessions"
+_OLD: Final = "The monitor of 2010, beside the modern one"
+_FLEET: Final = "A thousand machines in one process, each served and asked once"
 _CLIENT: Final = "Client, against qemu.qmp, on one fixed responder"
 _REAL: Final = "Client, against a real QEMU"
 _PROCESS: Final = "Process"
@@ -204,6 +206,24 @@ GOALS: Final = (
             (Form.AT_MOST, 0.5, "growth", "MB", "2.7 MB sent, nothing read: growth"),
             (Form.AT_MOST, 5, "other", "ms", "meanwhile, slowest reply to another"),
             (Form.AT_LEAST, 71_052, "replies", "replies", "then, replies in order"),
+        )
+    ),
+    *(
+        Goal(_OLD, title, metric, unit, form, limit, "qmpx-2010", "qmpx")
+        for form, limit, metric, unit, title in (
+            (Form.SHARE, 2.0, "server.years1.cpu", "us", "one at a time, CPU"),
+            (Form.AT_LEAST, 1e4, "server.years1.rate", "/s", "commands a second"),
+            (Form.SHARE, 3.0, "server.years64.cpu", "us", "64 in flight, CPU"),
+            (Form.AT_LEAST, 1e5, "server.years64.rate", "/s", "64 in flight, rate"),
+            (Form.AT_LEAST, 6e4, "server.years1000.rate", "/s", "events to 1,000"),
+        )
+    ),
+    *(
+        Goal(_FLEET, f"{title}, {year}", metric, unit, Form.AT_MOST, limit, subject)
+        for year, subject in (("modern", "qmpx"), ("2010", "qmpx-2010"))
+        for limit, metric, unit, title in (
+            (50, "fleet.each", "kB", "memory of each"),
+            (3, "fleet.start", "ms", "CPU time of each"),
         )
     ),
     _peer(8, "client.seq.cpu", "us", "one at a time, uvloop, CPU"),

@@ -50,6 +50,7 @@ class Shape:
 
 _NO_QEMU: Final = {"responder": "", "qmpx": ""}
 _SEQ: Final = {"qemu": "", "responder": "", "qmpx": "", "qmpx-asyncio": ""}
+_YEARS: Final = {"qmpx": "", "qmpx-2010": ""}
 _SCHEMA: Final = {"qemu": "", "responder": "", "qmpx": "qmpx-schema"}
 
 SHAPES: Final = (
@@ -57,6 +58,17 @@ SHAPES: Final = (
     Shape("server.pipe64", "pipe", 128_000, 1_280),
     Shape("server.pipe512", "pipe", 128_000, 1_024, {"depth": 512}),
     Shape("server.glued64", "pipe", 128_000, 1_280, {"lines": 0}),
+    Shape("server.years1", "seq", 8_000, 0, {"warm": 200}, _YEARS),
+    Shape("server.years64", "pipe", 128_000, 0, {}, _YEARS),
+    Shape(
+        "server.years1000",
+        "events",
+        256,
+        0,
+        {"sessions": 1000},
+        _YEARS,
+        one_core=False,
+    ),
     Shape("server.async64", "pipe", 128_000, 0, {}, {"qmpx": "qmpx-async"}),
     Shape("server.schema", "schema", 1_500, 8, {"warm": 2}, _SCHEMA),
     Shape("server.churn", "churn", 2_000, 400),

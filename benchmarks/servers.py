@@ -1,8 +1,8 @@
 """The servers under load, each a process of its own that always ends with its block.
 
-Subjects: ``qemu``, ``responder`` (C), ``qmpx`` (``qmpx serve``), and small monitors on
-our library: ``qmpx-asyncio`` (no uvloop), ``qmpx-async`` (async handlers) and
-``qmpx-schema`` (a big reply from kept bytes).
+Subjects: ``qemu``, ``responder`` (C), ``qmpx`` (``qmpx serve``), ``qmpx-2010`` (that of
+2010), and small monitors on our library: ``qmpx-asyncio`` (no uvloop), ``qmpx-async``
+(async handlers) and ``qmpx-schema`` (a big reply from kept bytes).
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ def command(
         case "qmpx":
             listen = [word for path in addresses for word in ("--qmp", f"unix:{path}")]
             return [*module, "qmpx", "serve", "--dialect", "modern", *listen]
+        case "qmpx-2010":
+            return [*module, "qmpx", "serve", "--dialect", "2010", "--qmp", first]
         case "qmpx-schema":
             return [*module, "benchmarks.schema_server", first, str(lab.schema)]
         case "qmpx-async":

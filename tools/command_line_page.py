@@ -39,6 +39,18 @@ Each address that is served is told on standard error, when clients can connect;
 that was given as 0 is the one that it got. `quit`, SIGINT, SIGTERM and SIGHUP end it;
 so does the end of its input, if `stdio` is all that it serves. What it does differently
 from QEMU is in [Compatibility](compatibility.md).""",
+    "schema": """\
+Files and monitors alike: see [Check and read a schema](../howto/check-a-schema.md).""",
+    "schema check": """\
+What is wrong goes to standard error, without a word of the program's own, so that what
+reads the messages of QEMU's generator can read these. The exit status is 1 then.""",
+    "schema introspect": """\
+With `--json` and an address, or saved introspection, what the monitor told is printed as
+it is. A path that is a file, or ends in `.json`, is a file; all else is an address.""",
+    "schema show": """\
+A name that is not there is status 1, with a hint at those that are like it.""",
+    "schema generate python": """\
+The file is written when all of it is there.""",
     "demo": """\
 On a terminal it is in colour, unless `NO_COLOR` is set.""",
 }

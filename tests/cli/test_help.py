@@ -52,6 +52,13 @@ pytestmark = pytest.mark.slow  # each starts a program: 0.1 s
                 *("--paused", "--clients", "--allow-remote", "(default: modern)"),
             ],
         ),
+        (["schema"], ["check", "introspect", "show"]),
+        (["schema", "check"], ["FILE", "--json", "--qemu VERSION"]),
+        (
+            ["schema", "introspect"],
+            ["FILE|ADDRESS", "--json", "--define SYMBOL", "--unmasked", "--timeout"],
+        ),
+        (["schema", "show"], ["FILE|ADDRESS", "NAME", "--json"]),
         (["demo"], ["--qemu"]),
     ],
 )

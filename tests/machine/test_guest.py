@@ -133,12 +133,6 @@ def test_a_guest_thinks_of_so_many_devices_and_no_more() -> None:
     assert released == [*range(MAX_REQUESTS)]
 
 
-def test_a_guest_uses_memory_as_it_was_told() -> None:
-    assert (Guest().working_set, Guest().dirty_rate) == (0, 0.0)
-    guest = ObedientGuest(working_set=5 * MIB, dirty_rate=2.5 * MIB)
-    assert (guest.working_set, guest.dirty_rate) == (5 * MIB, 2.5 * MIB)
-
-
 def test_a_guest_of_ones_own_hears_of_everything() -> None:
     heard: list[tuple[str, Any]] = []
 

@@ -191,6 +191,21 @@ def test_mappings_are_told_page_by_page(processor: Processor, memory: Memory) ->
     ]
 
 
+def test_without_large_pages_their_bit_means_nothing(
+    processor: Processor, memory: Memory
+) -> None:
+    page(memory, processor)
+    memory.write(0xC00000, struct.pack("<I", 0x7003))
+    mapped = [address for address, _, _ in processor.mappings()]
+    assert mapped == [0x00400000, 0x00401000, 0x00800000]
+    assert [*processor.mappings()][2] == (0x00800000, 0x1000, 0x7003)
+
+
+def test_bits_of_the_control_registers_are_intels() -> None:
+    assert (CR0_PE, CR0_PG) == (0x1, 0x80000000)
+    assert (CR4_PSE, CR4_PAE) == (0x10, 0x20)
+
+
 WIDE = {
     0x20000: 0x21001,  # the first GiB
     0x20018: 0x22001,  # the fourth

@@ -635,6 +635,7 @@ def test_events_for_a_client_that_does_not_read_are_bounded_and_counted(
         async with stage.monitor.serve(path) as server:
             slow, quick = await connect(NEGOTIATE), await connect(NEGOTIATE)
             session = next(iter(server.sessions))
+            assert isinstance(session, Session)
             names = [f"EVENT_{n:05}" for n in range(6000)]
             for name in names:
                 stage.monitor.emit(name, {"padding": "x" * 200})

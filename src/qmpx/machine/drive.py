@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # formats are only loaded for machines that have real images
     from qmpx.machine.block.image import Image
     from qmpx.machine.block.storage import Statistics
 
-SECTOR: Final = 512
+SECTOR: Final[int] = 512
 """Bytes that a guest counts in."""
 
 Operation = Literal["read", "write"]

@@ -306,12 +306,19 @@ def order(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _reorder(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _reorder(value[name]) for name in order(value)}
-    if isinstance(value, (list, tuple)):
+    kind = type(value)
+    if kind is dict:
+        names = tuple(value)
+        known = _orders.get(names) or order(names)
+        if known == names and not _CONTAINERS.intersection(map(type, value.values())):
+            return value  # nearly every answer: it is so already
+        return {name: _reorder(value[name]) for name in known}
+    if kind is list or kind is tuple:
         return [_reorder(item) for item in value]
     return value
 
+
+_CONTAINERS: Final = frozenset({dict, list, tuple})
 
 # Doubles, surrogates, DEL, and the word that msgspec has for an infinity.
 _NOT_ALIKE: Final = re.compile(rb"[0-9][.e][0-9-]|\\u[dD][89a-fA-F]|\\u007[fF]|null")

@@ -280,7 +280,8 @@ def test_the_longest_list_of_encodings_is_read() -> None:
     assert rfb.receive(message) == []
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=100)
 @given(
     st.booleans(),
     st.lists(
@@ -303,7 +304,8 @@ def test_whatever_comes_only_the_documented_error_leaves(
         assert len(rfb._in) <= 4 * MAX_ENCODINGS  # noqa: SLF001
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from([m for m, _ in MESSAGES]), max_size=8), st.data())
 def test_messages_may_be_cut_anywhere(
     messages: list[bytes], data: st.DataObject

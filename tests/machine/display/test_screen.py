@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpx.machine.display.font import glyph, painted
@@ -121,6 +121,7 @@ RECTANGLES = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(RECTANGLES, RECTANGLES)
 def test_rectangles_meet_and_join(one: Rectangle, other: Rectangle) -> None:
     def points(area: Rectangle | None) -> set[tuple[int, int]]:

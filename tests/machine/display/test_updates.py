@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qmpx.machine.display.pixels import NATIVE, PixelFormat
@@ -191,6 +191,8 @@ NUMBERS = st.integers(0, 0xFFFF)
 AREAS = st.builds(Rectangle, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
 
 
+@pytest.mark.slow
+@settings(max_examples=50)
 @given(st.lists(st.tuples(AREAS, st.booleans(), AREAS), max_size=5))
 def test_no_question_gets_more_than_the_screen_holds(
     steps: list[tuple[Rectangle, bool, Rectangle]],

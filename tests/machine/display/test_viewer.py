@@ -165,6 +165,7 @@ def test_who_breaks_the_protocol_is_sent_away_with_a_clear_word_in_the_log(
     assert record.message.startswith("VNC client 127.0.0.1:")
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_costs_one_picture_and_no_more(loop: str) -> None:
     async def main() -> None:
         async with room() as here, await here.view() as viewer:

@@ -73,6 +73,25 @@ def test_it_stops_the_machine_if_the_drive_wants_that(tmp_path: Path) -> None:
     assert (start.errors, start.machine.state.value) == (2, "io-error")
 
 
+def test_a_virtio_disk_is_read_too(tmp_path: Path) -> None:
+    start = Start(tmp_path, **{"if": "virtio", "rerror": "stop"})
+    start.machine.cont()
+    start.clock.advance(10)
+    assert (start.errors, start.machine.state.value) == (1, "io-error")
+    start.machine.cont()
+    start.clock.advance(10)
+    assert start.errors == 2
+
+
+def test_so_is_a_disk_of_a_virtio_device(tmp_path: Path) -> None:
+    start = Start(tmp_path, **{"if": "none", "id": "d"})
+    start.machine.devices.add({"driver": "virtio-blk-pci", "drive": "d"})
+    start.machine.cont()
+    start.clock.advance(10)
+    assert start.errors == 1
+    assert start.machine.state.is_running
+
+
 @pytest.mark.parametrize("options", [{"media": "cdrom"}, {"if": "none", "id": "d"}])
 def test_other_drives_are_not_looked_at(
     tmp_path: Path, options: dict[str, str]

@@ -208,17 +208,29 @@ def query_mice(machine: Machine) -> list[Any]:
 # VNC.
 
 
-def _client(name: dict[str, str]) -> dict[str, Any]:
-    return {**name, "websocket": False}
+def vnc_side(name: dict[str, str]) -> dict[str, Any]:
+    """Return what an end of a VNC connection is called today."""
+    side: dict[str, Any] = {**name, "websocket": False}
+    if name["family"] == "unix":
+        side["host"] = ""
+    return side
 
 
 @commands.command("query-vnc")
 def query_vnc(machine: Machine) -> dict[str, Any]:
     """Tell of the VNC server and its clients."""
-    info = machine.display.vnc.info()
-    if not info.get("enabled"):
+    servers = query_vnc_servers(machine)
+    if not servers:
         return {"enabled": False}
-    return {**info, "clients": [_client(name) for name in info["clients"]]}
+    server = servers[0]["server"][0]
+    return {
+        "enabled": True,
+        "auth": server["auth"],
+        "family": server["family"],
+        "clients": servers[0]["clients"],
+        "service": server["service"],
+        "host": server["host"],
+    }
 
 
 @commands.command("query-vnc-servers")
@@ -232,8 +244,8 @@ def query_vnc_servers(machine: Machine) -> list[Any]:
     return [
         {
             "auth": auth,
-            "clients": [_client(name) for name in clients],
-            "server": [{**info, "websocket": False}],
+            "clients": [vnc_side(name) for name in clients],
+            "server": [vnc_side(info)],
             "id": _SERVER,
         }
     ]

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from qmpx.dialects.modern.display import vnc_side
 from qmpx.machine.happenings import (
     BalloonChanged,
     BlockIOError,
@@ -87,6 +88,4 @@ def _of_device(
             named = {} if id_ is None else {"device": id_}
             return "DEVICE_DELETED", named | {"path": path}
     sides = {"server": happening.server, "client": happening.client}
-    return _VNC[type(happening)], {
-        side: {**said, "websocket": False} for side, said in sides.items()
-    }
+    return _VNC[type(happening)], {side: vnc_side(name) for side, name in sides.items()}

@@ -3,6 +3,7 @@
 Source: QEMU 0.13.0.
 """
 
+from functools import cache
 from typing import Any, Final
 
 from qmpx.dialects.v2010 import (
@@ -37,7 +38,7 @@ from qmpx.machine.happenings import (
     VncInitialized,
     WatchdogExpired,
 )
-from qmpx.monitor import Monitor
+from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.human import CommandTable, builtin
 from qmpx.monitor.monitor import qmp_capabilities as negotiate
 from qmpx.monitor.registry import Entry
@@ -83,8 +84,9 @@ def describe_error(error: CommandError) -> str:
     return error.desc_2010
 
 
+@cache
 def command_table() -> CommandTable:
-    """Return all commands of 0.13, in its order."""
+    """Return all commands of 0.13, in its order: one table for all monitors."""
     table = CommandTable(
         builtin.commands,
         status.commands,
@@ -103,6 +105,11 @@ def command_table() -> CommandTable:
     return table
 
 
+@cache
+def _registry() -> CommandRegistry:
+    return registry_of(command_table())
+
+
 def v2010_monitor(
     machine: Machine, *, pretty: bool = False, offers_async: bool = False
 ) -> Monitor:
@@ -114,13 +121,9 @@ def v2010_monitor(
         offers_async: Whether the greeting offers ``async``, with which clients may send
             ``execute_async``; ``qmp_capabilities`` then takes ``enable``.
     """
-    table = command_table()
-    registry = registry_of(table)
-    if offers_async:
-        registry.entries["qmp_capabilities"] = Entry("qmp_capabilities", negotiate)
     monitor = Monitor(
         machine,
-        commands=registry,
+        commands=_registry(),
         version=VERSION,
         pretty=pretty,
         capabilities=(ASYNC,) if offers_async else (),
@@ -128,9 +131,13 @@ def v2010_monitor(
         rules=RULES_2010,
         limited_events={},
         clock=machine.clock.microseconds,
-        human=table,
+        human=command_table(),
         describe_error=describe_error,
     )
+
+    if offers_async:
+        entry = Entry("qmp_capabilities", negotiate)
+        monitor.commands.entries["qmp_capabilities"] = entry
 
     def tell(happening: Happening) -> None:
         kind = type(happening)

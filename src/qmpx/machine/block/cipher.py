@@ -10,10 +10,10 @@ Source: FIPS 197; the initial value is the number of the sector, little-endian.
 import struct
 from typing import Final
 
-SECTOR: Final = 512
+SECTOR: Final[int] = 512
 """Bytes that are encrypted together."""
 
-BLOCK: Final = 16
+BLOCK: Final[int] = 16
 """Bytes of a block, and of a key."""
 
 

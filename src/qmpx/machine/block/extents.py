@@ -15,7 +15,7 @@ from typing import Final
 from qmpx.machine.block.image import MAX_SIZE, Image, ImageError
 from qmpx.machine.block.storage import Storage
 
-SECTOR: Final = 512
+SECTOR: Final[int] = 512
 
 MAX_BLOCK: Final = 64 << 20
 """Bytes of a block of guest data: what VirtualBox allows; others have a megabyte."""

@@ -18,6 +18,7 @@ them, size of the state included. All failures are `OSError`.
 import errno
 import struct
 from collections.abc import Iterable
+from typing import Final
 
 from qmpx.machine.block.image import MAX_SIZE, Image, ImageError, Snapshot
 from qmpx.machine.block.qcow2_clusters import Clusters
@@ -34,7 +35,7 @@ from qmpx.machine.block.qcow2_header import (
 from qmpx.machine.block.qcow2_snapshots import SnapshotTable
 from qmpx.machine.block.storage import Storage
 
-COMPRESSION_AT = 104
+COMPRESSION_AT: Final[int] = 104
 """Where version 3 tells the method of compression, if the feature is set."""
 
 

@@ -23,9 +23,9 @@ if (
 
     from qmpx.machine.block.cipher import SectorCipher
 
-COPIED: Final = 1 << 63
-COMPRESSED: Final = 1 << 62
-ZERO: Final = 1
+COPIED: Final[int] = 1 << 63
+COMPRESSED: Final[int] = 1 << 62
+ZERO: Final[int] = 1
 OFFSET: Final = (1 << 56) - 512
 """The bits of an entry that are an offset."""
 

@@ -15,20 +15,20 @@ MAGIC: Final = b"QFI\xfb"
 _FIXED: Final = struct.Struct(">4sIQIIQIIQQIIQ")
 _VERSION_3: Final = struct.Struct(">QQQII")
 
-L1_AT: Final = 36
+L1_AT: Final[int] = 36
 """Where the size of the L1 table (32 bit) and its offset (64 bit) stand."""
-REFCOUNT_TABLE_AT: Final = 48
+REFCOUNT_TABLE_AT: Final[int] = 48
 """Where the offset of that table (64 bit) and its clusters (32 bit) stand."""
-SNAPSHOTS_AT: Final = 60
+SNAPSHOTS_AT: Final[int] = 60
 """Where the number of snapshots (32 bit) and the table's offset (64 bit) stand."""
-SIZE_AT: Final = 24
+SIZE_AT: Final[int] = 24
 """Where the size of the guest data stands (64 bit)."""
-AUTOCLEAR_AT: Final = 88
+AUTOCLEAR_AT: Final[int] = 88
 """Where version 3 has the flags that a writer clears if it does not know them."""
 
 CLUSTER_BITS: Final = range(9, 22)
 """The sizes of clusters that QEMU makes and takes: 512 bytes to 2 MiB."""
-MAX_L1_SIZE: Final = (32 << 20) // 8
+MAX_L1_SIZE: Final = 4 << 20
 """Entries of a L1 table: QEMU's figure, 32 MiB."""
 MAX_REFCOUNT_TABLE: Final = 8 << 20
 """Bytes of the table of reference counts: QEMU's figure."""
@@ -39,7 +39,7 @@ MAX_BACKING_NAME: Final = 1023
 MAX_EXTENSIONS: Final = 64
 """Header extensions that are looked at: QEMU knows six kinds."""
 
-AES: Final = 1
+AES: Final[int] = 1
 """The method of encryption that 0.13 has; 2 is LUKS."""
 
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))

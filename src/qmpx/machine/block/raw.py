@@ -5,7 +5,7 @@ from typing import Final
 from qmpx.machine.block.image import MAX_SIZE, Image, ImageError
 from qmpx.machine.block.storage import Storage
 
-SECTOR: Final = 512
+SECTOR: Final[int] = 512
 """Bytes that guests count in; sizes are rounded up to them."""
 
 

@@ -8,8 +8,8 @@ from typing import Final
 
 from qmpx.machine.drive import Drive
 
-HEADS: Final = 16
-TRACK: Final = 63
+HEADS: Final[int] = 16
+TRACK: Final[int] = 63
 """The geometry that every disk claims; cylinders are what its size gives."""
 
 _MAX_CYLINDERS: Final = 16383

@@ -11,9 +11,9 @@ from typing import Final
 
 from qmpx.machine.drive import SECTOR, Drive
 
-PACKET_SIZE: Final = 12
+PACKET_SIZE: Final[int] = 12
 
-SECTOR_SIZE: Final = 2048
+SECTOR_SIZE: Final[int] = 2048
 """Bytes of a sector of a CD with data."""
 
 MAX_SECTORS: Final = 32

@@ -1,21 +1,22 @@
 """What the firmware does with disks: it looks whether one can be booted from.
 
 A machine that starts, or is reset, reads the first sector of its first disk a moment
-later, through the ports as a BIOS does. There is no operating system that it could
-find; but a disk that cannot be read shows here, as it did when QEMU 0.13 started.
+later, an IDE disk through the ports as a BIOS does. There is no operating system that
+it could find; but a disk that cannot be read shows here, as it did with QEMU 0.13.
 """
 
 from typing import TYPE_CHECKING, Final
 
-from qmpx.machine.drive import Kind
+from qmpx.machine.drive import Drive, Interface, Kind, Policy
 from qmpx.machine.happenings import Happening, Reset, Resumed
 from qmpx.machine.hardware.ide import BUSY, DATA, PLACES, READY
 from qmpx.machine.running_timer import RunningTimer
 
 if TYPE_CHECKING:
+    from qmpx.machine.devices.tree import DeviceTree
     from qmpx.machine.machine import Machine
 
-DELAY: Final = 0.25
+DELAY: Final = 1.0
 """Seconds from the start to the look at the disks: what a BIOS needs for the rest."""
 
 _WORDS: Final = 256
@@ -62,6 +63,7 @@ class Boot:
             if drive.kind is Kind.DISK and drive.medium is not None
         )
         if not disks:
+            self._read_directly()
             return
         bus, unit = disks[0]
         base, ports = PLACES[bus][0], self._machine.ports
@@ -73,3 +75,29 @@ class Boot:
         if ports.read(base + 7) & DATA:
             for _ in range(_WORDS):
                 ports.read(base, 2)
+
+    def _virtio_disk(self) -> Drive | None:
+        machine = self._machine
+        for drive in machine.drives.values():
+            if drive.interface is Interface.VIRTIO and drive.medium is not None:
+                return drive
+        tree: DeviceTree | None = machine.__dict__.get("devices")
+        for device in tree if tree is not None and tree.is_built else ():
+            name = device.values.get("drive")
+            if device.model.name == "virtio-blk-pci" and name in machine.drives:
+                return machine.drives[name]
+        return None
+
+    def _read_directly(self) -> None:
+        """Read that of a virtio disk; again, if the machine stops because of it."""
+        drive = self._virtio_disk()
+        if drive is None:
+            return
+        try:
+            drive.read(0, 1)
+        except OSError as error:
+            action = drive.on_error("read", error)
+            drive.tell_error("read", error, action)
+            if action is Policy.STOP:
+                self._machine.stop_on_io_error()
+                self._timer.set(0)

@@ -25,7 +25,7 @@ PLACES: Final = ((0x1F0, 0x3F6, 14), (0x170, 0x376, 15))
 """Of each channel: its ports, its control port, its interrupt line."""
 
 BUSY, READY, SEEK, DATA, ERROR = 0x80, 0x40, 0x10, 0x08, 0x01
-ABORTED: Final = 0x04
+ABORTED: Final[int] = 0x04
 
 MAX_MULTIPLE: Final = 16
 """Sectors that one interrupt may announce: what QEMU's disks say of themselves."""

@@ -14,7 +14,7 @@ from qmpx.machine.migration.links import Link
 from qmpx.machine.migration.pipe_link import CommandLink, PipeLink
 from qmpx.machine.migration.socket_link import SocketLink
 
-MAX_PORT: Final = 65535
+MAX_PORT: Final[int] = 65535
 
 Arrive = Callable[[Link], None]
 Stop = Callable[[], None]

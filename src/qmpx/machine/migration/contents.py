@@ -74,8 +74,18 @@ def write_parts(machine: "Machine", state: RunState, write: Write) -> None:
         state: The run state that it had before.
         write: Takes records.
     """
-    ran = machine.run_time.microseconds()
-    _write_part(RUN_STATE, {"state": state.value, "ran": ran}, write)
+    _write_part(
+        RUN_STATE,
+        {
+            "state": state.value,
+            "ran": machine.run_time.microseconds(),
+            "drives": {
+                name: [drive.is_locked, drive.is_tray_open, drive.wants_eject]
+                for name, drive in machine.drives.items()
+            },
+        },
+        write,
+    )
     from qmpx.machine.machine import PARTS  # which makes what uses this
 
     for name in PARTS:
@@ -135,12 +145,16 @@ class PartStates:
             message = "the run state of the machine is missing or unknown"
             raise StreamError(message) from error
 
-    def _run_time(self) -> int:
+    def _restore_whole(self, machine: "Machine") -> None:
+        """Restore what belongs to no part: the guest's time, and its hold on drives."""
         match self._states.get(RUN_STATE):
-            case {"ran": int(ran)} if ran >= 0:
-                return ran
-        message = "the time that the machine has run is missing"
-        raise StreamError(message)
+            case {"ran": int(ran), "drives": dict(drives)} if ran >= 0:
+                for name, hold in drives.items():
+                    _restore_drive(machine, name, hold)
+                machine.run_time.set(ran)
+            case _:
+                message = "the time that the machine has run, or its drives, is missing"
+                raise StreamError(message)
 
     def restore(self, machine: "Machine") -> None:
         """Give all parts of *machine* the states that came.
@@ -148,7 +162,7 @@ class PartStates:
         Raises:
             StreamError: A part has no state, a state has no part, or does not fit.
         """
-        ran = self._run_time()
+        self._restore_whole(machine)
         for name, state in self._of_parts():
             part = getattr(machine, name, None)
             if part is None or not hasattr(part, "restore"):
@@ -159,7 +173,21 @@ class PartStates:
             except Exception as error:
                 message = f"the state of {name!r} does not fit: {error!r}"
                 raise StreamError(message) from error
-        machine.run_time.set(ran)
 
     def _of_parts(self) -> Iterator[tuple[str, Any]]:
         return ((n, s) for n, s in self._states.items() if n != RUN_STATE)
+
+
+def _restore_drive(machine: "Machine", name: str, hold: Any) -> None:
+    if name not in machine.drives:
+        message = f"this machine has no drive {name!r}"
+        raise StreamError(message)
+    match hold:
+        case [bool(is_locked), bool(is_tray_open), bool(wants_eject)]:
+            drive = machine.drives[name]
+            drive.is_locked = is_locked
+            drive.is_tray_open = is_tray_open
+            drive.wants_eject = wants_eject
+        case _:
+            message = f"the state of drive {name!r} is none"
+            raise StreamError(message)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from qmpx.machine.block.image import Image
     from qmpx.machine.machine import Machine
 
-BLOCK: Final = 2**20
+BLOCK: Final[int] = 2**20
 """Bytes that are looked at and sent at once; QEMU 0.13 has the same unit."""
 
 _HEAD: Final = struct.Struct(">QIB")

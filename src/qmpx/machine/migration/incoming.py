@@ -191,6 +191,9 @@ class Incoming:
         if payload[1:] != self._reader.digest_before():
             message = "the stream is damaged: its SHA-256 is another"
             raise StreamError(message)
+        if self._machine.state is not RunState.INMIGRATE:
+            message = f"this machine is {self._machine.state.value}"
+            raise StreamError(message)
         self._parts.run_state()
         self._parts.restore(self._machine)
         try:
@@ -223,7 +226,8 @@ class Incoming:
         state = self._parts.run_state()
         if state.is_running and not self._may_run:
             state = RunState.PAUSED
-        self._machine.transfer(state)
+        if self._machine.state is RunState.INMIGRATE:  # not if it was switched off
+            self._machine.transfer(state)
         self._on_end(True, "")  # noqa: FBT003 - documented with the parameter
         if self._link.answers:
             self._write(Kind.STARTED)

@@ -38,8 +38,8 @@ MAX_SPEED: Final = 2**32 - 1
 DEFAULT_DOWNTIME: Final = 30_000_000
 """Nanoseconds that the machine may stand still: QEMU 0.13's figure, 30 ms."""
 
-MAX_DOWNTIME: Final = 2**63 - 1
-"""Nanoseconds: what QEMU's 64 bits hold."""
+MAX_DOWNTIME: Final = 2**62
+"""Nanoseconds, 146 years: less than the 64 bits hold that QEMU has for it."""
 
 MAX_UNSETTLED: Final = 8
 """Migrations that broke off at their very end and may yet be asked about; of more, the

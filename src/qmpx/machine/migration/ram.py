@@ -21,10 +21,10 @@ from qmpx.machine.pages import PageSet
 PAGE_COST: Final = PAGE_SIZE + 8
 """Bytes that a page in use counts for: QEMU 0.13 puts eight bytes before each page."""
 
-UNUSED_COST: Final = 9
+UNUSED_COST: Final[int] = 9
 """Bytes that an unused page counts for: eight, and the byte that fills it."""
 
-OTHER_RAM: Final = 8650752
+OTHER_RAM: Final[int] = 8650752
 """Bytes of RAM that is not the guest's main memory: 8 MiB of the screen's, 256 KiB of
 firmware. QEMU 0.13 counts them in the total (142868480 for 128 MiB, observed)."""
 

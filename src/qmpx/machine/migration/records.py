@@ -24,7 +24,7 @@ from qmpx.machine.migration.values import StreamError
 MAGIC: Final = b"qmpx machine\n"
 """How each stream begins; with the newline, what mangles text files shows at once."""
 
-VERSION: Final = 1
+VERSION: Final[int] = 1
 """Of the format; two bytes behind `MAGIC`."""
 
 MAX_PAYLOAD: Final = 2 * 2**20

@@ -26,7 +26,7 @@ QUESTION: Final = b"qmpx owner?\n"
 ANSWER: Final = b"qmpx owner:\n"
 """How an answer begins."""
 
-TOKEN_SIZE: Final = 16
+TOKEN_SIZE: Final[int] = 16
 """Bytes of a migration's token: none is guessed, and no two are the same."""
 
 MAX_QUESTIONS: Final = 8
