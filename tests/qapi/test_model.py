@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from qmpx.qapi.conditions import Defined, Not
@@ -73,6 +75,10 @@ def test_definitions_are_found_by_name_and_kind() -> None:
 def test_schemas_are_equal_if_their_definitions_are() -> None:
     assert Schema.of(ALL) == SCHEMA
     assert Schema.of(reversed(ALL)) != SCHEMA
+
+
+def test_a_schema_goes_between_processes() -> None:
+    assert pickle.loads(pickle.dumps(SCHEMA)) == SCHEMA  # noqa: S301
 
 
 def test_inherited_members_come_first() -> None:

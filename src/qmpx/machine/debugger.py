@@ -11,7 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from qmpx.machine.happenings import Happening, Stopped
+from qmpx.errors import CommandError
+from qmpx.machine.happenings import Exited, Happening, ShutDown, Stopped
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
@@ -68,12 +69,18 @@ class Debugger:
         self._server = await asyncio.get_running_loop().create_server(
             self._accept, host or LOCAL, int(port)
         )
+        self._machine.listen(self._look)
+
+    def _look(self, happening: Happening) -> None:
+        if isinstance(happening, ShutDown | Exited) and self._machine.ends:
+            self.close()
 
     def close(self) -> None:
         """Listen no more, and let the debugger go."""
         if self._server is not None:
             self._server.close()
             self._server = None
+            self._machine.unlisten(self._look)
         if self._talk is not None:
             self._talk.close()
 
@@ -134,7 +141,8 @@ class _Talk(asyncio.Protocol):
         while self._buffer:
             if self._buffer[0] == _INTERRUPT:
                 del self._buffer[0]
-                self._reason = _INTERRUPTED
+                if self._waits:
+                    self._reason = _INTERRUPTED
                 self._stop()
             elif self._buffer[0] != ord("$"):
                 del self._buffer[0]  # acknowledgements, and what is not understood
@@ -205,7 +213,8 @@ class _Talk(asyncio.Protocol):
                     return self._query(body)
                 case _:
                     return ""
-        except (ValueError, struct.error):
+        except (CommandError, ValueError, struct.error):
+            self._waits = False
             return _ERROR
 
     def _read_memory(self, place: str) -> str:

@@ -34,6 +34,7 @@ from qmpx.machine.run_time import RunTime
 from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
 
 if TYPE_CHECKING:
+    from qmpx.machine.debugger import Debugger
     from qmpx.machine.character import CharacterDevices
     from qmpx.machine.devices import DeviceTree
     from qmpx.machine.display import Display
@@ -193,6 +194,13 @@ class Machine:
     def log(self) -> MachineLog:
         """The log file, and what is written to it."""
         return MachineLog()
+
+    @cached_property
+    def debugger(self) -> "Debugger":
+        """Where a debugger may connect."""
+        from qmpx.machine.debugger import Debugger  # few machines are debugged
+
+        return Debugger(self)
 
     @property
     def guest(self) -> Guest:

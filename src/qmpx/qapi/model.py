@@ -21,7 +21,6 @@ that is the work of `qmpx.qapi.language`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from types import MappingProxyType
 from typing import Final, TypeAlias, TypeVar
 
 from msgspec import Struct
@@ -80,8 +79,8 @@ class Documentation(Struct, frozen=True):
     """
 
     text: str = ""
-    members: Mapping[str, str] = MappingProxyType({})
-    features: Mapping[str, str] = MappingProxyType({})
+    members: Mapping[str, str] = {}
+    features: Mapping[str, str] = {}
     sections: tuple[Section, ...] = ()
 
     def section(self, tag: str) -> str:
@@ -290,9 +289,9 @@ class Schema(Struct, frozen=True):
     """
 
     definitions: tuple[Definition, ...]
-    commands: Mapping[str, Command] = MappingProxyType({})
-    events: Mapping[str, Event] = MappingProxyType({})
-    types: Mapping[str, Type] = MappingProxyType({})
+    commands: Mapping[str, Command] = {}
+    events: Mapping[str, Event] = {}
+    types: Mapping[str, Type] = {}
 
     @classmethod
     def of(cls, definitions: Iterable[Definition]) -> "Schema":
@@ -319,12 +318,7 @@ class Schema(Struct, frozen=True):
                     | AlternateType()
                 ):
                     types[definition.name] = definition
-        return cls(
-            definitions,
-            MappingProxyType(commands),
-            MappingProxyType(events),
-            MappingProxyType(types),
-        )
+        return cls(definitions, commands, events, types)
 
     def find(self, name: str) -> "Command | Event | Type | None":
         """Return what has this name, if anything has."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
+from qmpx.dialects.v2010.emulator import DEBUGGER_PLACE
 from qmpx.machine import Machine
 from qmpx.machine.log import LOG_ITEMS
 from tests.dialects.v2010.conversation import say
@@ -54,8 +56,8 @@ def test_a_log_that_cannot_be_written_is_an_error() -> None:
     ("line", "printed"),
     [
         ("gdbserver none", "Disabled gdbserver\n"),
-        ("gdbserver", "Could not open gdbserver on device 'tcp::1234'\n"),
         ("gdbserver foo", "Could not open gdbserver on device 'foo'\n"),
+        ("gdbserver tcp:", "Could not open gdbserver on device 'tcp:'\n"),
         ("info profile", "Internal profiler not compiled\n"),
     ],
 )
@@ -68,3 +70,22 @@ def test_nothing_was_translated() -> None:
     assert lines[0] == "Translation buffer state:"
     assert lines[2] == "TB count            0/0"
     assert lines[-1] == "[TCG profiler not compiled]"
+
+
+def test_a_debugger_is_waited_for() -> None:
+    machine = Machine()
+    lines = ["gdbserver tcp::0", "gdbserver none", "gdbserver none"]
+    assert say(machine, *lines) == (
+        "Waiting for gdb connection on device 'tcp::0'\n"
+        "Disabled gdbserver\n"
+        "Disabled gdbserver\n"
+    )
+    assert machine.debugger.port is None
+    assert DEBUGGER_PLACE == "tcp::1234"
+
+
+def test_a_place_that_is_taken_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        device = f"tcp::{taken.getsockname()[1]}"
+        text = say(Machine(), f"gdbserver {device}")
+    assert text == f"Could not open gdbserver on device '{device}'\n"

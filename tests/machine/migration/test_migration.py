@@ -281,8 +281,9 @@ def test_a_descriptor_that_there_is_not_is_refused() -> None:
         raise FdNotFound(name=name)
 
     async def main() -> None:
-        with pytest.raises(FdNotFound):
+        with pytest.raises(GenericError) as caught:
             Machine().migration.start("fd:way", take_descriptor=take)
+        assert caught.value.desc == "migration failed"
 
     run_on("asyncio", main())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from tests.conftest import SCHEMAS
 from tests.qapi.visitors import told, type_of, visitors
 
 if TYPE_CHECKING:
-    from qmpx.qapi.model import Schema
+    from qmpx.qapi.model import Command, Schema
 
 CASES = SCHEMAS / "validation.public.json"
 RECORDED: dict[str, Any] = (
@@ -85,3 +86,58 @@ def test_a_command_is_judged_as_by_a_running_qemu(case: dict[str, Any]) -> None:
         and case["desc"].endswith((" has not been found", " disabled by policy"))
     )
     assert refusal == ((case["class"], case["desc"]) if is_ours else None)
+
+
+# Both looks agree on what is nearly right, whatever the command.
+
+ODD_VALUES = [
+    *(None, True, 0, -1, 255, 2**31, 2**63, 2**64, 1.5, "", "on", "file", "qcow2"),
+    *([], {}, [{}], [""], {"type": "unix"}, {"driver": "file"}, {"node-name": "x"}),
+]
+
+
+def mutated(value: Any, chance: random.Random) -> Any:
+    """Return a value that differs somewhere, or does not."""
+    if chance.random() < 0.15:
+        return chance.choice(ODD_VALUES)
+    if isinstance(value, dict):
+        kept = {
+            name: mutated(each, chance)
+            for name, each in value.items()
+            if chance.random() < 0.93
+        }
+        if chance.random() < 0.1:
+            kept[chance.choice(["id", "type", "driver", "x", "size"])] = 1
+        return kept
+    if isinstance(value, list):
+        return [mutated(each, chance) for each in value]
+    return value
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("policy", ["", POLICIES["pc-reject"]])
+@pytest.mark.parametrize("seed", range(8))
+def test_the_fast_look_and_the_walk_agree_on_all_commands(
+    policy: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    types = schema(QEMU)
+    holds = validator(QEMU, policy)
+    for case in LIVE:
+        name, arguments = case["command"], case.get("arguments")
+        command = types.commands.get(name)
+        if not arguments or command is None or name == "device_add":
+            continue
+        if holds_back(command, policy):
+            continue
+        value = mutated(arguments, chance)
+        if not isinstance(value, dict):
+            continue
+        fast = told(holds.check_command, name, json.dumps(value).encode())
+        walk = told(holds.read_value, command.arguments, value)
+        assert fast == walk, (name, value)
+
+
+def holds_back(command: Command, policy: str) -> bool:
+    """Whether a policy refuses a command before its arguments are looked at."""
+    return Policy.parse(policy).refusal("command", command.features) is not None

@@ -211,7 +211,7 @@ def query_mice(machine: Machine) -> list[Any]:
 def vnc_side(name: dict[str, str]) -> dict[str, Any]:
     """Return what an end of a VNC connection is called today."""
     side: dict[str, Any] = {**name, "websocket": False}
-    if name["family"] == "unix":
+    if name.get("family") == "unix":
         side["host"] = ""
     return side
 

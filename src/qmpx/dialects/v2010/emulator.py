@@ -3,6 +3,8 @@
 Source: QEMU 0.13.0, observed.
 """
 
+from typing import Final
+
 from qmpx.machine import Machine
 from qmpx.machine.log import ALL, LOG_ITEMS
 from qmpx.monitor.human import CommandTable
@@ -10,6 +12,9 @@ from qmpx.monitor.human.builtin import help_text
 from qmpx.monitor.registry import SessionLike
 
 commands = CommandTable()
+
+DEBUGGER_PLACE: Final = "tcp::1234"
+"""Where a debugger is waited for unless somebody says otherwise."""
 
 
 def _log_items() -> str:
@@ -53,11 +58,17 @@ def log(machine: Machine, session: SessionLike, *, items: str) -> str | None:
 @commands.human(
     "gdbserver", "device:s?", "[device]", help="let a debugger connect; or none"
 )
-def gdbserver(machine: Machine, *, device: str | None = None) -> str:  # noqa: ARG001
-    """Return that no debugger can connect: there is no code to debug."""
+async def gdbserver(machine: Machine, *, device: str | None = None) -> str:
+    """Listen for a debugger, or end that; a failure ends it, too."""
     if device == "none":
+        machine.debugger.close()
         return "Disabled gdbserver\n"
-    return f"Could not open gdbserver on device '{device or 'tcp::1234'}'\n"
+    device = device or DEBUGGER_PLACE
+    try:
+        await machine.debugger.listen(device)
+    except OSError:
+        return f"Could not open gdbserver on device '{device}'\n"
+    return f"Waiting for gdb connection on device '{device}'\n"
 
 
 @commands.info("jit", help="statistics of the translator of code")

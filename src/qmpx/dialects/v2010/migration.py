@@ -62,7 +62,6 @@ async def migrate(
 
     Raises:
         GenericError: It cannot be begun or, by ``execute_async``, it came to nothing.
-        FdNotFound: There is no descriptor of that name.
     """
     _start(machine, session, blk=blk, inc=inc, uri=uri)
     if session.answers_later:

@@ -31,10 +31,8 @@ if TYPE_CHECKING:
 
 PROMPT: Final = "  > "
 """What stands before the line that is being typed."""
-TAB: Final = 8
-"""Letters between two tab stops."""
-
 _TOP: Final = 9  # the first row of what was typed
+_TAB: Final = 8  # letters between two tab stops
 _LABEL: Final = 14  # letters of the column that says what the next one shows
 _BUTTONS: Final = ((1, "left"), (2, "middle"), (4, "right"))
 
@@ -69,7 +67,7 @@ class Console:
             elif character == "\n":
                 self.typed.append("")
             elif character == "\t":
-                self._add(" " * (TAB - len(self.typed[-1]) % TAB))
+                self._add(" " * (_TAB - len(self.typed[-1]) % _TAB))
             else:
                 self._add(character)
 

@@ -10,8 +10,7 @@ takes the bits of each byte of the key in reverse.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-BLOCK: Final = 8
-"""Bytes of a block, and of a key."""
+_BLOCK: Final = 8  # bytes of a block, and of a key
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -90,7 +89,7 @@ def _encrypt_block(block: bytes, keys: Sequence[int]) -> bytes:
     left, right = state >> 32, state & 0xFFFFFFFF
     for key in keys:
         left, right = right, left ^ _scramble(right, key)
-    return _pick(right << 32 | left, 64, _FINAL).to_bytes(BLOCK)
+    return _pick(right << 32 | left, 64, _FINAL).to_bytes(_BLOCK)
 
 
 def encrypt(key: bytes, data: bytes) -> bytes:
@@ -103,11 +102,11 @@ def encrypt(key: bytes, data: bytes) -> bytes:
     Raises:
         ValueError: Key or data are of another length.
     """
-    if len(key) != BLOCK or len(data) % BLOCK:
-        message = f"DES takes keys and blocks of {BLOCK} bytes"
+    if len(key) != _BLOCK or len(data) % _BLOCK:
+        message = f"DES takes keys and blocks of {_BLOCK} bytes"
         raise ValueError(message)
     keys = _round_keys(key)
-    blocks = (data[at : at + BLOCK] for at in range(0, len(data), BLOCK))
+    blocks = (data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK))
     return b"".join(_encrypt_block(block, keys) for block in blocks)
 
 
@@ -118,6 +117,6 @@ def vnc_response(password: bytes, challenge: bytes) -> bytes:
         password: Of which the first 8 bytes count.
         challenge: 16 bytes.
     """
-    key = password[:BLOCK].ljust(BLOCK, b"\0")
+    key = password[:_BLOCK].ljust(_BLOCK, b"\0")
     reverse = bytes(int(f"{byte:08b}"[::-1], 2) for byte in key)
     return encrypt(reverse, challenge)

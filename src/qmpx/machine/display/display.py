@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from qmpx.machine.happenings import Happening
     from qmpx.machine.machine import Machine
 
-SECOND: Final = 1_000_000
-"""Microseconds until the clock on the screen is another one."""
+_SECOND: Final = 1_000_000  # microseconds; then the clock on the screen moves
 
 
 class Display:
@@ -181,8 +180,8 @@ class Display:
             viewer.show()
         if self._tick is None and self._is_awaited:
             clock = self._machine.clock
-            rest = SECOND - clock.microseconds() % SECOND
-            self._tick = clock.call_later(rest / SECOND, self._next_second)
+            rest = _SECOND - clock.microseconds() % _SECOND
+            self._tick = clock.call_later(rest / _SECOND, self._next_second)
 
     def _next_second(self) -> None:
         self._tick = None

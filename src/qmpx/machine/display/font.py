@@ -9,9 +9,9 @@ import functools
 from pathlib import Path
 from typing import Final
 
-CELL_WIDTH: Final = 8
+CELL_WIDTH: Final[int] = 8
 """Pixels of a letter's cell, in width: one byte of a row."""
-CELL_HEIGHT: Final = 16
+CELL_HEIGHT: Final[int] = 16
 """Pixels of a letter's cell, in height: 25 rows of text fill 400 lines."""
 
 _CELLS_OF_BAND: Final = 8

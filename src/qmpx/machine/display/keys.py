@@ -19,7 +19,7 @@ from qmpx.machine.display.key_names import (
     typed,
 )
 
-HOLD_MILLISECONDS: Final = 100
+HOLD_MILLISECONDS: Final[int] = 100
 """How long `send` holds keys unless told: QEMU's figure."""
 MAX_KEYS: Final = 16
 """Keys that `send` takes at once: QEMU's figure; hands have ten fingers."""

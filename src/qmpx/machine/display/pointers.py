@@ -11,7 +11,7 @@ from qmpx.errors import GenericError
 
 PS2_MOUSE: Final = "QEMU PS/2 Mouse"
 """The mouse that every machine has."""
-FULL_SCALE: Final = 0x7FFF
+FULL_SCALE: Final[int] = 0x7FFF
 """Where the right and the lower edge of the screen are for an absolute device."""
 MAX_WHEEL: Final = 1_000_000
 """Notches of the wheel that are counted, up or down: nobody scrolls that far."""

@@ -19,7 +19,7 @@ from qmpx.machine.display.screen import PALETTE, Rectangle, Screen
 from qmpx.machine.display.updates import Updates
 
 VERSION: Final = b"RFB 003.008\n"
-CHALLENGE_SIZE: Final = 16
+CHALLENGE_SIZE: Final[int] = 16
 """Bytes of a challenge: two blocks of DES."""
 MAX_ENCODINGS: Final = 1024
 """Encodings that a client may list: there are not 200. More is an error."""

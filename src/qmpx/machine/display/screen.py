@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 
 from qmpx.machine.display.font import CELL_HEIGHT, CELL_WIDTH, painted
 
-COLUMNS: Final = 90
+COLUMNS: Final[int] = 90
 """Letters of a row at first: 720 pixels, those of a VGA in text mode."""
-ROWS: Final = 25
+ROWS: Final[int] = 25
 """Rows of text at first: 400 pixels, those of a VGA in text mode."""
 MAX_COLUMNS: Final = 240
 """Letters of a row at most: 1,920 pixels."""

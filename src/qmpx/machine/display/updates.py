@@ -16,8 +16,8 @@ from qmpx.machine.display.font import CELL_HEIGHT
 from qmpx.machine.display.pixels import NATIVE, PixelFormat
 from qmpx.machine.display.screen import Rectangle, Screen
 
-RAW: Final = 0
-ZLIB: Final = 6
+RAW: Final[int] = 0
+ZLIB: Final[int] = 6
 DESKTOP_SIZE: Final = -223
 
 _HEADER: Final = struct.Struct(">BxH")

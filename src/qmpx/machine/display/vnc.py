@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import SetPasswdFailed, VNCServerFailed
 from qmpx.machine.display.access import AccessList, AccessLists
-from qmpx.machine.display.des import BLOCK
 from qmpx.machine.display.rfb import CHALLENGE_SIZE, RfbSession
 from qmpx.machine.display.viewer import Viewer
 from qmpx.machine.display.vnc_socket import Listener, dial, name_of
@@ -32,6 +31,8 @@ MAX_VIEWERS: Final = 32
 """Clients at once: each may hold a picture of the screen, some megabytes. Further ones
 are turned away.
 """
+MAX_PASSWORD: Final = 8
+"""Bytes of a password that count: a key of DES has no more."""
 HANDSHAKE_TIMEOUT: Final = 30.0
 """Seconds for a client to come in: a person may have to type a password first."""
 RETRY: Final = 1.0
@@ -210,7 +211,9 @@ class VncServer:
         Args:
             password: Of which 8 bytes count; if empty, nobody may come in.
         """
-        self._password = password.encode("utf-8", "surrogateescape")[:BLOCK] or None
+        self._password = (
+            password.encode("utf-8", "surrogateescape")[:MAX_PASSWORD] or None
+        )
 
     def expire_password(self, at: int | None) -> None:
         """Let nobody in by the password from a moment on.

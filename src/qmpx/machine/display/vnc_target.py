@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-FIRST_PORT: Final = 5900
+FIRST_PORT: Final[int] = 5900
 """The TCP port of display 0."""
-LAST_PORT: Final = 65535
+LAST_PORT: Final[int] = 65535
 """The highest TCP port that there is."""
 
 Share = Literal["ignore", "allow-exclusive", "force-shared"]

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from typing import Final
 
-from qmpx.errors import GenericError
+from qmpx.errors import FdNotFound, GenericError
 from qmpx.machine.migration.links import Link
 from qmpx.machine.migration.pipe_link import CommandLink, PipeLink
 from qmpx.machine.migration.socket_link import SocketLink
@@ -27,11 +27,10 @@ def open_outgoing(
 
     Args:
         uri: ``tcp:HOST:PORT``, ``unix:PATH``, ``exec:COMMAND`` or ``fd:NAME``.
-        take_descriptor: Gives the descriptor of a name away, or raises.
+        take_descriptor: Gives the descriptor of a name away, or raises `FdNotFound`.
 
     Raises:
         GenericError: There is no such protocol, or it cannot be set up.
-        CommandError: What *take_descriptor* raised.
     """
     kind, _, rest = uri.partition(":")
     try:
@@ -47,7 +46,7 @@ def open_outgoing(
                 return CommandLink(rest, is_writer=True)
             case "fd" if take_descriptor is not None:
                 return _link_of(take_descriptor(rest), is_writer=True)
-    except OSError as error:
+    except (OSError, FdNotFound) as error:
         message = "migration failed"
         raise GenericError(message) from error
     message = f"unknown migration protocol: {uri}"

@@ -143,12 +143,12 @@ class Migration:
             block: Whether the contents of its disks go too.
             incremental: Whether of those only what is in the images themselves goes,
                 and not what is in their backing files; implies *block*.
-            take_descriptor: Gives the descriptor of a name away, or raises.
+            take_descriptor: Gives the descriptor of a name away, or raises
+                `FdNotFound`.
 
         Raises:
             GenericError: One is under way; there is no such protocol; it cannot be
                 begun. Whether somebody listens there shows only later.
-            CommandError: What *take_descriptor* raised.
         """
         self._check()
         link = open_outgoing(uri, take_descriptor)

@@ -47,7 +47,8 @@ So that no schema can exhaust the interpreter's stack.
 Read: TypeAlias = Callable[[str], str]
 """Return the text of the file at a path; raises OSError or UnicodeDecodeError."""
 
-_INCLUDE = re.compile(r"'include'\s*:\s*'([^'\n]*)'")
+# Outside of comments. What it overlooks is only not asked for its release.
+_INCLUDE = re.compile(r"^[^#\n]*'include'\s*:\s*'([^'\n]*)'", re.MULTILINE)
 
 
 def read_file(path: str) -> str:

@@ -250,16 +250,14 @@ class _Shape:
             case _:
                 self._check_arguments()
 
-    def _fail_unless(self, is_right: bool, message: str) -> None:  # noqa: FBT001
-        if not is_right:
-            raise self._place.error(message)
-
     def _check_enum(self) -> None:
         values, prefix = self._data, self._value.get("prefix", "")
         if not isinstance(values, list):
             message = "'data' must be an array"
             raise self._place.error(message)
-        self._fail_unless(isinstance(prefix, str), "'prefix' must be a string")
+        if not isinstance(prefix, str):
+            message = "'prefix' must be a string"
+            raise self._place.error(message)
         what, place = "'data' member", self._place
         values[:] = [v if isinstance(v, dict) else {"name": v} for v in values]
         for value in values:
@@ -298,7 +296,9 @@ class _Shape:
         if not isinstance(data, dict):
             message = "'data' must be an object"
             raise self._place.error(message)
-        self._fail_unless(bool(data), "'data' must not be empty")
+        if not data:
+            message = "'data' must not be empty"
+            raise self._place.error(message)
         _lengthen(data)
         for key, branch in data.items():
             what = f"'data' member '{key}'"
@@ -310,7 +310,9 @@ class _Shape:
     def _check_arguments(self) -> None:
         value = self._value
         if value.get("boxed"):
-            self._fail_unless("data" in value, "'boxed': true requires 'data'")
+            if "data" not in value:
+                message = "'boxed': true requires 'data'"
+                raise self._place.error(message)
             self._check_type(self._data, "'data'")
         elif "data" in value:
             self._check_members(self._data, "'data'", permissive=False)

@@ -1,0 +1,89 @@
+"""``qmpx schema generate``: what it writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qmpx.qapi.generation import generate_python
+from qmpx.qapi.introspection import from_introspection, to_introspection
+from tests.programs import qmpx
+from tests.qapi.generated import SMALL, schema_of, small_schema
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow  # each starts a program: 0.2 s
+
+CONDITIONAL = """
+{ 'command': 'a' }
+{ 'command': 'b', 'if': 'CONFIG_B' }
+"""
+
+
+def test_a_module_is_written_for_schema_files(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(SMALL)
+    output = tmp_path / "made.py"
+    ended = qmpx(
+        *("schema", "generate", "python", str(tmp_path / "small.json")),
+        *("-o", str(output), "--title", "a small schema"),
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert output.read_text() == generate_python(schema_of(SMALL), "a small schema")
+    assert {path.name for path in tmp_path.iterdir()} == {"small.json", "made.py"}
+
+
+def test_a_module_is_printed_for_saved_introspection(tmp_path: Path) -> None:
+    saved = tmp_path / "schema.json"
+    told = to_introspection(small_schema())
+    saved.write_text(json.dumps(told))
+    ended = qmpx("schema", "generate", "python", str(saved), "-o", "-")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == generate_python(from_introspection(told), str(saved))
+
+
+def test_what_a_build_lacks_can_be_left_out(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(CONDITIONAL)
+    line = ["schema", "generate", "python", str(tmp_path / "t.json"), "-o", "-"]
+    assert "def b()" in qmpx(*line).stdout
+    assert "def b()" in qmpx(*line, "-D", "CONFIG_B").stdout
+    assert "def b()" not in qmpx(*line, "--define", "CONFIG_A").stdout
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(CONDITIONAL)
+    output = str(tmp_path / "no" / "such" / "folder.py")
+    ended = qmpx(
+        *("schema", "generate", "python", str(tmp_path / "t.json"), "-o", output)
+    )
+    assert ended.returncode == 2
+    assert ended.stderr == f"qmpx: cannot write {output}: No such file or directory\n"
+
+
+def test_a_schema_that_is_wrong_is_told_and_nothing_written(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text("{ 'command': 'A' }")
+    output = tmp_path / "made.py"
+    output.write_text("old")
+    ended = qmpx(
+        *("schema", "generate", "python", str(tmp_path / "t.json")),
+        *("-o", str(output)),
+    )
+    assert ended.returncode == 1
+    assert "name of command must not use uppercase or '_'" in ended.stderr
+    assert output.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "the following arguments are required: LANGUAGE"),
+        (["cobol"], "invalid choice: 'cobol' (choose from 'python')"),
+        (["python", "x"], "the following arguments are required: -o/--output"),
+    ],
+)
+def test_a_slip_on_the_command_line_is_told(words: list[str], message: str) -> None:
+    ended = qmpx("schema", "generate", *words)
+    assert ended.returncode == 2
+    assert message in ended.stderr
