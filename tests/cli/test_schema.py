@@ -141,6 +141,8 @@ def test_saved_introspection_is_read_too(file: Path) -> None:
     )
     again = qmpx("schema", "introspect", "--json", saved)
     assert json.loads(again.stdout) == json.loads(saved.read_text())
+    saved.write_text("[" * 100_000)
+    assert qmpx("schema", "introspect", saved).returncode == 1
     saved.write_text("[")
     ended = qmpx("schema", "introspect", saved)
     assert (ended.returncode, ended.stdout) == (1, "")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import qmpx
+from tests.loops import short_directory
 from tests.programs import qmpx as run
 from tests.programs import serving
 
@@ -116,6 +117,15 @@ def test_quit_ends_it_well() -> None:
             other.execute("query-status")
         assert server.ended() == (0, "")
         assert not any(path.exists() for path in server.paths)
+
+
+def test_what_the_machine_made_outside_goes_with_it() -> None:
+    with short_directory() as directory:
+        vnc = directory / "vnc"
+        with serving("--dialect", "2010", "--", "-vnc", f"unix:{vnc}") as server:
+            assert vnc.is_socket()
+            assert server.end() == (0, "")
+            assert not vnc.exists()
 
 
 def test_a_command_that_waits_does_not_keep_it_for_ever(tmp_path: Path) -> None:

@@ -121,3 +121,9 @@ def test_its_state_comes_back(machine: Machine) -> None:
     other = Balloon(machine)
     other.restore(machine.balloon.state())
     assert other.state() == {"target": 32 * MIB, "actual": 40 * MIB}
+
+
+def test_by_default_an_emulator_runs_the_code() -> None:
+    assert Machine().accelerator == Accelerator(
+        is_present=False, is_enabled=False, has_synchronous_mmu=True
+    )

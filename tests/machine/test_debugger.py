@@ -190,8 +190,7 @@ def test_a_packet_without_an_end_ends_the_conversation(machine: Machine) -> None
             talk.send(b"$" + b"0" * MAX_PACKET)
             return await talk.reader.read()
 
-    with pytest.raises(ConnectionResetError):
-        run_on("asyncio", main())
+    assert run_on("asyncio", main()) == b""
 
 
 @pytest.mark.parametrize("packet", [b"$k#6b"])
@@ -200,8 +199,7 @@ def test_a_debugger_that_kills_only_leaves(machine: Machine, packet: bytes) -> N
         async with debugging(machine) as talk:
             talk.send(packet)
             assert await talk.reader.readexactly(1) == b"+"
-            with pytest.raises(ConnectionResetError):
-                await talk.reader.read()
+            assert await talk.reader.read() == b""
             assert machine.debugger.port is not None
 
     run_on("asyncio", main())
@@ -215,8 +213,7 @@ def test_a_debugger_that_comes_later_takes_over(machine: Machine) -> None:
             again = await asyncio.open_connection(LOCAL, machine.debugger.port)
             second = Talk(*again)
             assert await second.ask("qC") == "QC1"
-            with pytest.raises(ConnectionResetError):
-                await first.reader.read()
+            assert await first.reader.read() == b""
             await close(again[1])
 
     run_on("asyncio", main())

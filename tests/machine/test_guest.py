@@ -124,6 +124,18 @@ def test_a_guest_that_left_does_nothing_more() -> None:
     assert room.machine.state is RunState.RUNNING
 
 
+def test_a_guest_that_moves_in_elsewhere_forgets_what_it_was_asked() -> None:
+    guest = ObedientGuest(unplug=1)
+    room, other = Room(guest), Room()
+    released: list[str] = []
+    guest.ask_to_unplug("a", lambda: released.append("old"))
+    other.machine.guest = guest
+    guest.ask_to_unplug("a", lambda: released.append("new"))
+    room.clock.advance(5)
+    other.clock.advance(5)
+    assert released == ["new"]
+
+
 def test_a_guest_thinks_of_so_many_devices_and_no_more() -> None:
     room = Room(ObedientGuest(unplug=1))
     released: list[int] = []

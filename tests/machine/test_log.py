@@ -68,6 +68,18 @@ def test_a_file_that_cannot_be_made_is_named_and_nothing_is_logged() -> None:
     assert machine.log.items == frozenset()
 
 
+def test_another_file_is_made_at_once_while_something_is_logged(
+    tmp_path: Path,
+) -> None:
+    machine = Machine()
+    machine.log.write_to(str(tmp_path / "first"))
+    machine.log.log(["int"])
+    machine.log.write_to(str(tmp_path / "second"))
+    assert (tmp_path / "second").read_text() == ""
+    with pytest.raises(OpenFileFailed):
+        machine.log.write_to("/nonexistent/log")
+
+
 def test_an_unknown_item_changes_nothing() -> None:
     machine = Machine()
     with pytest.raises(KeyError):

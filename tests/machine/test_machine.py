@@ -21,6 +21,7 @@ from qmpx.machine.happenings import (
     WokenUp,
 )
 from qmpx.machine.objects import UserObjects
+from tests.loops import run_on, short_directory
 
 Act = Callable[[Machine], object]
 
@@ -264,3 +265,27 @@ def test_a_machine_that_is_off_is_transferred_nowhere() -> None:
     with pytest.raises(GenericError) as caught:
         machine.transfer(RunState.SAVE_VM)
     assert caught.value.desc == "a machine that is shutdown cannot become save-vm"
+
+
+def test_at_its_end_it_lets_go_of_the_world_outside() -> None:
+    async def main() -> list[str]:
+        with short_directory() as directory:
+            machine = Machine()
+            machine.display.vnc.open(f"unix:{directory / 'vnc'}")
+            await machine.characters.open_legacy(
+                "serial0", f"unix:{directory / 'serial'},server,nowait"
+            )
+            there = sorted(path.name for path in directory.iterdir())
+            machine.close()
+            machine.close()
+            assert list(directory.iterdir()) == []
+            return there
+
+    assert run_on("asyncio", main()) == ["serial", "vnc"]
+
+
+def test_a_machine_that_has_nothing_outside_has_nothing_to_let_go_of() -> None:
+    machine = Machine()
+    made = set(vars(machine))
+    machine.close()
+    assert set(vars(machine)) == made

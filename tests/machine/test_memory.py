@@ -50,6 +50,7 @@ def test_new_memory_is_zeros_and_takes_up_nothing() -> None:
         (0xB8000, 4, bytes(4)),
         (0xE0000000, 4, bytes(4)),
         (1 << 60, 4, bytes(4)),
+        ((1 << 64) - 2, 4, bytes(4)),
         (0, 0, b""),
         (0, -1, b""),
     ],
@@ -268,6 +269,12 @@ def test_a_file_that_cannot_be_made_is_named(name: str, tmp_path: Path) -> None:
 def test_a_full_disk_is_an_error() -> None:
     with pytest.raises(UndefinedError):
         Memory(MIB).save("/dev/full", 0, 16)
+
+
+@pytest.mark.parametrize("name", ["/dev/null", "file"])
+def test_a_size_out_of_reach_is_an_error(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UndefinedError):
+        Memory(MIB).save(str(tmp_path / name), 0, (1 << 63) - 1)
 
 
 def test_a_pipe_gets_the_zeros_too(tmp_path: Path) -> None:

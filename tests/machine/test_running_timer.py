@@ -12,13 +12,17 @@ class Watch:
     """A machine, its clock, a timer, and when the timer went off."""
 
     def __init__(self, *, is_started: bool = True) -> None:
-        self.clock = VirtualClock(start=0)
+        self.clock = VirtualClock(start=1_000_000_000)
         self.machine = Machine(clock=self.clock, is_started=is_started)
         self.went_off: list[float] = []
         self.timer = RunningTimer(self.machine, self._note)
 
     def _note(self) -> None:
-        self.went_off.append(self.clock.microseconds() / 1_000_000)
+        self.went_off.append(self.now)
+
+    @property
+    def now(self) -> float:
+        return self.clock.microseconds() / 1_000_000 - 1000
 
 
 def test_it_goes_off_once_after_its_time() -> None:
@@ -70,6 +74,23 @@ def test_cancelled_it_never_goes_off(stopped: bool) -> None:
     assert (watch.went_off, watch.timer.left) == ([], None)
 
 
+def test_what_else_happens_does_not_disturb_it() -> None:
+    watch = Watch()
+    watch.timer.set(4)
+    watch.clock.advance(1)
+    watch.machine.press_power_button()
+    assert watch.timer.left == 3.0
+    watch.machine.stop()
+    watch.clock.advance(10)
+    watch.machine.press_power_button()
+    assert watch.timer.left == 3.0
+    watch.clock.advance(10)
+    watch.machine.cont()
+    watch.machine.press_power_button()
+    watch.clock.advance(10)
+    assert watch.went_off == [24.0]
+
+
 def test_set_again_only_the_new_time_counts() -> None:
     watch = Watch()
     watch.timer.set(1)
@@ -83,7 +104,7 @@ def test_it_may_set_itself_again() -> None:
     timer = RunningTimer(watch.machine, lambda: again())
 
     def again() -> None:
-        watch.went_off.append(watch.clock.microseconds() / 1_000_000)
+        watch.went_off.append(watch.now)
         timer.set(1)
 
     timer.set(1)

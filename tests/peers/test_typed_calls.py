@@ -132,9 +132,7 @@ def test_a_refusal_is_qemus_own(run: Callable[[Call[Any]], Any]) -> None:
     with pytest.raises(qmpx.CommandError) as caught:
         run(Call("query-nothing", {}, None))
     assert caught.value.desc == "The command query-nothing has not been found"
-    with pytest.raises(
-        qmpx.CommandError, match=r"\.nope' not found"
-    ):
+    with pytest.raises(qmpx.CommandError, match=r"\.nope' not found"):
         run(qapi.qom_get(path="/machine", property="nope"))
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from qmpx.cli.schema_text import details, outline
 from qmpx.errors import SchemaError
 from qmpx.qapi.introspection import from_introspection, to_introspection
 from qmpx.qapi.language import load_schema
@@ -228,6 +232,35 @@ def test_what_was_told_is_told_again() -> None:
 def test_before_6_2_values_had_no_features() -> None:
     schema = from_introspection([{"name": "0", "meta-type": "enum", "values": ["a"]}])
     assert schema.types["0"] == EnumType(name="0", values=(EnumValue(name="a"),))
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(TOLD) - 1),
+            st.sampled_from(["name", "meta-type", "arg-type", "members", "tag", "x"]),
+            st.sampled_from(["0", "[1]", "str", "go", "object", None, 1, [], [{}]]),
+        ),
+        max_size=4,
+    )
+)
+def test_whatever_a_peer_tells_is_a_schema_or_refused(
+    damage: list[tuple[int, str, Any]],
+) -> None:
+    infos = copy.deepcopy(TOLD)
+    for index, key, value in damage:
+        infos[index][key] = value
+    try:
+        schema = from_introspection(infos)
+    except SchemaError:
+        return
+    for only in schema.definitions:
+        to_introspection(schema, only=only)
+        list(details(schema, only))
+    list(outline(schema))
+    told = to_introspection(schema)
+    assert to_introspection(from_introspection(told)) == told
 
 
 OBJECT = {"name": "0", "meta-type": "object", "members": []}

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -153,6 +153,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.slow
+@settings(max_examples=500)
 @given(st.sampled_from(["Named", "Shape", "ShapeRef", "Colour", "Painted"]), JSON)
 def test_whatever_comes_is_kept_or_refused(name: str, value: Any) -> None:
     try:

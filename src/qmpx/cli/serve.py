@@ -115,6 +115,10 @@ async def _serve(
     if not arguments.qmp and not arguments.hmp:
         message = "nobody could come: give --qmp ADDRESS, or --hmp ADDRESS"
         raise AddressError(message)
+    if arguments.hmp and monitor.human is None:
+        from qmpx.dialects.modern.human import table_for_people
+
+        monitor.human = table_for_people()
     server = monitor.serve(
         *arguments.qmp,
         human=arguments.hmp,
@@ -137,12 +141,16 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError):  # not on this platform
             loop.add_signal_handler(number, end, "host-signal")
-    async with server:
-        for listener, frontend in server.frontends.items():
-            if listener.address == StdioAddress() and frontend.mode is Mode.READLINE:
-                continue  # the person is here, and sees
-            print(f"qmpx: serving {listener.address}", file=sys.stderr, flush=True)
-        await server.wait_closed()
+    with contextlib.closing(machine):
+        async with server:
+            for listener, frontend in server.frontends.items():
+                if (
+                    listener.address == StdioAddress()
+                    and frontend.mode is Mode.READLINE
+                ):
+                    continue  # the person is here, and sees
+                print(f"qmpx: serving {listener.address}", file=sys.stderr, flush=True)
+            await server.wait_closed()
     if refusals:
         message = f"the machine that was awaited has not come: {refusals[0]}"
         raise QmpxError(message)

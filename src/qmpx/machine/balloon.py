@@ -4,11 +4,18 @@ The host sets a target and can do no more: a guest with a driver moves towards i
 without never does.
 """
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from qmpx.errors import DeviceNotActive, KVMMissingCap
-from qmpx.machine.happenings import BalloonChanged
+from qmpx.errors import CommandError, DeviceNotActive, GenericError, KVMMissingCap
+from qmpx.machine.happenings import (
+    BalloonChanged,
+    DeviceUnplugged,
+    Exited,
+    Happening,
+    ShutDown,
+)
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
@@ -48,6 +55,7 @@ class Balloon:
     def __init__(self, machine: "Machine") -> None:
         self._machine = machine
         self.target = self.actual = machine.memory_size
+        self._waiting: list[asyncio.Future[None]] = []
 
     def check(self) -> None:
         """Look whether it works.
@@ -79,8 +87,56 @@ class Balloon:
             return
         everything = self._machine.memory_size
         wanted = size if 0 < size < everything else everything
-        self.target = everything - (everything - wanted) // _PAGE * _PAGE
-        self._machine.guest.asked_for_memory(self.target)
+        target = everything - (everything - wanted) // _PAGE * _PAGE
+        if target != self.target:
+            self.target = target
+            self._end_waiting(GenericError("another size was asked for meanwhile"))
+        self._machine.guest.asked_for_memory(target)
+
+    async def wait(self) -> None:
+        """Wait until the guest has the size that it was last asked for.
+
+        That may be never. Cancelling is safe, and changes nothing; several may wait.
+
+        Raises:
+            GenericError: Another size was asked for meanwhile, or the machine is off.
+            DeviceNotActive: The device has gone meanwhile.
+        """
+        if self.actual == self.target:
+            return
+        if not self._waiting:
+            self._machine.listen(self._look)
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        try:
+            await future
+        finally:
+            if future in self._waiting:  # it was cancelled
+                self._waiting.remove(future)
+                if not self._waiting:
+                    self._machine.unlisten(self._look)
+
+    def _look(self, happening: Happening) -> None:
+        if isinstance(happening, BalloonChanged) and self.actual == self.target:
+            self._end_waiting()
+        elif isinstance(happening, ShutDown | Exited):
+            self._end_waiting(GenericError("the machine is off"))
+        elif isinstance(happening, DeviceUnplugged):
+            if not self._machine.devices.has(MODEL):
+                self._end_waiting(DeviceNotActive(device="balloon"))
+
+    def _end_waiting(self, error: CommandError | None = None) -> None:
+        if not self._waiting:
+            return
+        waiting, self._waiting = self._waiting, []
+        self._machine.unlisten(self._look)
+        for future in waiting:
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
 
     def settle(self, size: int) -> None:
         """Take note that the guest has come to another size.

@@ -34,8 +34,8 @@ from qmpx.machine.run_time import RunTime
 from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
 
 if TYPE_CHECKING:
-    from qmpx.machine.debugger import Debugger
     from qmpx.machine.character import CharacterDevices
+    from qmpx.machine.debugger import Debugger
     from qmpx.machine.devices import DeviceTree
     from qmpx.machine.display import Display
     from qmpx.machine.hardware.boot import Boot
@@ -49,6 +49,10 @@ PARTS: Final = ("processors", "chipset", "balloon", "display", "devices", "netwo
 
 RESET_PARTS: Final = ("processors", "chipset", "balloon", "display", "devices")
 """The attributes that hold parts with a ``reset``, in its order."""
+
+
+_REACHING_OUT: Final = ("debugger", "display", "characters", "network")
+"""The attributes that hold parts with listeners, connections and files."""
 
 
 class Part(Protocol):
@@ -78,6 +82,8 @@ class Machine:
         is_single_stepping: Whether its processors take one instruction at a time.
         restarts: Whether a reset starts it anew; else it switches off.
         ends: Whether it ends when it switches off; else it only stops.
+        can_sleep: Whether a guest that wants to sleep does, and can be woken; else it
+            begins anew at once, as in QEMU 0.13.
         accelerator: What runs the guest's code, if not an emulator.
         drives: Its drives by the names of their back ends.
         objects: What users have created in it.
@@ -103,6 +109,7 @@ class Machine:
         self.is_single_stepping = False
         self.restarts = True
         self.ends = True
+        self.can_sleep = True
         self.accelerator = Accelerator()
         self.drives: dict[str, Drive] = {}
         self.objects = UserObjects()
@@ -212,6 +219,14 @@ class Machine:
         self._guest.leave()
         self._guest = guest
         guest.enter(self)
+
+    def close(self) -> None:
+        """Let go of what it has of the world outside: at its very end."""
+        for name in _REACHING_OUT:
+            if (part := self.__dict__.get(name)) is not None:
+                part.close()
+        for drive in self.drives.values():
+            drive.close()
 
     def listen(self, listener: Callable[[Happening], None]) -> None:
         """Tell *listener* of everything that happens from now on."""
@@ -460,5 +475,7 @@ class Machine:
         self.state = MOVES[self.state, Cause.SHUTDOWN]
         self.run_time.note(is_running=False)
         self.tell(ShutDown(by_guest, reason))
+        if self.ends and "processors" in self.__dict__:
+            self.processors.end_threads()
         if was_running and not self.ends:
             self.tell(Stopped())

@@ -9,12 +9,13 @@ snapshots move. *Addresses* are those that a processor puts on its bus: a PC has
 0, the screen at 0xa0000, ROM below 1 MiB and below 4 GiB, more RAM above 4 GiB.
 """
 
+import errno
 import mmap
 import os
 import platform
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from qmpx.errors import GenericError, OpenFileFailed, UndefinedError
@@ -30,7 +31,12 @@ LOW_RAM_END: Final[int] = 0xE0000000
 VIDEO_MEMORY: Final = range(0xA0000, 0xC0000)
 """The addresses of the screen's memory."""
 
-_HIGH_RAM: Final = 1 << 32
+MAX_STREAMED: Final = 1 << 32
+"""Bytes that are written to a pipe or a device, which cannot have holes: as much as an
+i386 has addresses for."""
+
+_BEYOND: Final[int] = 1 << 128  # no address is so high
+_HIGH_RAM: Final[int] = 1 << 32
 _SHADOW: Final[int] = 0xF0000  # where the firmware shows below 1 MiB
 _TOP: Final[int] = 0xFFFF0000  # and where a processor begins
 _CHUNK: Final = 1 << 20  # bytes held at once while memory is read, summed or saved
@@ -277,7 +283,7 @@ class Memory:
 
     def _at(self, address: int) -> tuple[_Window | None, int]:
         """Return what answers at an address, and for how many bytes from there on."""
-        until = sys.maxsize
+        until = _BEYOND
         for window in reversed(self._windows):  # the last that was mapped wins
             if window.start <= address < window.end:
                 return window, min(until, window.end) - address
@@ -337,10 +343,11 @@ def write_file(filename: str, pieces: Iterator[tuple[int, bytes]], size: int) ->
 
 
 def _write_pieces(fd: int, pieces: Iterator[tuple[int, bytes]], size: int) -> None:
-    can_seek = False
-    with suppress(OSError):  # a pipe cannot, /dev/full says that it can
+    can_seek = stat.S_ISREG(os.fstat(fd).st_mode)
+    if can_seek:
         os.ftruncate(fd, size)
-        can_seek = True
+    elif size > MAX_STREAMED:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     at = 0
     for offset, data in pieces:
         if can_seek:

@@ -14,7 +14,7 @@ Source: QEMU 7.2, ``qapi/introspect.json``, and its replies.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -258,7 +258,7 @@ class _EventInfo(_Info, tag="event", rename="kebab"):
 
 
 class _BuiltinInfo(_Info, tag="builtin", rename="kebab"):
-    json_type: str
+    json_type: Literal["string", "number", "int", "boolean", "null", "value"]
 
 
 class _ArrayInfo(_Info, tag="array", rename="kebab"):

@@ -27,7 +27,7 @@ from typing import (
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from qmpx.errors import CommandError, GenericError
+from qmpx.errors import GenericError
 from qmpx.qapi.check import (
     Member,
     check_for,
@@ -40,6 +40,7 @@ from qmpx.wire.encode import encode
 from qmpx.wire.framing import read_json
 
 _INT64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
+_NOT_PLAIN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Signature:
@@ -63,6 +64,7 @@ class Signature:
         "_boxed",
         "_check",
         "_decode",
+        "_decode_wide",
         "_is_lax",
         "_last_text",
         "_last_value",
@@ -81,7 +83,8 @@ class Signature:
         self._names: dict[str, str] = {}
         self._boxed: str | None = None
         fields: list[Any] = []
-        rename: dict[str, str] = {}
+        wide_fields: list[Any] = []
+        rename = self._names
         signature = inspect.signature(handler)
         hints = get_type_hints(handler, include_extras=True)
         for parameter in signature.parameters.values():
@@ -99,12 +102,9 @@ class Signature:
             wire = wire_name(parameter.name, annotation)
             self.members.append(Member(wire, annotation, required))
             rename[parameter.name] = wire
-            narrow = _narrow(annotation)
-            fields.append(
-                (parameter.name, narrow)
-                if required
-                else (parameter.name, narrow | UnsetType, UNSET)
-            )
+            fields.append(_field(parameter.name, _narrow(annotation), required))
+            wide = _narrow(annotation, size=int)
+            wide_fields.append(_field(parameter.name, wide, required))
         if self._boxed is not None and len(self.members) > 1:
             message = f"{name}: {self._boxed} is boxed, and so must stand alone"
             raise TypeError(message)
@@ -114,20 +114,26 @@ class Signature:
                 if self._boxed is None
                 else check_for(self.members[0].annotation)
             )
-            self._decode = msgspec.json.Decoder(
-                _arguments(fields, rename) if self._boxed is None else fields[0][1]
-            ).decode
+            self._decode = self._decoder(fields)
+            self._decode_wide = (
+                self._decode if wide_fields == fields else self._decoder(wide_fields)
+            )
         except (TypeError, ValueError) as error:
             message = f"{name}: {error}"
             raise TypeError(message) from None
         self._is_lax = any(_decodes_laxly(m.annotation) for m in self.members)
-        self._names = rename
         self.returns = hints.get("return", Any)
         self.is_async = inspect.iscoroutinefunction(handler)
         self.may_return_doubles = _may_hold_doubles(self.returns, set())
         self._returns_constants = _is_constant(self.returns)
         self._last_value: Any = None
         self._last_text = b"{}"
+
+    def _decoder(self, fields: list[Any]) -> Callable[[Any], Any]:
+        is_boxed = self._boxed is not None
+        return msgspec.json.Decoder(
+            fields[0][1] if is_boxed else _arguments(fields, self._names)
+        ).decode
 
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
         """Return the handler's keywords.
@@ -145,8 +151,8 @@ class Signature:
             self._check(read_json(bytes(text)), ROOT)
         try:
             struct = self._decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise self._explain(bytes(text), error) from None
+        except _NOT_PLAIN:
+            struct = self._read_slowly(bytes(text))
         if self._boxed is not None:
             return {self._boxed: struct}
         return {
@@ -155,13 +161,17 @@ class Signature:
             if (value := getattr(struct, name)) is not UNSET
         }
 
-    def _explain(self, text: bytes, error: Exception) -> Exception:
-        """Return what QEMU says of arguments that could not be decoded."""
+    def _read_slowly(self, text: bytes) -> Any:
+        """Return arguments that the decoder refused, or raise what QEMU says of them.
+
+        What it refuses and QEMU takes are sizes beyond what 63 bits hold.
+        """
+        self._check(read_json(text), ROOT)
         try:
-            self._check(read_json(text), ROOT)
-        except CommandError as refusal:
-            return refusal
-        return GenericError(f"Arguments cannot be read: {error}")
+            return self._decode_wide(text)
+        except _NOT_PLAIN as error:
+            message = f"Arguments cannot be read: {error}"
+            raise GenericError(message) from None
 
     def encode(self, value: Any) -> bytes:
         """Return what the handler returned in wire form; ``None`` is ``{}``.
@@ -178,6 +188,10 @@ class Signature:
         if self._returns_constants:
             self._last_value, self._last_text = value, text
         return text
+
+
+def _field(name: str, annotation: Any, required: bool) -> tuple[Any, ...]:  # noqa: FBT001
+    return (name, annotation) if required else (name, annotation | UnsetType, UNSET)
 
 
 def _arguments(fields: list[Any], rename: dict[str, str]) -> type[Struct]:
@@ -209,33 +223,36 @@ class Encoded(Struct, frozen=True):
         return cls(encode(value))
 
 
-def _narrow(annotation: Any) -> Any:
-    """Return *annotation* with its integers limited to QEMU's 64 bits."""
+def _narrow(annotation: Any, *, size: Any = _INT64) -> Any:
+    """Return *annotation* with its integers limited to QEMU's 64 bits.
+
+    Args:
+        annotation: The type.
+        size: What sizes become. The decoder knows no bound beyond 63 bits: it refuses
+            what is above, and the check decides.
+    """
     if annotation is int:
         return _INT64
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         if "uint64" in annotation.__metadata__:
-            return Annotated[int, Meta(ge=INT64_MIN)]
-        return _narrow(args[0])
+            return size
+        return _narrow(args[0], size=size)
     if origin is list:
-        return list[_narrow(args[0])]  # type: ignore[misc]
+        return list[_narrow(args[0], size=size)]  # type: ignore[misc]
     if origin in (Union, types.UnionType):
-        kept = [_narrow(a) for a in args if a is not types.NoneType]
+        kept = [_narrow(a, size=size) for a in args if a is not types.NoneType]
         return Union[tuple(kept)]  # noqa: UP007 - the members are known at run time
     return annotation
 
 
 def _decodes_laxly(annotation: Any) -> bool:
-    """Whether the decoder takes more than the check does.
-
-    That is so for sizes, which may not pass 64 bits, and for what is in a Struct.
-    """
+    """Whether the decoder takes more than the check does: what is in a Struct."""
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         return True
     args = get_args(annotation)
     if get_origin(annotation) is Annotated:
-        return "uint64" in args or _decodes_laxly(args[0])
+        return _decodes_laxly(args[0])
     return any(_decodes_laxly(arg) for arg in args)
 
 

@@ -179,10 +179,10 @@ def _struct_reader(cls: type[Struct], tag: str | Literal[False] | None = None) -
             raise _misfit(value, "object")
         if not members:
             hints = get_type_hints(cls, include_extras=True)
-            members.extend(
+            members[:] = [  # at once: another thread may be as far
                 (member.name, member.encode_name, hints[member.name])
                 for member in fields(cls)
-            )
+            ]
         known: dict[str, Any] = {}
         rest = dict(value)
         for name, wire, annotation in members:
@@ -231,10 +231,11 @@ def _union_reader(choices: tuple[Any, ...]) -> _Read:
         return read_kind(value)
 
     def _read_branch(value: dict[str, Any]) -> Any:
-        # It may have been no union before, in an older peer.
-        tag = value.get(tag_field, False)
-        if tag is not False and not isinstance(tag, str):
-            raise _misfit(tag, f"string for {tag_field!r}")
+        tag: str | Literal[False] = False  # it may be no union yet, in an older peer
+        if tag_field in value:
+            tag = value[tag_field]
+            if not isinstance(tag, str):
+                raise _misfit(tag, f"string for {tag_field!r}")
         if tag in by_tag:
             return _reader(by_tag[tag])(value)
         return _struct_reader(by_tag[""], tag)(value)

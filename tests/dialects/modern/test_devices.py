@@ -9,7 +9,6 @@ import pytest
 if TYPE_CHECKING:
     from tests.dialects.conftest import Box
 
-NO_BALLOON = ("DeviceNotActive", "No balloon device has been activated")
 NO_X = ("DeviceNotFound", "Device 'x' not found")
 
 
@@ -20,9 +19,6 @@ NO_X = ("DeviceNotFound", "Device 'x' not found")
         ("device_del", {}, ("GenericError", "Parameter 'id' is missing")),
         ("set_link", {"name": "x", "up": True}, NO_X),
         ("set_link", {"name": "x"}, ("GenericError", "Parameter 'up' is missing")),
-        ("balloon", {"value": 1}, NO_BALLOON),
-        ("balloon", {}, ("GenericError", "Parameter 'value' is missing")),
-        ("query-balloon", {}, NO_BALLOON),
     ],
 )
 def test_what_is_not_there(

@@ -14,7 +14,7 @@ from qmpx.machine.character.sockets import TELNET_OPENING, Datagrams, SocketDevi
 from tests.loops import LOOPS, run_on, settle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
     from pathlib import Path
 
 HERE = "127.0.0.1"
@@ -22,20 +22,10 @@ HERE = "127.0.0.1"
 pytestmark = pytest.mark.parametrize("loop", LOOPS)
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that the kernel brings about."""
-    assert callable(condition)
-    while not condition():
+    while not condition():  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.001)
-
-
-async def opened(device: SocketDevice) -> AsyncIterator[SocketDevice]:
-    await device.open()
-    try:
-        yield device
-    finally:
-        device.close()
-        await settle()
 
 
 def test_a_server_takes_one_client_at_a_time(loop: str, tmp_path: Path) -> None:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
+from typing import Any
 
 import pytest
 
 from qmpx.machine import VirtualClock
 from qmpx.machine.display.pictures import rgb
-from tests.loops import run_on
+from qmpx.machine.display.screen import PALETTE
+from qmpx.machine.display.viewer import MAX_REPLIES, READ_SIZE
+from tests.loops import run_on, short_directory
 from tests.machine.display.rfb_client import (
     DESKTOP_SIZE,
     RAW,
     ZLIB,
     Area,
     view,
+    view_unix,
 )
 from tests.machine.display.room import LOCAL, room
 
@@ -185,5 +190,34 @@ def test_a_client_that_does_not_read_costs_one_picture_and_no_more(loop: str) ->
                 await viewer.update()
                 pictures += 1
             assert pictures < 10
+
+    run_on(loop, main())
+
+
+def test_a_client_that_only_asks_for_maps_of_colours_is_not_read_for_ever(
+    loop: str,
+) -> None:
+    async def main() -> None:
+        # A unix socket: the kernel keeps less for it.
+        with short_directory() as directory:
+            path = str(directory / "vnc")
+            async with room(f"unix:{path}") as here, await view_unix(path) as viewer:
+                await viewer.shake_hands()
+                transport: Any = viewer.writer.transport
+                transport.pause_reading()
+                (server_side,) = here.vnc.viewers
+                viewer.ask(incremental=False)
+                await here.until(lambda: len(server_side._unsent) > 0)  # noqa: SLF001
+                wanted = b"\0\0\0\0" + struct.pack(">BB14x", 8, 8)
+                longest = 4 * 720 * 400 + 1000 + MAX_REPLIES + 60 * READ_SIZE // 20
+                while transport.get_write_buffer_size() < READ_SIZE:
+                    viewer.writer.write(wanted * 100)
+                    await asyncio.sleep(0)
+                    assert len(server_side._unsent) <= longest  # noqa: SLF001
+                # What was written is stuck; it is read when the client reads.
+                transport.resume_reading()
+                assert len(await viewer.update()) == 1
+                while transport.get_write_buffer_size():
+                    await viewer.reader.readexactly(6 + 6 * len(PALETTE))
 
     run_on(loop, main())

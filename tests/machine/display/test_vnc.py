@@ -323,3 +323,19 @@ def test_clients_wait_while_there_are_no_descriptors(
 
     with caplog.at_level(logging.WARNING, "qmpx.machine"):
         run_on("asyncio", main())
+
+
+def test_a_server_that_is_open_to_all_the_world_is_warned_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        here = Room()
+        for target in (":0,to=99,ipv4", ":0,to=99,ipv4,password"):
+            here.vnc.open(target)
+        here.display.close()
+
+    with caplog.at_level(logging.WARNING, "qmpx.machine"):
+        run_on("asyncio", main())
+    (record,) = caplog.records
+    assert record.message.startswith("VNC on 0.0.0.0:59")
+    assert record.message.endswith(": whoever reaches it may come in")

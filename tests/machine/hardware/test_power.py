@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 
 from qmpx.machine import Machine, VirtualClock
-from qmpx.machine.happenings import Happening, PowerButtonPressed, ShutDown, Suspended
+from qmpx.machine.happenings import (
+    Happening,
+    PowerButtonPressed,
+    Reset,
+    ShutDown,
+    Suspended,
+)
 
 BASE = 0xB000
 OFF = ShutDown(by_guest=True, reason="guest-shutdown")
@@ -44,6 +50,14 @@ def test_a_machine_that_stands_still_is_not_sent_to_sleep() -> None:
     news.clear()
     machine.ports.write(BASE + 4, 2, 0x2400)
     assert (news, machine.state.value) == ([], "paused")
+
+
+def test_a_machine_that_cannot_sleep_begins_anew() -> None:
+    machine, news = machine_and_news()
+    machine.can_sleep = False
+    machine.ports.write(BASE + 4, 2, 0x2400)
+    assert repr(news) == repr([Reset(by_guest=True, reason="guest-reset")])
+    assert machine.state.value == "running"
 
 
 def test_the_button_shows_if_the_guest_wants_to_know() -> None:

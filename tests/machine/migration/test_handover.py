@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from qmpx.machine.migration import outgoing
+from qmpx.machine.migration import counterpart
 from tests.loops import LOOPS, run_on
 from tests.machine.migration.worlds import (
     Cutter,
@@ -123,7 +123,7 @@ def test_doubt_without_proof_leaves_the_source_paused_until_somebody_decides(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A destination that got the word and is never heard of again."""
-    monkeypatch.setattr(outgoing, "DOUBT_LIMIT", 0.05)
+    monkeypatch.setattr(counterpart, "DOUBT_LIMIT", 0.05)
 
     async def main() -> None:
         source = side(started=True)

@@ -8,6 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qmpx.errors import FdNotFound, GenericError
 from qmpx.machine import Machine, RunState, VirtualClock
@@ -15,6 +17,7 @@ from qmpx.machine.happenings import MigrationMoved, Resumed, Stopped
 from qmpx.machine.migration import outgoing
 from qmpx.machine.migration.links import pair
 from qmpx.machine.migration.migration import Progress
+from qmpx.machine.migration.stored import pieces_of
 from tests.loops import LOOPS, run_on, short_directory
 from tests.machine.migration.worlds import (
     MIB,
@@ -623,3 +626,53 @@ def test_a_machine_that_was_switched_off_takes_no_other() -> None:
     halves.clock.advance(1)
     assert halves.destination.refusal == "this machine is shutdown"
     assert halves.source.is_running
+
+
+def stream_of_a_machine() -> bytes:
+    """Return a small machine as a stream that needs no answer."""
+    source = side(started=True, size=64 * 4096)
+    fill(source.machine)
+    return b"".join(pieces_of(source.machine, RunState.RUNNING))
+
+
+STREAM = stream_of_a_machine()
+
+
+def fed(data: bytes, cut: int) -> Side:
+    """Return a destination that got *data*, in two pieces, and then the end."""
+    clock = VirtualClock()
+    destination = side(size=64 * 4096, clock=clock)
+    here, there = pair(clock)
+    destination.machine.migration.receive_from(there)
+    here.write(data[:cut])
+    here.write(data[cut:])
+    clock.advance(1)
+    here.close()
+    clock.advance(120)
+    return destination
+
+
+def test_a_stream_that_is_whole_is_taken() -> None:
+    destination = fed(STREAM, 1000)
+    assert destination.is_running
+    assert destination.machine.memory.read(0, 5) == b"first"
+
+
+@given(at=st.integers(0), byte=st.integers(1, 255), cut=st.integers(0, len(STREAM)))
+def test_a_stream_with_any_byte_changed_is_never_taken(
+    at: int, byte: int, cut: int
+) -> None:
+    data = bytearray(STREAM)
+    data[at % len(data)] ^= byte
+    destination = fed(bytes(data), cut)
+    assert destination.refusal
+    assert destination.machine.state is RunState.INMIGRATE
+
+
+@given(size=st.integers(0, len(STREAM) - 1), cut=st.integers(0, len(STREAM)))
+def test_a_stream_that_is_cut_short_is_never_taken(size: int, cut: int) -> None:
+    destination = fed(STREAM[:size], cut)
+    assert destination.refusal == (
+        "the stream broke off: the other end has closed the connection"
+    )
+    assert destination.machine.state is RunState.INMIGRATE

@@ -130,6 +130,10 @@ def comment(*lines: str, definition: str = COMMAND) -> str:
             "t.json: In enum 'En':\nt.json:6: value 'b' lacks documentation",
         ),
         (
+            comment("@go:", definition="{ 'command': 'go', 'data': { 'a': 'int' } }"),
+            "t.json: In command 'go':\nt.json:5: parameter 'a' lacks documentation",
+        ),
+        (
             comment("@Al:", definition="{ 'alternate': 'Al', 'data': { 'a': 'int' } }"),
             "t.json: In alternate 'Al':\nt.json:5: branch 'a' lacks documentation",
         ),

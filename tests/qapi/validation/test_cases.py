@@ -90,7 +90,7 @@ def test_a_command_is_judged_as_by_a_running_qemu(case: dict[str, Any]) -> None:
 
 # Both looks agree on what is nearly right, whatever the command.
 
-ODD_VALUES = [
+ODD_VALUES: list[Any] = [
     *(None, True, 0, -1, 255, 2**31, 2**63, 2**64, 1.5, "", "on", "file", "qcow2"),
     *([], {}, [{}], [""], {"type": "unix"}, {"driver": "file"}, {"node-name": "x"}),
 ]

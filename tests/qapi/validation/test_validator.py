@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
@@ -356,6 +356,7 @@ TYPES = [
 
 
 @pytest.mark.slow
+@settings(max_examples=500)
 @given(data=st.data())
 def test_the_fast_look_and_the_walk_say_the_same(data: st.DataObject) -> None:
     schema = visitors()
@@ -369,6 +370,7 @@ def test_the_fast_look_and_the_walk_say_the_same(data: st.DataObject) -> None:
 
 
 @pytest.mark.slow
+@settings(max_examples=500)
 @given(st.sampled_from(["Outer", "Tree", "Single", "Inner", "Nest"]), JSON)
 def test_the_two_agree_on_what_is_awkward_too(name: str, value: Any) -> None:
     text = json.dumps(value).encode()

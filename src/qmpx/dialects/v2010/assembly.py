@@ -55,6 +55,7 @@ async def assemble(options: Options, clock: Clock | None = None) -> Machine:
     )
     machine.restarts = options.restarts
     machine.ends = options.ends
+    machine.can_sleep = False
     machine.is_single_stepping = options.is_single_stepping
     if not options.has_display and options.vnc is None:
         machine.display.vnc.is_offered = False

@@ -9,6 +9,7 @@ from qmpx.dialects.v2010.dumps import show_port
 from qmpx.machine import Machine
 from qmpx.machine.hardware.watchdog import WatchdogAction
 from qmpx.monitor.human import CommandTable, Format
+from qmpx.monitor.registry import SessionLike
 
 commands = CommandTable()
 
@@ -100,14 +101,20 @@ def watchdog_action(machine: Machine, *, action: str) -> str | None:
     help="ask the guest to leave itself so many MiB of memory",
     asynchronous=True,
 )
-async def balloon(machine: Machine, *, value: int) -> None:
-    """Set the size that the guest is to come to, in bytes; the guest may take its time.
+async def balloon(machine: Machine, session: SessionLike, *, value: int) -> None:
+    """Set the size that the guest is to come to, in bytes.
+
+    The guest may take its time; by ``execute_async`` the reply comes when it is done.
 
     Raises:
         KVMMissingCap: KVM would not notice what the guest gives back.
         DeviceNotActive: There is no balloon.
+        GenericError: By ``execute_async``: it came to nothing.
     """
+    answers_later = session.answers_later
     machine.balloon.set_target(value)
+    if answers_later:
+        await machine.balloon.wait()
 
 
 def _show_balloon(answer: dict[str, int]) -> str:

@@ -66,8 +66,8 @@ def probe(storage: Storage) -> str:
     match data[:4], int.from_bytes(data[4:8], "big"):
         case b"QFI\xfb", 1:
             return "qcow"
-        case b"QFI\xfb", 2 | 3:
-            return "qcow2"
+        case b"QFI\xfb", version if version > 1:
+            return "qcow2"  # later versions are refused, not taken for raw
         case ((vmdk.SPARSE | vmdk.ESX), _):
             return "vmdk"
         case b"QED\0", _:

@@ -144,6 +144,9 @@ def read_header(storage: Storage) -> Header:
     tables = (header.l1_offset, header.refcount_table_offset, header.snapshots_offset)
     if any(offset % cluster or offset > MAX_SIZE for offset in tables):
         raise refuse("a table does not begin at a cluster")
+    needed_tables = (header.l1_size, True, header.snapshot_count)
+    if any(n and not at for n, at in zip(needed_tables, tables, strict=True)):
+        raise refuse("a table where the header is")
     known = DIRTY | CORRUPT | DATA_FILE | COMPRESSION | EXTENDED_L2
     if header.features & ~known:
         raise refuse(f"unknown features {header.features & ~known:#x}")

@@ -125,6 +125,7 @@ class SocketDevice(CharacterDevice):
             client, _ = self._listener.accept()
         except OSError:  # it has gone again
             return
+        client.setblocking(False)  # noqa: FBT003 - the standard library's
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listener)
         task = loop.create_task(self._welcome(client))

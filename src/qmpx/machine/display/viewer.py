@@ -1,7 +1,7 @@
 """The connection of one VNC client: bytes between its socket and its session.
 
-It belongs to one event loop. What is unsent is at most one update and the end of a
-handshake: the next update is made when the last one has gone out.
+It belongs to one event loop. What is unsent is at most one update, as the next one is
+made when the last one has gone out, and some replies.
 """
 
 import asyncio
@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 
 READ_SIZE: Final = 16384
 """Bytes of one read: what one client can make us do before others have their turn."""
+
+MAX_REPLIES: Final = 65536
+"""Bytes of replies that wait behind an update which the client does not take: some
+thousand maps of colours. With more the client is not read until it reads.
+"""
 
 _WHEEL_UP, _WHEEL_DOWN = 8, 16
 
@@ -78,6 +83,7 @@ class Viewer:
         self._on_demand = on_demand
         self._on_closed = on_closed
         self._unsent = memoryview(b"")
+        self._replies = 0  # bytes that were put behind an update
         self._is_closed = False
         self._held: set[int] = set()
         self._buttons = 0
@@ -165,6 +171,9 @@ class Viewer:
             return
         if self._unsent:
             self._unsent = memoryview(bytes(self._unsent) + data)
+            self._replies += len(data)
+            if self._replies > MAX_REPLIES:
+                self._loop.remove_reader(self._connection.fileno())
             return
         self._unsent = memoryview(data)
         self._flush()
@@ -175,6 +184,9 @@ class Viewer:
         self._flush()
         if not self._unsent and not self._is_closed:
             self._loop.remove_writer(self._connection.fileno())
+            if self._replies > MAX_REPLIES:
+                self._loop.add_reader(self._connection.fileno(), self._read)
+            self._replies = 0
             self._on_demand()
 
     def _flush(self) -> None:

@@ -10,6 +10,7 @@ from qmpx.machine.hardware.clock_chip import ClockChip
 from qmpx.machine.hardware.ide import IdeController
 from qmpx.machine.hardware.interrupts import InterruptControllers
 from qmpx.machine.hardware.keyboard import KeyboardController
+from qmpx.machine.hardware.pci_hotplug import PciHotplug
 from qmpx.machine.hardware.ports import Ports
 from qmpx.machine.hardware.power import PowerManagement
 from qmpx.machine.hardware.watchdog import Watchdog
@@ -54,6 +55,7 @@ class Chipset:
         self.keyboard = KeyboardController(self._reset_machine, self._open_a20)
         self.power = PowerManagement(machine, ports)
         self.watchdog = Watchdog(machine, ports)
+        PciHotplug(machine, ports)  # it has no state of its own
         self.disks = IdeController(machine, ports, self.interrupts.set_line)
         ports.attach(range(CLOCK_INDEX, CLOCK_DATA + 1), self.clock_chip)
         for port in (keyboard.DATA, keyboard.COMMAND, keyboard.SYSTEM_CONTROL):

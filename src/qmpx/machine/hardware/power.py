@@ -84,6 +84,8 @@ class PowerManagement:
         machine = self._machine
         if kind == 0:
             machine.shut_down(by_guest=True, reason="guest-shutdown")
+        elif kind == 1 and not machine.can_sleep:
+            machine.reset(by_guest=True, reason="guest-reset")
         elif kind == 1 and machine.state is RunState.RUNNING:
             machine.suspend()
 

@@ -10,32 +10,24 @@ phases:
 * *ended*: the source knows, or it came to nothing.
 """
 
-import contextlib
 import enum
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from qmpx.errors import OpenFileFailed
 from qmpx.machine.migration.contents import PartStates, check_description
+from qmpx.machine.migration.counterpart import INQUIRY_INTERVAL, Counterpart
 from qmpx.machine.migration.disks import Disk, check_disks, load_disk, look_anew
 from qmpx.machine.migration.links import Link
 from qmpx.machine.migration.outgoing import (
     ANSWER_LIMIT,
-    DOUBT_LIMIT,
-    INQUIRY_INTERVAL,
     ONE_WAY,
     TWO_WAY,
 )
 from qmpx.machine.migration.ram import load_ram
 from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
-from qmpx.machine.migration.witness import (
-    TOKEN_SIZE,
-    Claim,
-    Inquiry,
-    Verdict,
-    Witness,
-)
+from qmpx.machine.migration.witness import TOKEN_SIZE, Claim, Verdict
 from qmpx.machine.runstate import RunState
 
 if TYPE_CHECKING:
@@ -85,13 +77,8 @@ class Incoming:
         self._parts = PartStates()
         self._is_described = False
         self._moved: Collection[str] = ()
-        self._token = b""
-        self._witness: Witness | None = None
-        self._their_witness: tuple[str, int] | None = None
-        self._is_proven = False  # whether their witness has answered us
-        self._inquiry: Inquiry | None = None
+        self._other = Counterpart(machine.clock, self._judge)
         self._timer: Timer | None = None
-        self._doubt_since = 0
         self.phase = Phase.LOADING
         link.start(self)
 
@@ -159,32 +146,19 @@ class Incoming:
         self._is_described = True
         self._moved = description["disks"]
         match description:
-            case {"token": bytes(token), "witness": [str(host), int(port)]} if (
-                len(token) == TOKEN_SIZE and 0 < port < 65536
-            ):
-                self._token = token
-                self._their_witness = host, port
+            case {"token": bytes(token), "witness": told} if len(token) == TOKEN_SIZE:
+                self._other.token = token
                 if self._link.answers:
-                    self._ask(Claim.PROBE, self._probed)
-            case {"token": bytes(token), "witness": None} if len(token) == TOKEN_SIZE:
-                self._token = token
-                if self._link.answers:
-                    self._greet()
+                    self._other.meet(told, self._greet)
             case _:
                 message = "the description of the machine has no token"
                 raise StreamError(message)
 
     def _greet(self) -> None:
-        if (host := self._link.local_host) is not None:
-            with contextlib.suppress(OSError):  # it goes without, with less certainty
-                self._witness = Witness(host, self._token, self._judge)
-        address = None if self._witness is None else list(self._witness.address)
-        self._write(Kind.HELLO, dump_value({"witness": address}))
-
-    def _probed(self, verdict: Verdict) -> None:
         """Greet, now that it is known whether the source's witness can be asked."""
-        self._is_proven = verdict is Verdict.UNDECIDED
-        self._greet()
+        if self.phase is Phase.LOADING:
+            told = self._other.can_be_asked_at(self._link.local_host)
+            self._write(Kind.HELLO, dump_value({"witness": told}))
 
     def _complete(self, payload: bytes) -> None:
         """Make sure that all is here and sound, then say so, or go on at once."""
@@ -222,7 +196,8 @@ class Incoming:
     def _take_over(self) -> None:
         """Be the machine from now on."""
         self.phase = Phase.OWNER
-        self._stop_asking()
+        self._stop_waiting()
+        self._other.stop_asking()
         state = self._parts.run_state()
         if state.is_running and not self._may_run:
             state = RunState.PAUSED
@@ -233,21 +208,23 @@ class Incoming:
             self._write(Kind.STARTED)
 
     def _inquire(self) -> None:
-        self._timer = None
-        if not self._doubt_since:
-            self._doubt_since = self._clock.microseconds()
-        passed = self._clock.microseconds() - self._doubt_since
-        if passed > DOUBT_LIMIT * 1_000_000 or not self._is_proven:
-            self._give_up()
-        elif self.phase is Phase.OWNER:
-            self._ask(Claim.OWNER, self._told)
+        """Find out whose the machine is or, if it is ours, tell the source so."""
+        if self.phase is Phase.OWNER:
+            self._other.ask_whose(
+                Claim.OWNER,
+                on_verdict=lambda _: self._end(),
+                on_silence=lambda: None,  # it may yet ask: our witness stays
+                is_patient=False,
+            )
         else:
-            self._ask(Claim.LOST, self._learn)
-
-    def _give_up(self) -> None:
-        if self.phase is Phase.READY:
-            self._fail("the connection broke before the source gave the machine away")
-        # An owner's witness stays: the source may yet ask it.
+            self._other.ask_whose(
+                Claim.LOST,
+                on_verdict=self._learn,
+                on_silence=lambda: self._fail(
+                    "the connection broke before the source gave the machine away"
+                ),
+                is_patient=False,
+            )
 
     def _learn(self, verdict: Verdict) -> None:
         match verdict:
@@ -257,29 +234,8 @@ class Incoming:
             case Verdict.DEAD:  # and what it was is here, whole
                 self._take_over()
                 self._end()
-            case Verdict.MINE:
-                self._fail("the connection broke, and the source has kept the machine")
             case _:
-                self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
-
-    def _told(self, verdict: Verdict) -> None:
-        if verdict in (Verdict.YOURS, Verdict.DEAD):
-            self._end()
-        else:
-            self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
-
-    def _ask(self, claim: Claim, on_verdict: Callable[[Verdict], None]) -> None:
-        if self._their_witness is None:
-            return
-        if self._inquiry is not None:
-            self._inquiry.cancel()
-        self._inquiry = Inquiry(
-            self._their_witness,
-            self._token,
-            claim,
-            clock=self._clock,
-            on_verdict=on_verdict,
-        )
+                self._fail("the connection broke, and the source has kept the machine")
 
     def _judge(self, claim: Claim) -> Verdict:
         """Tell the source whose the machine is."""
@@ -290,13 +246,10 @@ class Incoming:
             self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
         return Verdict.MINE if self.phase is Phase.OWNER else Verdict.YOURS
 
-    def _stop_asking(self) -> None:
+    def _stop_waiting(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._inquiry is not None:
-            self._inquiry.cancel()
-            self._inquiry = None
 
     # The end.
 
@@ -314,10 +267,9 @@ class Incoming:
 
     def _end(self) -> None:
         self.phase = Phase.ENDED
-        self._stop_asking()
+        self._stop_waiting()
+        self._other.close()
         self._link.close()
-        if self._witness is not None:
-            self._witness.close()
 
     def close(self) -> None:
         """Let go of everything: the machine is no more."""

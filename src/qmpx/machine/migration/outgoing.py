@@ -17,21 +17,16 @@ it. See `qmpx.machine.migration.witness` for the proof, and the page
 import enum
 import secrets
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.migration.contents import describe, write_parts
+from qmpx.machine.migration.counterpart import Counterpart
 from qmpx.machine.migration.disks import Disk, DiskWalk
 from qmpx.machine.migration.links import Link
 from qmpx.machine.migration.ram import PAGE_COST, RamWalk
 from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
-from qmpx.machine.migration.witness import (
-    TOKEN_SIZE,
-    Claim,
-    Inquiry,
-    Verdict,
-    Witness,
-)
+from qmpx.machine.migration.witness import TOKEN_SIZE, Claim, Verdict
 from qmpx.machine.pages import PageSet
 from qmpx.machine.runstate import TRANSFERS, RunState
 
@@ -53,12 +48,6 @@ stores. A greeting takes some turns of a loop, and `witness.ANSWER_LIMIT` at mos
 ANSWER_LIMIT: Final = 30.0
 """Seconds that the destination has for checking what came: it only restores the parts;
 all else was checked as it came. The machine stands still meanwhile."""
-
-INQUIRY_INTERVAL: Final = 0.1
-"""Seconds between two questions to a witness, when the connection has broken."""
-
-DOUBT_LIMIT: Final = 60.0
-"""Seconds for finding out who owns the machine, when the connection has broken."""
 
 ONE_WAY: Final = b"\x00"
 """At the end of a stream: who has read this far may go on at once."""
@@ -121,19 +110,17 @@ class Outgoing:
         self._on_end = on_end
         self._clock = machine.clock
         self._writer, self._reader = RecordWriter(), RecordReader()
-        self._token = secrets.token_bytes(TOKEN_SIZE)
-        self._witness: Witness | None = None
-        self._their_witness: tuple[str, int] | None = None
-        self._is_met = False  # whether it is known if their witness answers us
-        self._is_proven = False  # whether it does
+        self._other = Counterpart(self._clock, self._judge)
+        self._other.token = secrets.token_bytes(TOKEN_SIZE)
+        self._is_in_doubt = False
         self._is_one_way = False  # whether the end of the stream gives it away
-        self._inquiry: Inquiry | None = None
         self._timer: Timer | None = None
+        self._turn: Timer | None = None
+        self._burst = 0  # bytes written in this call of the loop
         self._credit = 0
         self._rate = 0  # bytes a second, as the link takes them
         self._greeted = False
         self._opened_at = 0
-        self._doubt_since = 0
         self._home: RunState | None = None  # where to go back to, once it stands still
         self._digest = b""
         self.phase = Phase.CONNECTING
@@ -160,15 +147,9 @@ class Outgoing:
         self._opened_at = self._clock.microseconds()
         disks = self._settings.disk_sizes() if self.disks is not None else {}
         description = describe(self._machine, disks)
-        if self._link.answers and (host := self._link.local_host) is not None:
-            try:
-                self._witness = Witness(host, self._token, self._judge)
-            except OSError:
-                self._witness = None  # it goes without, with less certainty
-        description["token"] = self._token
-        description["witness"] = (
-            None if self._witness is None else list(self._witness.address)
-        )
+        host = self._link.local_host if self._link.answers else None
+        description["token"] = self._other.token
+        description["witness"] = self._other.can_be_asked_at(host)
         self._write(Kind.MACHINE, dump_value(description))
         self._tick()
 
@@ -205,7 +186,12 @@ class Outgoing:
         match record.kind, self.phase:
             case Kind.HELLO, Phase.LIVE if not self._greeted:
                 self._greeted = True
-                self._meet(load_value(record.payload))
+                match load_value(record.payload):
+                    case {"witness": told}:
+                        self._other.meet(told)
+                    case _:
+                        message = "its greeting is none"
+                        raise StreamError(message)
             case Kind.REFUSED, Phase.LIVE | Phase.CLOSING:
                 reason = record.payload.decode(errors="replace")
                 self._fail(f"the destination refuses: {reason}")
@@ -221,26 +207,12 @@ class Outgoing:
                 message = f"{kind.name} does not belong to the phase {phase.value}"
                 raise StreamError(message)
 
-    def _meet(self, greeting: Any) -> None:
-        """Try whether the destination's witness can be asked, while there is time."""
-        match greeting:
-            case {"witness": [str(host), int(port)]} if 0 < port < 65536:
-                self._their_witness = host, port
-                self._ask(Claim.PROBE, self._probed)
-            case {"witness": None}:
-                self._is_met = True
-            case _:
-                message = "its greeting is none"
-                raise StreamError(message)
-
-    def _probed(self, verdict: Verdict) -> None:
-        self._is_met = True
-        self._is_proven = verdict is Verdict.UNDECIDED
-
     # Sending.
 
     def _write(self, kind: Kind, payload: bytes) -> None:
-        self._link.write(self._writer.write(kind, payload))
+        data = self._writer.write(kind, payload)
+        self._burst += len(data)
+        self._link.write(data)
 
     def _tick(self) -> None:
         if self.phase is not Phase.LIVE:
@@ -248,6 +220,7 @@ class Outgoing:
         if self._machine.state is RunState.SHUTDOWN:
             self.cancel()
             return
+        self._stop_waiting()
         self._timer = self._clock.call_later(TICK, self._tick)
         if self._machine.state.is_running:
             self._settings.let_guest_write(TICK)
@@ -258,12 +231,16 @@ class Outgoing:
     def _move(self) -> None:
         """Send what this turn may send; close if the rest fits into the downtime."""
         try:
+            self._burst = 0
             while self._credit > 0 and self._link.unsent <= MAX_UNSENT:
-                spent = 0
+                if self._burst > MAX_UNSENT:  # others have their turn
+                    self._turn = self._clock.call_later(0, self.link_drained)
+                    return
+                spent, some = 0, min(self._credit, MAX_UNSENT)
                 if self.disks is not None and self.disks.has_bulk:
-                    spent = self.disks.step(self._credit)
+                    spent = self.disks.step(some)
                 elif self.ram.remaining:
-                    spent = self.ram.step(self._credit)
+                    spent = self.ram.step(some)
                 elif self._may_close():
                     self._close()
                     return
@@ -271,7 +248,7 @@ class Outgoing:
                     self.ram.begin_pass()
                     self.passes += 1
                     if self.disks is not None:
-                        spent = self.disks.step(self._credit)
+                        spent = self.disks.step(some)
                 else:
                     return  # all is sent; it is the greeting that is waited for
                 self._credit -= spent
@@ -290,7 +267,7 @@ class Outgoing:
         """Whether what is left goes over within the downtime that is allowed."""
         if RunState.FINISH_MIGRATE not in TRANSFERS.get(self._machine.state, ()):
             return False  # a snapshot is being made
-        if self._greeted and not self._is_met:
+        if self._greeted and not self._other.is_met:
             return False
         if self._link.answers and not self._greeted:
             waited = self._clock.microseconds() - self._opened_at
@@ -334,9 +311,10 @@ class Outgoing:
         self._timer = self._clock.call_later(seconds, lambda: self._fail(complaint))
 
     def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        for timer in (self._timer, self._turn):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._turn = None
 
     # The hand-over.
 
@@ -351,51 +329,33 @@ class Outgoing:
 
     def _break(self, reason: str) -> None:
         if self.phase is Phase.COMMITTED:
-            if not self._doubt_since:
+            if not self._is_in_doubt:
+                self._is_in_doubt = True
                 self._stop_waiting()
                 self._link.close()
-                self._doubt_since = self._clock.microseconds()
-                self._inquire()
+                self._other.ask_whose(
+                    Claim.LOST,
+                    on_verdict=self._learn,
+                    on_silence=self._give_up,
+                    is_patient=True,
+                )
         elif self._is_one_way and self._link.answers and not self._link.unsent:
             self._end(Outcome.COMPLETED)  # the end was on its way before it broke
         elif self.phase is not Phase.ENDED:
             self._fail(reason)
 
-    def _inquire(self) -> None:
-        self._timer = None
-        passed = self._clock.microseconds() - self._doubt_since
-        if passed > DOUBT_LIMIT * 1_000_000:
-            self._end(
-                Outcome.FAILED,
-                "the connection broke after the destination had been told to go on, "
-                "and it cannot be asked whether it does; the machine stays paused here",
-                keep_witness=True,
-            )
-        elif self._is_proven:
-            self._ask(Claim.LOST, self._learn)
-        else:  # they may still ask ours
-            self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
-
     def _learn(self, verdict: Verdict) -> None:
-        match verdict:
-            case Verdict.MINE:
-                self._end(Outcome.COMPLETED)
-            case Verdict.DEAD | Verdict.YOURS:
-                self._fail("the destination ended before it had taken over")
-            case _:
-                self._timer = self._clock.call_later(INQUIRY_INTERVAL, self._inquire)
+        if verdict is Verdict.MINE:
+            self._end(Outcome.COMPLETED)
+        else:
+            self._fail("the destination ended before it had taken over")
 
-    def _ask(self, claim: Claim, on_verdict: Callable[[Verdict], None]) -> None:
-        if self._their_witness is None:
-            return
-        if self._inquiry is not None:
-            self._inquiry.cancel()
-        self._inquiry = Inquiry(
-            self._their_witness,
-            self._token,
-            claim,
-            clock=self._clock,
-            on_verdict=on_verdict,
+    def _give_up(self) -> None:
+        self._end(
+            Outcome.FAILED,
+            "the connection broke after the destination had been told to go on, "
+            "and it cannot be asked whether it does; the machine stays paused here",
+            may_be_asked=True,
         )
 
     def _judge(self, claim: Claim) -> Verdict:
@@ -404,7 +364,7 @@ class Outgoing:
             return Verdict.UNDECIDED
         if self.phase is Phase.COMMITTED:
             if claim is Claim.OWNER:
-                self._end(Outcome.COMPLETED, keep_witness=True)
+                self._end(Outcome.COMPLETED, may_be_asked=True)
             return Verdict.YOURS
         if self.phase is Phase.ENDED:
             given_away = self._machine.state is RunState.POSTMIGRATE
@@ -432,29 +392,26 @@ class Outgoing:
         reason: str = "",
         *,
         finish: bool = False,
-        keep_witness: bool = False,
+        may_be_asked: bool = False,
     ) -> None:
         was, self.phase = self.phase, Phase.ENDED
         self._stop_waiting()
         if self.disks is not None:
             self.disks.close()
-        if self._inquiry is not None:
-            self._inquiry.cancel()
+        self._other.stop_asking()
         if finish:
             self._link.finish()
         else:
             self._link.close()
         # A destination that has it all may yet ask: then there must be an answer.
-        may_ask = was is Phase.CLOSING and outcome is not Outcome.COMPLETED
-        if self._witness is not None and not (keep_witness or may_ask):
-            self._witness.close()
+        has_it_all = was is Phase.CLOSING and outcome is not Outcome.COMPLETED
+        if not (may_be_asked or has_it_all):
+            self._other.close()
         if self._machine.state is RunState.FINISH_MIGRATE and self._home is not None:
-            in_doubt = keep_witness and outcome is Outcome.FAILED
-            gone = outcome is Outcome.COMPLETED or in_doubt
+            gone = may_be_asked or outcome is Outcome.COMPLETED
             self._machine.transfer(RunState.POSTMIGRATE if gone else self._home)
         self._on_end(outcome, reason)
 
     def abandon(self) -> None:
         """Let go of all that is still held open for a migration that has ended."""
-        if self._witness is not None:
-            self._witness.close()
+        self._other.close()

@@ -4,7 +4,7 @@ The third pass: expressions, whose shapes are known to be right, become definiti
 the model, and the implicit types that they need are added. Duplicates are found here. A
 type that is referred to need not exist yet; whether it does at all is asked later.
 
-Source: facts 3, 4 and 8; observed on QEMU 7.2.
+Source: QEMU, ``docs/devel/qapi-code-gen.rst``; observed on QEMU 7.2.
 """
 
 from collections.abc import Iterable, Mapping

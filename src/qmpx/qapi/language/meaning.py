@@ -2,31 +2,30 @@
 
 The last pass: definitions are checked in their order, each with all that it refers to.
 
-Source: facts 3 to 8; observed on QEMU 7.2.
+Source: QEMU, ``docs/devel/qapi-code-gen.rst``; observed on QEMU 7.2.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from qmpx.qapi import model
-from qmpx.qapi.language.comments import Doc
 from qmpx.qapi.language.definitions import Entity, is_implicit, spelled
+from qmpx.qapi.language.documented import check_documentation
 from qmpx.qapi.language.names import in_c
 from qmpx.qapi.language.places import Place
 from qmpx.qapi.language.releases import (
     BOXED_CONDITIONS,
-    COMPLETE_DOCUMENTATION,
     OWNER_TEXTS,
     UNIONS_IN_UNIONS,
 )
 from qmpx.qapi.language.shapes import Pragma
 
 MAX_INHERITANCE: Final = 64
-"""How many types may extend each other in a row; QEMU's own schemas need 4.
+"""How many types may extend or hold each other in a row; QEMU's own schemas need 4.
 
 So that no schema can exhaust the interpreter's stack.
 """
@@ -75,7 +74,9 @@ class _Checking:
         self._pragma = pragma
         self._release = pragma.release
         self._open: set[str] = set()  # object types that are being checked
-        self._members: dict[str, dict[str, _Named]] = {}  # of those that are done
+        # Of those that are done: their members, and these with all of their branches'.
+        self._members: dict[str, dict[str, _Named]] = {}
+        self._reached: dict[str, dict[str, _Named]] = {}
 
     def check(self, entity: Entity) -> None:
         """Check one definition, and what it is documented to be."""
@@ -102,7 +103,7 @@ class _Checking:
             case _:
                 pass
         if entity.doc is not None:
-            self._check_documentation(entity, entity.doc)
+            check_documentation(entity, entity.doc, self._entities, self._pragma)
 
     # -- types that are referred to ---------------------------------------------------
 
@@ -169,7 +170,7 @@ class _Checking:
             message = f"object {name} contains itself"
             raise place.error(message)
         if depth > MAX_INHERITANCE:
-            message = f"object {name} is extended more than {MAX_INHERITANCE} times"
+            message = f"object {name} is nested deeper than {MAX_INHERITANCE} types"
             raise place.error(message)
         self._open.add(name)
         self._check_features(entity)
@@ -183,6 +184,7 @@ class _Checking:
             features = (_Named("feature", f.name, member.name) for f in member.features)
             self._check_clashes(place, features, {})
             self._check_clashes(place, [named], members)
+        self._reached[name] = members
         if definition.is_union:
             self._check_union(entity, definition, members, depth)
         self._members[name] = members
@@ -235,8 +237,12 @@ class _Checking:
                 raise place.error(message)
             self._check_object(type_, object_type, depth + 1)
             found.append(object_type)
+        reached = dict(members)
         for object_type in found:
-            self._check_branch(place, object_type, members)
+            names = self._reached[object_type.name]
+            self._check_clashes(place, names.values(), dict(members))
+            reached = names | reached
+        self._reached[definition.name] = reached
         entity.definition = replace(definition, branches=tuple(branches))
 
     def _tag(
@@ -261,21 +267,6 @@ class _Checking:
             message = f"{what} must not be conditional"
             raise place.error(message)
         return tag, values
-
-    def _check_branch(
-        self, place: Place, branch: model.ObjectType, members: dict[str, _Named]
-    ) -> None:
-        """Check that what a branch has is not there already."""
-        together = dict(members)
-        self._check_clashes(place, self._members[branch.name].values(), together)
-        for inner in self._object(branch.name).branches:
-            self._check_branch(place, self._object(inner.type), together)
-
-    def _object(self, name: str) -> model.ObjectType:
-        definition = self._entities[name].definition
-        if not isinstance(definition, model.ObjectType):
-            raise TypeError(name)
-        return definition
 
     # -- alternates -------------------------------------------------------------------
 
@@ -342,62 +333,6 @@ class _Checking:
         if owner == place.name:
             return f"{role} '{named.name}'"
         return f"{role} '{named.name}' of {kind} '{owner}'"
-
-    # -- documentation ----------------------------------------------------------------
-
-    def _check_documentation(self, entity: Entity, doc: Doc) -> None:
-        place = entity.place
-        is_complete = (
-            self._release >= COMPLETE_DOCUMENTATION
-            and entity.definition.name not in self._pragma.undocumented
-        )
-        for role, item in self._documented(entity.definition):
-            part = doc.members.get(item.name) if role else None
-            if part is not None:
-                part.exists = True
-            elif role and is_complete:
-                message = f"{role} '{item.name}' lacks documentation"
-                raise place.error(message)
-            for feature in () if isinstance(item, model.Branch) else item.features:
-                part = doc.features.get(feature.name)
-                if part is None:
-                    message = f"feature '{feature.name}' lacks documentation"
-                    raise place.error(message)
-                part.exists = True
-        for what, parts in (("member", doc.members), ("feature", doc.features)):
-            absent = [name for name, part in parts.items() if not part.exists]
-            if absent:
-                names = ", ".join(f"'{name}'" for name in absent)
-                several = len(absent) > 1
-                message = (
-                    f"documented {what}{'s' if several else ''} {names} "
-                    f"{'do' if several else 'does'} not exist"
-                )
-                if self._release >= COMPLETE_DOCUMENTATION:
-                    raise doc.error(parts[absent[0]], message)
-                raise doc.place.error(message)
-
-    def _documented(
-        self, definition: model.Definition
-    ) -> Iterator[tuple[str, model.Element | model.Branch]]:
-        """Yield what a comment may describe; the definition itself has no role."""
-        yield "", definition
-        match definition:
-            case model.EnumType(values=values):
-                yield from (("value", value) for value in values)
-            case model.AlternateType(branches=branches):
-                yield from (("branch", branch) for branch in branches)
-            case model.ObjectType(base=base, members=members):
-                if base is not None and is_implicit(base):
-                    inherited = self._object(base).members
-                    yield from (("member", member) for member in inherited)
-                yield from (("member", member) for member in members)
-            case model.Command(arguments=arguments) | model.Event(arguments=arguments):
-                if is_implicit(arguments):
-                    members = self._object(arguments).members
-                    yield from (("member", member) for member in members)
-            case _:
-                pass
 
 
 def _kinds(definition: model.Definition) -> list[str]:

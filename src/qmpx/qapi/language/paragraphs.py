@@ -1,6 +1,6 @@
 """Documentation comments as they are written since QEMU 9.0: paragraph by paragraph.
 
-Source: QEMU 9.2, ``docs/devel/qapi-code-gen.rst``; facts 12.
+Source: QEMU 9.2, ``docs/devel/qapi-code-gen.rst``.
 """
 
 import re

@@ -3,7 +3,7 @@
 Each line is looked at in the light of what it stands in: the text at the beginning, the
 description of a member or of a feature, a section behind those.
 
-Source: observed on QEMU 7.2 (facts 7); QEMU 8.2, ``docs/devel/qapi-code-gen.rst``.
+Source: QEMU 7.2 and 8.2, ``docs/devel/qapi-code-gen.rst``; observed on QEMU 7.2.
 """
 
 import re

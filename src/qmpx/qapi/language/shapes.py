@@ -4,7 +4,7 @@ The second pass: each expression by itself, without a look at any other. It leav
 in one spelling: where there is a short form (``'int'`` for ``{'type': 'int'}``, a bare
 name for a value or a feature) the long one stands afterwards.
 
-Source: facts 2 to 6 and 8; observed on QEMU 7.2.
+Source: QEMU, ``docs/devel/qapi-code-gen.rst``; observed on QEMU 7.2.
 """
 
 import re

@@ -1,0 +1,1 @@
+"""Profiles: what one QEMU binary says of itself, in a file."""

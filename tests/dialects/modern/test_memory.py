@@ -1,0 +1,107 @@
+"""Memory and balloon, as QEMU 7.2 shows them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qmpx.machine.balloon import Accelerator
+from qmpx.machine.guest import ObedientGuest
+from qmpx.machine.processor import CR0_PE, CR0_PG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.dialects.conftest import Box
+
+MIB = 2**20
+NO_BALLOON = ("DeviceNotActive", "No balloon device has been activated")
+NO_SIZE = ("GenericError", "Parameter 'target' expects a size")
+
+
+@pytest.mark.parametrize("name", ["memsave", "pmemsave"])
+def test_memory_is_saved(box: Box, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "memory"
+    box.do(lambda: box.machine.memory.write(0xFFC, b"written"))
+    assert box.run(name, val=0xFFA, size=12, filename=str(file)) == {}
+    assert file.read_bytes() == b"\x00\x00written\x00\x00\x00"
+
+
+@pytest.mark.parametrize("name", ["memsave", "pmemsave"])
+@pytest.mark.parametrize(
+    ("arguments", "refusal"),
+    [
+        (
+            {"filename": "/nonexistent/m"},
+            "Could not open '/nonexistent/m': No such file or directory",
+        ),
+        ({"filename": "a\0b"}, "Could not open 'a\0b': embedded null byte"),
+        ({"filename": "/dev/full"}, "An IO error has occurred"),
+        ({"size": -1}, "Parameter 'size' expects a size"),
+        ({"size": (1 << 63) - 1}, "An IO error has occurred"),
+    ],
+)
+def test_what_cannot_be_saved(
+    box: Box, name: str, arguments: dict[str, Any], refusal: str, tmp_path: Path
+) -> None:
+    given = {"val": 0, "size": 16, "filename": str(tmp_path / "m"), **arguments}
+    assert box.refusal(name, **given) == ("GenericError", refusal)
+
+
+@pytest.mark.parametrize("index", [-1, 1])
+def test_memory_is_that_of_a_processor(box: Box, index: int, tmp_path: Path) -> None:
+    given = {"val": 0, "size": 16, "filename": str(tmp_path / "m")}
+    assert box.run("memsave", cpu_index=0, **given) == {}
+    assert box.refusal("memsave", cpu_index=index, **given) == (
+        "GenericError",
+        "Parameter 'cpu-index' expects a CPU number",
+    )
+
+
+def test_memory_that_is_not_mapped_is_refused(box: Box, tmp_path: Path) -> None:
+    def switch_paging_on() -> None:
+        box.machine.processors[0].registers.cr0 |= CR0_PE | CR0_PG
+
+    box.do(switch_paging_on)
+    given = {"val": 0x1234, "size": 16, "filename": str(tmp_path / "m")}
+    assert box.refusal("memsave", **given) == (
+        "GenericError",
+        "Invalid addr 0x0000000000001234/size 16 specified",
+    )
+    assert box.run("pmemsave", **given) == {}
+
+
+def test_the_size_of_memory_is_told(box: Box) -> None:
+    summary = {"base-memory": 128 * MIB, "plugged-memory": 0}
+    assert box.run("query-memory-size-summary") == summary
+
+
+def test_without_its_device_there_is_no_balloon(box: Box) -> None:
+    assert box.refusal("balloon", value=1) == NO_BALLOON
+    assert box.refusal("balloon", value=0) == NO_BALLOON
+    assert box.refusal("query-balloon") == NO_BALLOON
+    assert box.refusal("balloon") == ("GenericError", "Parameter 'value' is missing")
+
+
+def test_kvm_has_to_notice(box: Box) -> None:
+    accelerator = Accelerator(is_enabled=True, has_synchronous_mmu=False)
+    box.machine.accelerator = accelerator
+    text = "Using KVM without synchronous MMU, balloon unavailable"
+    assert box.refusal("balloon", value=1) == ("KVMMissingCap", text)
+    assert box.refusal("query-balloon") == ("KVMMissingCap", text)
+
+
+def test_a_guest_gives_memory_back_and_that_is_told(box: Box) -> None:
+    def prepare() -> None:
+        box.machine.devices.add({"driver": "virtio-balloon-pci"})
+        box.machine.guest = ObedientGuest()
+        box.machine.cont()
+
+    box.do(prepare)
+    box.events()
+    assert box.run("balloon", value=64 * MIB) == {}
+    assert box.events() == [("BALLOON_CHANGE", {"actual": 64 * MIB})]
+    assert box.run("query-balloon") == {"actual": 64 * MIB}
+    for value in (0, -1):
+        assert box.refusal("balloon", value=value) == NO_SIZE
