@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from qmpx.errors import CommandError, DeviceNotActive, KVMMissingCap
 from qmpx.machine import Machine
 from qmpx.machine.balloon import Accelerator, Balloon
 from qmpx.machine.guest import Guest
-from qmpx.machine.happenings import BalloonChanged, Happening
+from qmpx.machine.happenings import (
+    BalloonChanged,
+    DeviceUnplugged,
+    Exited,
+    Happening,
+)
+from tests.loops import run_on, settle
 
 MIB = 2**20
 
@@ -121,6 +130,78 @@ def test_its_state_comes_back(machine: Machine) -> None:
     other = Balloon(machine)
     other.restore(machine.balloon.state())
     assert other.state() == {"target": 32 * MIB, "actual": 40 * MIB}
+
+
+# Waiting for the guest
+
+Act = Callable[[Machine], object]
+
+ENDS: list[tuple[str, Act, str | None]] = [
+    ("it gets there", lambda m: m.balloon.settle(32 * MIB), None),
+    ("same again", lambda m: m.balloon.set_target(32 * MIB), "nothing"),
+    ("half way", lambda m: m.balloon.settle(40 * MIB), "nothing"),
+    (
+        "another",
+        lambda m: m.balloon.set_target(16 * MIB),
+        "another size was asked for meanwhile",
+    ),
+    ("off", lambda m: m.shut_down(reason="why"), "the machine is off"),
+    ("exited", lambda m: m.tell(Exited()), "the machine is off"),
+    (
+        "unplugged",
+        lambda m: m.devices.destroy(m.devices.find("b")),
+        "No balloon device has been activated",
+    ),
+    ("another unplugged", lambda m: m.tell(DeviceUnplugged("x", "y")), "nothing"),
+    ("reset", lambda m: m.reset(reason="why"), "nothing"),
+    ("stopped", lambda m: m.stop(), "nothing"),
+]
+
+
+@pytest.mark.parametrize(
+    ("act", "end"), [end[1:] for end in ENDS], ids=[end[0] for end in ENDS]
+)
+def test_who_waits_learns_how_it_ended(act: Act, end: str | None) -> None:
+    async def main() -> list[object]:
+        machine = Machine(memory_size=64 * MIB, is_started=True)
+        machine.devices.add({"driver": "virtio-balloon-pci", "id": "b"})
+        machine.balloon.set_target(32 * MIB)
+        tasks = [asyncio.create_task(machine.balloon.wait()) for _ in range(2)]
+        await settle()
+        act(machine)
+        await settle()
+        for task in tasks:
+            if not task.done():
+                task.cancel()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    found = run_on("asyncio", main())
+    if end == "nothing":
+        assert [type(it) for it in found] == [asyncio.CancelledError] * 2
+    elif end is None:
+        assert found == [None, None]
+    else:
+        assert [getattr(it, "desc", it) for it in found] == [end, end]
+
+
+def test_who_waits_and_goes_leaves_nothing_behind() -> None:
+    async def main() -> None:
+        machine = Machine(memory_size=64 * MIB, is_started=True)
+        machine.devices.add({"driver": "virtio-balloon-pci"})
+        await machine.balloon.wait()  # it is where it is to be
+        machine.balloon.set_target(32 * MIB)
+        for _ in range(2):
+            tasks = [asyncio.create_task(machine.balloon.wait()) for _ in range(2)]
+            await settle()
+            for task in tasks:
+                task.cancel()
+                await settle()
+        machine.balloon.settle(32 * MIB)
+        await machine.balloon.wait()
+        with pytest.raises(ValueError, match="not in list"):
+            machine.unlisten(machine.balloon._look)  # noqa: SLF001 - nobody listens
+
+    run_on("asyncio", main())
 
 
 def test_by_default_an_emulator_runs_the_code() -> None:

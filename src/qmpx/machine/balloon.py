@@ -121,9 +121,10 @@ class Balloon:
             self._end_waiting()
         elif isinstance(happening, ShutDown | Exited):
             self._end_waiting(GenericError("the machine is off"))
-        elif isinstance(happening, DeviceUnplugged):
-            if not self._machine.devices.has(MODEL):
-                self._end_waiting(DeviceNotActive(device="balloon"))
+        elif isinstance(happening, DeviceUnplugged) and not self._machine.devices.has(
+            MODEL
+        ):
+            self._end_waiting(DeviceNotActive(device="balloon"))
 
     def _end_waiting(self, error: CommandError | None = None) -> None:
         if not self._waiting:

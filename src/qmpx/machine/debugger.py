@@ -9,7 +9,7 @@ Source: the GDB manual, appendix *Remote Protocol*; QEMU 0.13 for what stops whe
 import asyncio
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from qmpx.errors import CommandError
 from qmpx.machine.happenings import Exited, Happening, ShutDown, Stopped
@@ -109,8 +109,8 @@ class _Talk(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Stop the machine, and hear of what happens to it."""
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # uvloop's transports are none by inheritance.
+        self._transport = cast("asyncio.Transport", transport)
         self._stop()
         self._machine.listen(self._look)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.machine.balloon import Accelerator
-from qmpx.machine.guest import ObedientGuest
+from qmpx.machine.guest import Guest
 from qmpx.machine.processor import CR0_PE, CR0_PG
 
 if TYPE_CHECKING:
@@ -93,10 +93,13 @@ def test_kvm_has_to_notice(box: Box) -> None:
 
 
 def test_a_guest_gives_memory_back_and_that_is_told(box: Box) -> None:
+    class Prompt(Guest):
+        def asked_for_memory(self, target: int) -> None:
+            box.machine.balloon.settle(target)
+
     def prepare() -> None:
         box.machine.devices.add({"driver": "virtio-balloon-pci"})
-        box.machine.guest = ObedientGuest()
-        box.machine.cont()
+        box.machine.guest = Prompt()
 
     box.do(prepare)
     box.events()

@@ -10,7 +10,8 @@ from qmpx.dialects.v2010.hardware import ACTIONS
 from qmpx.machine import Machine, VirtualClock
 from qmpx.machine.balloon import Accelerator
 from qmpx.machine.guest import ObedientGuest
-from tests.dialects.v2010.conversation import ask, say
+from tests.dialects.v2010.conversation import ask, asking, say
+from tests.loops import run_on
 
 MIB = 2**20
 
@@ -175,3 +176,24 @@ def test_more_than_there_is_and_less_than_nothing_mean_all(machine: Machine) -> 
         machine.balloon.set_target(MIB)
         assert ask(machine, ("balloon", {"value": value})) == [{}]
         assert machine.balloon.target == 128 * MIB
+
+
+def test_by_execute_async_the_reply_comes_when_the_guest_is_done(
+    machine: Machine,
+) -> None:
+    machine.devices.add({"driver": "virtio-balloon-pci"})
+
+    async def main() -> list[Any]:
+        async with asking(machine) as (send, read):
+            for identity, size in (("first", 64), ("second", 32)):
+                arguments = {"value": size * MIB}
+                send(execute_async="balloon", arguments=arguments, id=identity)
+            send(execute="query-balloon", id="now")
+            replies = {reply["id"]: reply for reply in [await read(), await read()]}
+            machine.balloon.settle(32 * MIB)
+            return [replies["first"], replies["now"], await read()]
+
+    superseded, now, done = run_on("asyncio", main())
+    assert superseded["error"]["class"] == "UndefinedError"
+    assert now == {"return": {"actual": 128 * MIB}, "id": "now"}
+    assert done == {"return": {}, "id": "second"}

@@ -233,8 +233,12 @@ def india(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("india")
 def test_it_may_show_local_time() -> None:
     chip = Chip()
+    assert chip.read(HOURS, MINUTES) == [0x15, 0x04]
     chip.chip.start_at(None, is_local=True)
     assert chip.read(HOURS, MINUTES) == [0x20, 0x34]
+    chip.chip.start_at(None)
+    assert chip.read(HOURS, MINUTES) == [0x15, 0x04]
+    chip.chip.start_at(None, is_local=True)
     chip.write(MINUTES, 0x35)
     assert chip.told == [60]
 

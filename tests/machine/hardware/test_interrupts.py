@@ -53,6 +53,9 @@ INIT = [(0x20, 0x11), (0x21, 0x0F), (0x21, 0x04), (0x21, 0x13)]
             {"irq_base": 0x70, "is_fully_nested": False, "imr": 0x55},
         ),
         ([(0x21, 0x55)], {"imr": 0x55, "irq_base": 0}),
+        ([(0x21, 0x55), (0x20, 0x11)], {"imr": 0}),
+        ([(0x20, 0x09)], {"reads_isr": False}),
+        ([(0x20, 0x0B), (0x20, 0x08)], {"reads_isr": True}),
         ([(0x20, 0x0B)], {"reads_isr": True}),
         ([(0x20, 0x0B), (0x20, 0x0A)], {"reads_isr": False}),
         ([(0x20, 0x0B), (0x20, 0x09)], {"reads_isr": True}),
@@ -73,7 +76,7 @@ def test_words_program_it(
         (0x60 | 5, 0, 0b1000_0100, 0),
         (0xA0, 0, 0b1010_0000, 3),
         (0xE0 | 7, 0, 0b0010_0100, 0),
-        (0xC0 | 4, 0, 0b1010_0100, 5),
+        (0xC0 | 5, 0, 0b1010_0100, 6),
         (0x20, 3, 0b1000_0100, 3),
         (0x40, 0, 0b1010_0100, 0),
     ],
@@ -106,13 +109,18 @@ def test_a_pc_has_two_and_the_timers_line_is_high() -> None:
     pair.set_line(9, is_high=True)
     assert (pair.first.irr, pair.second.irr) == (1, 2)
     assert [ports.read(port) for port in (0x20, 0xA0)] == [1, 2]
+    ports.write(0x4D0, 1, 0xFF)
     ports.write(0x4D1, 1, 0xFF)
+    assert [ports.read(port) for port in (0x4CF, 0x4D0, 0x4D1, 0x4D2)] == [
+        *(0xFF, 0xF8, 0xDE, 0xFF)
+    ]
     ports.write(0x21, 1, 0x11)
     ports.write(0xA1, 1, 0x22)
     assert (pair.first.imr, pair.second.imr) == (0x11, 0x22)
-    assert (pair.first.elcr, pair.second.elcr) == (0, 0xDE)
+    assert (pair.first.elcr, pair.second.elcr) == (0xF8, 0xDE)
     pair.reset()
-    assert (pair.first.irr, pair.second.irr, pair.second.elcr) == (1, 0, 0)
+    assert (pair.first.irr, pair.second.irr) == (1, 0)
+    assert (pair.first.elcr, pair.second.elcr) == (0, 0)
 
 
 def test_their_state_comes_back() -> None:

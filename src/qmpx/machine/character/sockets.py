@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import socket
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from qmpx.machine.character.device import MAX_UNSENT, CharacterDevice
 
@@ -218,8 +218,8 @@ class _Link(asyncio.Protocol):
         self._device = device
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._device.made(transport)
+        # uvloop's transports are none by inheritance.
+        self._device.made(cast("asyncio.Transport", transport))
 
     def data_received(self, data: bytes) -> None:
         self._device.came(data)

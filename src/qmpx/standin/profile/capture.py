@@ -75,10 +75,12 @@ PER_ACCELERATOR: Final = ("query-cpu-definitions", "query-sev-capabilities")
 """What depends on the accelerator, beside the expansions of models."""
 
 _TYPICAL: Final = (
-    f"{ANY} device-list-properties {canonical({'typename': 'virtio-gpu-pci'})}",
     f"{ANY} device-list-properties {canonical({'typename': 'virtio-net-pci'})}",
     f"{ANY} qom-list-properties {canonical({'typename': 'max-x86_64-cpu'})}",
+    "tcg query-cpu-model-expansion "
+    + canonical({"type": "full", "model": {"name": "Skylake-Server-v4"}}),
 )
+"""Records that many others resemble: the dictionary, the most common at its end."""
 
 
 def capture(binary: str, *, accelerators: Iterable[str] = ("kvm", "tcg")) -> bytes:
