@@ -130,6 +130,7 @@ PEERS = {
     "qmp-shell": Peer(qmp_shell, "no qmp-shell beside this Python"),
     "vncdotool": Peer(vncdotool, "no vncdo beside this Python"),
     "socat": program("socat", "-V"),
+    "gdb": program("gdb", "-nx", "-batch", "-ex", r'printf "gdb %d\n", $_gdb_major'),
     "tmux": program("tmux", "-V"),
     "jq": program("jq", "--version"),
     "conformance": Peer(conformance, f"no corpus in {CONFORMANCE}", optional=True),

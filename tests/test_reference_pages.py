@@ -18,7 +18,9 @@ LIMITS = re.findall(
 )
 # Figures with a name: what a page of all bounds must not leave out.
 FIGURE = re.compile(r"^([A-Z][A-Z0-9_]+): Final = [0-9]|^(MAX_[A-Z_]+) =", re.MULTILINE)
-NO_BOUNDS = {"INT64_MAX", "UINT64_MAX"}
+NO_BOUNDS = {"INT64_MAX", "INT64_MIN", "UINT64_MAX", "MIB"}
+# Here most figures are facts of hardware: addresses, ports, codes.
+HARDWARE = ("qmpx.machine.", "qmpx.dialects.")
 
 
 def test_the_page_of_the_command_line_is_up_to_date() -> None:
@@ -37,5 +39,10 @@ def test_the_page_of_limits_has_them_all() -> None:
         for path in source.rglob("*.py")
         for first, second in FIGURE.findall(path.read_text())
         if first not in NO_BOUNDS
+    }
+    found = {
+        (module, name)
+        for module, name in found
+        if name.startswith("MAX_") or not module.startswith(HARDWARE)
     }
     assert found - {(module, name) for module, name, _ in LIMITS} == set()

@@ -45,8 +45,8 @@ Files and monitors alike: see [Check and read a schema](../howto/check-a-schema.
 What is wrong goes to standard error, without a word of the program's own, so that what
 reads the messages of QEMU's generator can read these. The exit status is 1 then.""",
     "schema introspect": """\
-With `--json` and an address, or saved introspection, what the monitor told is printed as
-it is. A path that is a file, or ends in `.json`, is a file; all else is an address.""",
+With `--json` and an address, or saved introspection, what the monitor told is printed
+as it is. A path that is a file, or ends in `.json`, is a file; all else is an address.""",
     "schema show": """\
 A name that is not there is status 1, with a hint at those that are like it.""",
     "schema generate python": """\

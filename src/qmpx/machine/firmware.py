@@ -5,6 +5,7 @@ that switches interrupts off and halts. The places of reset vector, date and mod
 are those of every PC since the IBM PC AT.
 """
 
+from functools import cache
 from typing import Final
 
 FIRMWARE_SIZE: Final[int] = 0x10000
@@ -21,8 +22,9 @@ _CODE: Final = (
 )
 
 
+@cache
 def firmware() -> bytes:
-    """Return the contents of the ROM."""
+    """Return the contents of the ROM, the same for all machines."""
     rom = bytearray(FIRMWARE_SIZE)
     rom[_ENTRY : _ENTRY + len(_CODE)] = _CODE
     jump = b"\xea" + _ENTRY.to_bytes(2, "little") + b"\x00\xf0"  # ljmp f000:e05b

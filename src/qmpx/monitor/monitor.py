@@ -36,6 +36,8 @@ from qmpx.wire.parser import Limits
 from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
 
 if TYPE_CHECKING:
+    import socket
+
     from qmpx.monitor.human.table import CommandTable
 
 MAX_SESSIONS: Final = 16 * 1024
@@ -76,6 +78,8 @@ class Monitor:
         describe_error: How an error reads for people.
         descriptor_sets: The descriptors that clients put into sets.
         on_idle: Called when the last client has gone.
+        interpose: Opens the session of a client that has come, if something is to stand
+            between the two; ``None``: nothing does.
         is_stopping: Whether a server waits for its sessions to come to rest.
     """
 
@@ -109,6 +113,7 @@ class Monitor:
         self.pretty = pretty
         self.descriptor_sets = DescriptorSets()
         self.on_idle: Callable[[], None] | None = None
+        self.interpose: Callable[[Session, socket.socket], None] | None = None
         self.is_stopping = False
         self.tasks: dict[asyncio.Task[Any], AnySession] = {}
         self.servers: dict[Server, None] = {}

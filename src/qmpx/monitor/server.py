@@ -165,6 +165,8 @@ class Server:
         self.sessions[session] = listener
         if isinstance(listener.address, TelnetAddress):
             session.open(open_telnet(self.monitor.loop, sock, session))
+        elif self.monitor.interpose is not None and isinstance(session, Session):
+            self.monitor.interpose(session, sock)
         else:
             session.open(Channel(self.monitor.loop, sock, session))
 

@@ -53,6 +53,19 @@ def test_memory_is_shown(machine: Machine, line: str, printed: str) -> None:
     assert say(machine, line) == printed
 
 
+@pytest.mark.parametrize("command", ["x", "xp"])
+def test_behind_the_last_address_comes_the_first(
+    machine: Machine, command: str, tmp_path: Path
+) -> None:
+    machine.memory.write(0, b"low!")
+    text = "fffffffc: 0x00fc0030 0x21776f6c\n"
+    assert say(machine, f"{command}/2xw 0xfffffffc") == text
+    file = tmp_path / "memory"
+    save = "memsave" if command == "x" else "pmemsave"
+    assert say(machine, f'{save} 0xfffffffc 8 "{file}"') == ""
+    assert file.read_bytes() == b"0\x00\xfc\x00low!"
+
+
 def test_virtual_memory_is_what_the_processor_sees(machine: Machine) -> None:
     page(machine)
     assert say(machine, "x/2cb 0x1000", "xp/2cb 0x1000") == (

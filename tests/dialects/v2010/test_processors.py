@@ -96,6 +96,8 @@ def test_registers_are_those_of_the_chosen_processor(machine: Machine) -> None:
         ("$sp", "0"),
         ("$edx", "0x633"),
         ("$pc / 2", "0xfffffff8"),
+        ("$pc / 4", "0xfffffffc"),
+        ("$eip / 2", "0x7ff8"),
         ("$eax.base", "unknown register"),
         ("$foo", "unknown register"),
         ("$", "unknown register"),

@@ -80,6 +80,33 @@ def test_the_size_of_vpc_is_that_of_its_geometry_unless_its_maker_knows_better(
     image.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "piece", "complaint"),
+    [
+        ("qcow", 32, b"\x20", "impossible tables"),
+        ("vdi", 71, b"\x02", "an unknown kind of vdi"),
+        ("vdi", 376, bytes(4), "blocks of 0 bytes"),
+        ("vdi", 384, bytes(4), "0 blocks for 131072 bytes"),
+        ("vpc", 60, b"\0\0\0\4", "a differencing image"),
+        ("vpc", 512 + 28, bytes(4), "0 blocks for"),
+        ("qed", 4, bytes(4), "clusters of 0 bytes"),
+        ("qed", 8, b"\3", "unknown features or tables"),
+        ("parallels", 28, bytes(4), "an unknown kind of parallels"),
+        ("cloop", 128, bytes(4), "blocks of 0 bytes"),
+        ("vmdk", 20, bytes(8), "blocks of 0 bytes"),
+        ("vmdk", 44, bytes(4), "an impossible table of grains"),
+    ],
+)
+def test_a_header_that_cannot_be_true(
+    tmp_path: Path, name: str, at: int, piece: bytes, complaint: str
+) -> None:
+    content = bytearray(READABLE[name]())
+    content[at : at + len(piece)] = piece
+    (tmp_path / "image").write_bytes(content)
+    with pytest.raises(ImageError, match=complaint):
+        open_image(str(tmp_path / "image"))
+
+
 @pytest.mark.slow
 @pytest.mark.peer("qemu-img")
 @pytest.mark.peer("qemu-io")

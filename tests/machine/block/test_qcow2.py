@@ -204,6 +204,75 @@ def test_an_image_grows(tmp_path: Path) -> None:
     assert check_qcow2(path) == []
 
 
+def test_data_that_nobody_counts_are_not_overwritten(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.qcow2")
+    content = bytearray(path.read_bytes())
+    content[4096:4104] = bytes(8)  # the block of the first clusters is not found
+    path.write_bytes(content)
+    image = open_image(str(path))
+    with pytest.raises(ImageError, match="data that nobody counts at 0x0"):
+        image.write(0, b"x")
+    image.close()
+    assert path.read_bytes() == content
+
+
+def test_a_table_of_counts_that_writes_over_itself_is_noticed(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.qcow2")
+    content = bytearray(path.read_bytes())
+    at = 2048 * 4096  # what the second block would count first: put the table there
+    content[48:56] = at.to_bytes(8, "big")
+    content[8192:12288] = b"\0\1" * 2048
+    content = content.ljust(at, b"\0") + (8192).to_bytes(8, "big")
+    path.write_bytes(content)
+    image = open_image(str(path))
+    with pytest.raises(ImageError, match="broken reference counts"):
+        image.write(0, b"x")
+    image.close()
+
+
+def test_a_count_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.qcow2", version=3)
+    content = bytearray(path.read_bytes())
+    content[99] = 0  # counts of one bit: in use or not
+    content[8192:12288] = b"\x0f".ljust(4096, b"\0")
+    path.write_bytes(content)
+    image = open_image(str(path))
+    image.write(0, b"x")
+    with pytest.raises(ImageError, match="broken reference counts: 2 for cluster"):
+        image.save("s", seconds=0)
+    assert image.read(0, 1) == b"x"
+    image.close()
+
+
+def test_names_need_not_be_text(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.qcow2")
+    image = open_image(str(path))
+    shot = image.save("\udcff", seconds=0)
+    with pytest.raises(ImageError, match="more than 255 bytes"):
+        image.save("x" * 256, seconds=0)
+    image.close()
+    image = open_image(str(path))
+    assert image.snapshots() == [shot]
+    image.delete(shot)
+    image.close()
+    assert check_qcow2(path) == []
+
+
+def test_a_state_that_cannot_be_had_leaves_all_as_it_was(tmp_path: Path) -> None:
+    def state() -> Iterator[bytes]:
+        yield b"state" * 2000
+        raise OSError(errno.ENOSPC, "no more")
+
+    path = make(tmp_path / "a.qcow2")
+    image = open_image(str(path))
+    image.write(0, b"data")
+    with pytest.raises(OSError, match="no more"):
+        image.save("s", state(), seconds=0)
+    assert (image.snapshots(), image.read(0, 4)) == ([], b"data")
+    image.close()
+    assert check_qcow2(path) == []
+
+
 @pytest.mark.slow
 def test_the_table_of_counts_moves_when_it_is_full(tmp_path: Path) -> None:
     path = make(tmp_path / "a.qcow2", 12 * MIB, cluster_bits=9)

@@ -92,7 +92,11 @@ def test_a_disk_is_virtio_or_on_a_controller_of_its_own(
             {"if": "virtio", "file": "IMAGE", "addr": "5"},
             "Parameter addr not supported",
         ),
-        (None, {"if": "scsi", "file": "IMAGE", "unit": "7"}, "unit 7 too big (max is 6)"),
+        (
+            None,
+            {"if": "scsi", "file": "IMAGE", "unit": "7"},
+            "unit 7 too big (max is 6)",
+        ),
         (None, {"if": "scsi", "file": "IMAGE", "foo": "1"}, "Invalid parameter 'foo'"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from qmpx.errors import DeviceInitFailed
 from qmpx.machine import Machine
 
 if TYPE_CHECKING:
@@ -87,3 +88,12 @@ def test_buses_are_numbered_as_they_come(machine: Machine) -> None:
         (bus.number, bus.parent and bus.parent.model.name)
         for bus in (machine.devices.usb_buses)
     ] == [(0, "piix3-usb-uhci"), (1, "pci-ohci")]
+
+
+def test_a_bus_has_as_many_devices_as_addresses(machine: Machine, bus: UsbBus) -> None:
+    while len(bus.children) < 127:
+        machine.devices.add({"driver": "usb-hub"})
+    with pytest.raises(DeviceInitFailed) as caught:
+        machine.devices.add({"driver": "usb-kbd"})
+    assert caught.value.__notes__ == ["USB bus usb.0 has 127 devices already"]
+    assert len(bus.children) == 127

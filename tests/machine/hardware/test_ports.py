@@ -96,7 +96,8 @@ def test_who_comes_later_answers_and_who_has_gone_does_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ports", "sizes"), [(range(0xFFFF, 0x10001), (1,)), (range(2), (1, 3))]
+    ("ports", "sizes"),
+    [(range(0xFFFF, 0x10001), (1,)), (range(-1, 2), (1,)), (range(2), (1, 3))],
 )
 def test_there_are_no_other_ports_and_sizes(
     ports: range, sizes: tuple[int, ...]

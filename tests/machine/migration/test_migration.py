@@ -1,294 +1,28 @@
-"""Migration between two machines of one process, over each kind of way; failures."""
+"""Migration in virtual time: what goes, how fast, what is kept to, and its end."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpx.errors import FdNotFound, GenericError
+from qmpx.errors import GenericError
 from qmpx.machine import Machine, RunState, VirtualClock
-from qmpx.machine.happenings import MigrationMoved, Resumed, Stopped
-from qmpx.machine.migration import outgoing
+from qmpx.machine.happenings import MigrationMoved
 from qmpx.machine.migration.links import pair
 from qmpx.machine.migration.migration import Progress
 from qmpx.machine.migration.stored import pieces_of
-from tests.loops import LOOPS, run_on, short_directory
+from tests.loops import run_on
 from tests.machine.migration.worlds import (
     MIB,
     Side,
     close,
     content,
     fill,
-    settled,
     side,
-    until,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-async def ended(source: Side) -> str | None:
-    await until(lambda: not source.machine.migration.is_active, source)
-    return source.machine.migration.status
-
-
-def check_moved(source: Side, destination: Side, was: str) -> None:
-    """Make sure that the machine is at the destination, whole, and nowhere else."""
-    assert (source.machine.state, destination.machine.state) == (
-        RunState.POSTMIGRATE,
-        RunState.RUNNING,
-    )
-    assert content(destination.machine) == was
-    assert [x for x in source.told if not isinstance(x, MigrationMoved)] == [Stopped()]
-    assert Resumed() in destination.told
-    assert not destination.machine.migration.is_expected
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("way", ["tcp", "tcp6", "name", "unix"])
-def test_a_machine_moves_over_a_socket(loop: str, way: str) -> None:
-    async def main() -> None:
-        with short_directory() as directory:
-            where = {
-                "tcp": "tcp:127.0.0.1:0",
-                "tcp6": "tcp:[::1]:0",
-                "name": "tcp:127.0.0.1:0",
-                "unix": f"unix:{directory}/in",
-            }[way]
-            source, destination = side(started=True), side()
-            fill(source.machine)
-            was = content(source.machine)
-            there = await destination.machine.migration.listen(where)
-            if way == "name":
-                there = there.replace("127.0.0.1", "localhost")
-            elif way == "tcp6":
-                there = there.replace("::1", "[::1]")
-            source.machine.migration.start(there)
-            await settled(source, destination)
-            check_moved(source, destination, was)
-            close(source, destination)
-
-    run_on(loop, main())
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_machine_moves_over_descriptors_that_are_sockets(loop: str) -> None:
-    async def main() -> None:
-        ours, theirs = (end.detach() for end in socket.socketpair())
-        source, destination = side(started=True), side()
-        fill(source.machine)
-        was = content(source.machine)
-        await destination.machine.migration.listen(f"fd:{theirs}")
-        source.machine.migration.start("fd:way", take_descriptor={"way": ours}.pop)
-        await settled(source, destination)
-        check_moved(source, destination, was)
-        close(source, destination)
-
-    run_on(loop, main())
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_machine_moves_through_a_pipe_that_nobody_answers(loop: str) -> None:
-    async def main() -> None:
-        ours, theirs = os.pipe()[::-1]
-        source, destination = side(started=True), side()
-        fill(source.machine)
-        was = content(source.machine)
-        await destination.machine.migration.listen(f"fd:{theirs}")
-        source.machine.migration.start("fd:way", take_descriptor={"way": ours}.pop)
-        await settled(source, destination)
-        check_moved(source, destination, was)
-        close(source, destination)
-
-    run_on(loop, main())
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-@pytest.mark.parametrize("way", ["command", "descriptor"])
-def test_a_machine_is_kept_in_a_file_and_comes_back(
-    loop: str, way: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "kept"
-
-    async def main() -> None:
-        source, destination = side(started=True), side()
-        fill(source.machine)
-        was = content(source.machine)
-        if way == "command":
-            source.machine.migration.start(f"exec:cat > {file}")
-        else:
-            fd = os.open(file, os.O_WRONLY | os.O_CREAT)
-            source.machine.migration.start("fd:file", take_descriptor={"file": fd}.pop)
-        assert await ended(source) == "completed"
-        if way == "command":
-            await destination.machine.migration.listen(f"exec:cat {file}")
-        else:
-            fd = os.open(file, os.O_RDONLY)
-            await destination.machine.migration.listen(f"fd:{fd}")
-        await settled(source, destination)
-        check_moved(source, destination, was)
-        close(source, destination)
-
-    run_on(loop, main())
-
-
-@pytest.mark.parametrize(
-    ("command", "failure"),
-    [
-        ("exec:cat > /dev/null; exit 3", "the command has ended with status 3"),
-        ("exec:false", "the command has ended with status 1"),
-    ],
-)
-def test_a_command_that_fails_leaves_the_source_running(
-    command: str, failure: str
-) -> None:
-    async def main() -> None:
-        source = side(started=True)
-        source.machine.migration.start(command)
-        assert await ended(source) == "failed"
-        assert source.machine.migration.failure in (failure, "Broken pipe")
-        assert source.is_running
-        assert source.machine.migration.ram_progress is None
-        close(source)
-
-    run_on("asyncio", main())
-
-
-def test_a_command_that_gives_no_machine_is_told() -> None:
-    async def main() -> None:
-        destination = side()
-        await destination.machine.migration.listen("exec:echo hello")
-        await until(lambda: destination.refusal is not None, destination)
-        assert destination.refusal == (
-            "this is no stream of a machine: it begins b'hello\\n'"
-        )
-        assert destination.machine.migration.is_expected
-        assert destination.machine.state is RunState.INMIGRATE
-        close(destination)
-
-    run_on("asyncio", main())
-
-
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_receiver_that_only_takes_is_taken_for_a_store(
-    loop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outgoing, "GREETING_LIMIT", 0.1)
-    taken = bytearray()
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            taken.extend(data)
-        writer.close()
-
-    async def main() -> None:
-        source, destination = side(started=True), side()
-        fill(source.machine)
-        was = content(source.machine)
-        server = await asyncio.start_server(take, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        source.machine.migration.start(f"tcp:127.0.0.1:{port}")
-        assert await ended(source) == "completed"
-        await asyncio.sleep(0.01)
-        server.close()
-        reader, writer = os.pipe()
-        os.write(writer, taken)
-        os.close(writer)
-        await destination.machine.migration.listen(f"fd:{reader}")
-        await settled(source, destination)
-        check_moved(source, destination, was)
-        close(source, destination)
-
-    run_on(loop, main())
-
-
-def test_a_receiver_that_only_takes_shows_progress_until_it_is_cancelled() -> None:
-    async def main() -> None:
-        source = side(size=128 * MIB)
-        server = socket.create_server(("127.0.0.1", 0))
-        port = server.getsockname()[1]
-        migration = source.machine.migration
-        migration.set_speed(20_000)
-        migration.start(f"tcp:127.0.0.1:{port}")
-        assert migration.status == "active"
-        await until(lambda: migration.is_active, source)
-        for _ in range(3):
-            await asyncio.sleep(0)
-        progress = migration.ram_progress
-        assert progress is not None
-        assert progress.total == 142868480
-        assert progress.transferred == 2007
-        assert progress.remaining == 128 * MIB - 223 * 4096
-        migration.cancel()
-        assert migration.status == "cancelled"
-        assert source.machine.state is RunState.PRELAUNCH
-        migration.cancel()
-        assert migration.status == "cancelled"
-        server.close()
-        close(source)
-
-    run_on("asyncio", main())
-
-
-def refused_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def test_where_nobody_listens_it_fails_only_after_it_has_begun() -> None:
-    async def main() -> None:
-        source = side(started=True)
-        source.machine.migration.start(f"tcp:127.0.0.1:{refused_port()}")
-        assert source.machine.migration.status == "active"
-        assert await ended(source) == "failed"
-        assert source.machine.migration.failure == "Connection refused"
-        assert source.is_running
-        assert source.told == [MigrationMoved("active"), MigrationMoved("failed")]
-
-    run_on("asyncio", main())
-
-
-@pytest.mark.parametrize(
-    ("uri", "message"),
-    [
-        ("bad:", "unknown migration protocol: bad:"),
-        ("", "unknown migration protocol: "),
-        ("tcp", "migration failed"),
-        ("tcp:127.0.0.1", "migration failed"),
-        ("tcp:127.0.0.1:x", "migration failed"),
-        ("tcp:127.0.0.1:65536", "migration failed"),
-        ("unix:/nonexistent", "migration failed"),
-        ("fd:way", "unknown migration protocol: fd:way"),
-    ],
-)
-def test_what_cannot_be_begun_is_refused_at_once(uri: str, message: str) -> None:
-    async def main() -> None:
-        machine = Machine()
-        with pytest.raises(GenericError) as caught:
-            machine.migration.start(uri)
-        assert caught.value.desc == message
-        assert machine.migration.status is None
-
-    run_on("asyncio", main())
-
-
-def test_a_descriptor_that_there_is_not_is_refused() -> None:
-    def take(name: str) -> int:
-        raise FdNotFound(name=name)
-
-    async def main() -> None:
-        with pytest.raises(GenericError) as caught:
-            Machine().migration.start("fd:way", take_descriptor=take)
-        assert caught.value.desc == "migration failed"
-
-    run_on("asyncio", main())
 
 
 def test_one_migration_at_a_time() -> None:
@@ -312,21 +46,6 @@ def test_a_machine_that_awaits_another_does_not_move_nor_run() -> None:
             destination.machine.migration.start("exec:true")
         assert caught.value.desc == "a machine that is inmigrate cannot be migrated"
         close(destination)
-
-    run_on("asyncio", main())
-
-
-def test_an_address_that_is_taken_leaves_a_machine_that_can_run() -> None:
-    async def main() -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port = server.getsockname()[1]
-            machine = Machine()
-            with pytest.raises(GenericError) as caught:
-                await machine.migration.listen(f"tcp:127.0.0.1:{port}")
-        assert caught.value.desc == (
-            f"cannot await a machine at tcp:127.0.0.1:{port}: Address already in use"
-        )
-        machine.cont()
 
     run_on("asyncio", main())
 
@@ -658,6 +377,7 @@ def test_a_stream_that_is_whole_is_taken() -> None:
     assert destination.machine.memory.read(0, 5) == b"first"
 
 
+@pytest.mark.slow
 @given(at=st.integers(0), byte=st.integers(1, 255), cut=st.integers(0, len(STREAM)))
 def test_a_stream_with_any_byte_changed_is_never_taken(
     at: int, byte: int, cut: int
@@ -669,6 +389,7 @@ def test_a_stream_with_any_byte_changed_is_never_taken(
     assert destination.machine.state is RunState.INMIGRATE
 
 
+@pytest.mark.slow
 @given(size=st.integers(0, len(STREAM) - 1), cut=st.integers(0, len(STREAM)))
 def test_a_stream_that_is_cut_short_is_never_taken(size: int, cut: int) -> None:
     destination = fed(STREAM[:size], cut)

@@ -39,6 +39,7 @@ def content(memory: Memory) -> bytes:
     return b"".join(memory.page(number) for number in range(memory.page_count))
 
 
+@pytest.mark.slow
 @given(
     pages=st.dictionaries(st.integers(0, PAGES - 1), st.integers(0, 255), max_size=12),
     budget=st.integers(1, PAGES * PAGE_COST),

@@ -35,6 +35,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_a_value_comes_back_as_it_was(value: Any) -> None:
     assert load_value(dump_value(value)) == value

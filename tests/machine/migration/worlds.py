@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Self
 
 from qmpx.machine import Machine, RunState
 from qmpx.machine.happenings import IncomingMoved
+from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qmpx.machine.clock import Clock
     from qmpx.machine.happenings import Happening
+    from qmpx.machine.migration.links import MemoryLink
 
 MIB = 2**20
 
@@ -160,3 +162,47 @@ def close(*sides: Side) -> None:
     """Let the machines go, with all that they hold."""
     for each in sides:
         each.machine.migration.close()
+
+
+class Hand:
+    """The other end of a link, held by hand: what it says, and what it has heard.
+
+    Args:
+        link: Its end.
+    """
+
+    def __init__(self, link: MemoryLink) -> None:
+        self.link = link
+        self.heard: list[Record] = []
+        self.is_over = False
+        self._writer, self._reader = RecordWriter(), RecordReader()
+        link.start(self)
+
+    def say(self, kind: Kind, payload: bytes = b"") -> None:
+        self.link.write(self._writer.write(kind, payload))
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of all that it has said."""
+        return self._writer.digest()
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """The kinds of what it has heard, runs of the same as one."""
+        kinds = [record.kind for record in self.heard]
+        return [k for n, k in enumerate(kinds) if n == 0 or kinds[n - 1] is not k]
+
+    def link_opened(self) -> None:
+        pass
+
+    def link_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        self.heard += self._reader.records()
+
+    def link_drained(self) -> None:
+        pass
+
+    def link_finished(self) -> None:
+        pass
+
+    def link_broken(self, reason: str) -> None:
+        self.is_over = bool(reason)

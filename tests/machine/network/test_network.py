@@ -243,3 +243,11 @@ def test_cables_move_with_the_machine() -> None:
     state = machines[0].network.state() | {"only there": False}
     machines[1].network.restore(state)
     assert not machines[1].network.find("n").is_link_up
+
+
+def test_clients_are_limited(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CLIENTS", 1)
+    network.add_netdev({"type": "user", "id": "a"})
+    with pytest.raises(DeviceInitFailed) as caught:
+        network.add_netdev({"type": "user", "id": "b"})
+    assert caught.value.__notes__ == ["there are 1 network clients already"]

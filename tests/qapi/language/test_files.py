@@ -203,6 +203,16 @@ def test_the_last_setting_of_a_pragma_replaces_earlier_ones(load: Load) -> None:
     assert refusal(load, text) == ""
 
 
+def test_any_file_may_show_by_whose_rules_all_are_read(load: Load) -> None:
+    text = "##\n# @go:\n#\n# @x: y\n##\n{ 'command': 'go', 'data': { 'x': 'int' } }\n"
+    # Only the older grammar knows sections of notes; only the newer one has errors.
+    old = text.replace("# @x: y", "# @x: long\n#    z")
+    assert "unexpected de-indent" in refusal(load, old + A, a=B, b="")
+    new = "##\n# @do:\n#\n# Errors: none\n##\n{ 'command': 'do' }"
+    assert refusal(load, old + A, a=B, b=new) == ""
+    assert refusal(load, old + f"# {A}", b=new).endswith("(expected at least 4 spaces)")
+
+
 def test_documentation_can_be_required(load: Load) -> None:
     text = "{ 'pragma': { 'doc-required': true } }\n{ 'command': 'a' }"
     assert refusal(load, text) == (

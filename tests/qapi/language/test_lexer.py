@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ("é", "t.json:1:1: stray 'é'"),
         ("{ 'command': 'c\n' }", 't.json:1:14: missing terminating "\'"'),
         ("{ 'command': 'c", 't.json:1:14: missing terminating "\'"'),
+        ("{ 'command': ' ~", 't.json:1:14: missing terminating "\'"'),
         ("{ 'command': 'c\\", 't.json:1:14: missing terminating "\'"'),
         ("{ 'command': 'c\\n' }", "t.json:1:14: unknown escape \\n"),
         ("{ 'command': 'c\\'' }", "t.json:1:14: unknown escape \\'"),

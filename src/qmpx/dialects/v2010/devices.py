@@ -10,6 +10,7 @@ from qmpx.dialects.v2010.device_texts import show_model, show_pci, show_qtree
 from qmpx.dialects.v2010.option_values import explain, option_texts
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.devices.departure import wait_until_gone
 from qmpx.machine.devices.device import Device, Refusal
 from qmpx.machine.devices.hotplug import add_drive, add_nic, add_storage
 from qmpx.machine.devices.models import PCI_CLASSES
@@ -21,6 +22,7 @@ from qmpx.machine.devices.pci import (
 )
 from qmpx.monitor.human import CommandTable, HumanSession
 from qmpx.monitor.human.options import parse_options
+from qmpx.monitor.registry import SessionLike
 
 commands = CommandTable()
 
@@ -67,10 +69,29 @@ def device_add(machine: Machine, *, device: dict[str, Any]) -> None:
     machine.devices.add(option_texts(device), hotplug=True)
 
 
-@commands.command("device_del", "id:s", "device", help="take a device out")
-def device_del(machine: Machine, *, id: str) -> None:  # noqa: A002 - its name there
-    """Take a device out; one on PCI goes when the guest lets it go."""
-    machine.devices.remove(id)
+@commands.command(
+    "device_del", "id:s", "device", help="take a device out", asynchronous=True
+)
+async def device_del(
+    machine: Machine,
+    session: SessionLike,
+    *,
+    id: str,  # noqa: A002 - its name there
+) -> None:
+    """Take a device out; one on PCI goes when the guest lets it go.
+
+    By ``execute_async`` the reply comes when it has gone.
+
+    Raises:
+        DeviceNotFound: There is none of that id.
+        BusNoHotplug: Its bus is fixed while the machine is on.
+        GenericError: By ``execute_async``: the machine was switched off first.
+    """
+    answers_later = session.answers_later
+    device = machine.devices.find(id)
+    machine.devices.unplug(device)
+    if answers_later:
+        await wait_until_gone(machine, device)
 
 
 @commands.query("pci", help="show the PCI devices", show=show_pci)

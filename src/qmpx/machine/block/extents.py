@@ -227,8 +227,7 @@ class Qed(Extents):
         cluster, table, _, features, _, _, l1_at, size, name_at, name_size = fields(
             storage, "<4xIIIQQQQQII"
         )
-        bits = cluster.bit_length() - 1
-        if cluster != 1 << bits or bits not in range(12, 27):
+        if cluster not in (1 << bits for bits in range(12, 27)):
             raise ImageError(storage.filename, f"clusters of {cluster} bytes")
         if table not in (1, 2, 4, 8, 16) or features & ~7:
             raise ImageError(storage.filename, "unknown features or tables")

@@ -143,7 +143,11 @@ class Clusters:
         data = self._storage.read(offset, 8 * size)
         if len(data) < 8 * size:
             raise self._broken("a L1 table behind the end")
-        return big_endian("Q", data)
+        entries = big_endian("Q", data)
+        tables = sum(bool(entry & OFFSET) for entry in entries)
+        if tables > self._storage.size >> self._header.cluster_bits:
+            raise self._broken(f"{tables} L2 tables, more than there is room for")
+        return entries
 
     def share(self, l1: "array[int]", by: int) -> None:
         """Use everything that a L1 table leads to *by* times more.

@@ -18,6 +18,14 @@ from qmpx.machine.block.qcow2_header import (
 )
 from qmpx.machine.block.storage import Storage
 
+MAX_TRIES: Final = 4
+"""Blocks that have to be added to place one more cluster: one for it, one for the table
+that has to grow, and those for its new place. More is a sign of a broken image."""
+
+MAX_BEHIND: Final = 16
+"""Blocks whose clusters may all be in use although the file ends before them: what a
+crash may leave is one."""
+
 _BLOCK_OFFSET: Final = ~511
 """The bits of an entry of the table that are the block's offset."""
 
@@ -75,8 +83,7 @@ class Refcounts:
         """
         count = self[cluster] + by
         if not 0 <= count < 1 << (1 << self._order) or not self._offset:
-            message = f"reference count {count} for cluster {cluster}"
-            raise ImageError(self._storage.filename, message)
+            raise self._broken(f"{count} for cluster {cluster}")
         self._put(cluster, count)
         if not count:
             self._storage.event("cluster_free")
@@ -90,18 +97,17 @@ class Refcounts:
             OSError: There is no room for them, or for their counts.
         """
         self._storage.event("cluster_alloc")
-        while True:
+        # Each turn adds a block, unless the image is so broken that it gets lost again.
+        for _ in range(count // self._per_block + MAX_TRIES):
             first = self._find(count)
-            missing = [
-                index
-                for index in range(
-                    first // self._per_block, (first + count - 1) // self._per_block + 1
-                )
-                if not self._load(index)
-            ]
+            last = (first + count - 1) // self._per_block
+            blocks = range(first // self._per_block, last + 1)
+            missing = [index for index in blocks if not self._load(index)]
             if not missing:
                 break
             self._add_block(missing[0])  # which takes a cluster, so look again
+        else:
+            raise self._broken("blocks that get lost")
         for cluster in range(first, first + count):
             self[cluster]  # its block is at hand now
             self._put(cluster, 1)
@@ -138,8 +144,7 @@ class Refcounts:
         data = self._storage.read(table + 8 * index, 8).ljust(8, b"\0")
         offset = struct.unpack(">Q", data)[0] & _BLOCK_OFFSET
         if offset % cluster_size or offset >= self._storage.size:
-            message = f"a block of reference counts at {offset:#x}"
-            raise ImageError(self._storage.filename, message)
+            raise self._broken(f"a block at {offset:#x}")
         if offset:
             self._storage.event("refblock_load")
             block = self._storage.read(offset, cluster_size).ljust(cluster_size, b"\0")
@@ -171,8 +176,16 @@ class Refcounts:
             at += 1
         return first
 
+    def _broken(self, what: str) -> ImageError:
+        message = f"broken reference counts: {what}"
+        return ImageError(self._storage.filename, message)
+
     def _next_free(self, cluster: int) -> int:
+        end = self._storage.size >> self._header.cluster_bits
+        end += MAX_BEHIND * self._per_block
         while True:
+            if cluster > end:
+                raise self._broken("all that is behind the end is in use")
             index, within = divmod(cluster, self._per_block)
             if not self._load(index):
                 return cluster
@@ -193,6 +206,8 @@ class Refcounts:
             return
         cluster_size = self._header.cluster_size
         offset = index * self._per_block * cluster_size  # the first that it counts
+        if any(self._storage.read(offset, cluster_size)):
+            raise self._broken(f"data that nobody counts at {offset:#x}")
         self._storage.event("refblock_alloc.write")
         self._storage.write(offset, self._new_block(1))
         self._storage.event("refblock_alloc.hookup")

@@ -33,6 +33,10 @@ MAX_NAME: Final = 255
 """Bytes of a name: what QEMU takes from its users."""
 
 
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A snapshot as the table has it.
@@ -52,7 +56,7 @@ class Entry:
     def packed(self) -> bytes:
         """Return the entry as it stands in the table."""
         shot = self.snapshot
-        names = shot.id.encode(), shot.name.encode(errors="surrogateescape")
+        names = _encoded(shot.id), _encoded(shot.name)
         data = _ENTRY.pack(
             *(*self.l1, len(names[0]), len(names[1]), shot.seconds, shot.nanoseconds),
             *(shot.clock, min(shot.state_size, 0xFFFFFFFF), len(self.extra)),
@@ -121,7 +125,7 @@ class SnapshotTable:
             OSError: It cannot be made.
         """
         header, clusters = self._header, self._clusters
-        if len(name.encode(errors="surrogateescape")) > MAX_NAME:
+        if len(_encoded(name)) > MAX_NAME:
             raise self._refuse(f"a name of more than {MAX_NAME} bytes")
         if len(self._entries) >= MAX_SNAPSHOTS:
             raise self._refuse(f"{MAX_SNAPSHOTS} snapshots are all it can have")

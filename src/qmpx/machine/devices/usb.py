@@ -7,13 +7,16 @@ first, so that there is room; that is QEMU's doing, not a user's.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from qmpx.machine.devices.device import Bus, Device
+from qmpx.machine.devices.device import Bus, Device, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROOT_PORTS: Final = 2
 """Ports of a controller: a UHCI controller has two."""
+
+MAX_USB_DEVICES: Final = 127
+"""Devices on a bus: USB addresses have seven bits, and 0 is for those without one."""
 
 HUB: Final = "usb-hub"
 
@@ -52,7 +55,14 @@ class UsbBus(Bus):
         return [port.device for port in self.taken if port.device is not None]
 
     def admit(self, device: Device) -> None:
-        """Put a device into a port; without a free one it stays unattached."""
+        """Put a device into a port; without a free one it stays unattached.
+
+        Raises:
+            Refusal: There are `MAX_USB_DEVICES`.
+        """
+        if len(self.children) > MAX_USB_DEVICES:
+            message = f"USB bus {self.name} has {MAX_USB_DEVICES} devices already"
+            raise Refusal(message)
         is_hub = device.model.name == HUB
         if len(self.free) == 1 and not is_hub and self.plug_hub is not None:
             self.plug_hub(self)

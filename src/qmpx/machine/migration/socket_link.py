@@ -83,7 +83,8 @@ class SocketLink:
         try:
             self._connect(lookup.result())
         except (OSError, CancelledError) as error:
-            self._break(f"cannot find {self._address}: {error}")
+            host = self._address[0] if self._address is not None else ""
+            self._break(f"cannot find {host}: {error}")
 
     def _connect(self, where: Any) -> None:
         number = self._socket.connect_ex(where)

@@ -46,6 +46,9 @@ FIRST_MAC: Final = 0x525400123456
 MAX_NICS: Final = 8
 """Adapters that ``-net nic`` and ``pci_add`` make; QEMU's own limit."""
 
+MAX_CLIENTS: Final = 1000
+"""Clients of the host on one machine: a socket each, at most."""
+
 MAX_VLANS: Final = 1000
 """Vlans of a machine: any number makes one, and each stays."""
 
@@ -241,6 +244,9 @@ class Network:
         """Make a client of the host; none yet if it waits for another machine."""
         client = Client(Kind.USER, kind, name or self._name(kind), vlan=vlan)
         try:
+            if len(self._listeners) + sum(1 for _ in self) >= MAX_CLIENTS:
+                message = f"there are {MAX_CLIENTS} network clients already"
+                raise Failed(message)
             if kind == "user":
                 network = UserNetwork(options)
                 client.back_end, client.info = network, network.info

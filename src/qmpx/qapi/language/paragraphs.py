@@ -72,7 +72,6 @@ class _Reading:
                 self._fail(f"'@{name[1]}:' not allowed in free-form documentation")
             if self._line.startswith("=") and not first:
                 self._fail("'=' heading must come first in a comment block")
-            self._part.lines.append(self._line)
             self._next()
             first = False
 

@@ -74,6 +74,24 @@ TEXTS: Final = (
 PER_ACCELERATOR: Final = ("query-cpu-definitions", "query-sev-capabilities")
 """What depends on the accelerator, beside the expansions of models."""
 
+INTERFACES: Final = (
+    "user-creatable",
+    "hotplug-handler",
+    "conventional-pci-device",
+    "pci-express-device",
+    "cxl",
+    "acpi-device-interface",
+    "acpi-dev-aml-interface",
+    "memory-device",
+    "fw-path-provider",
+    "nmi",
+    "stats-provider",
+    "vmstate-if",
+    "resettable",
+    "tpm-interface",
+)
+"""Interfaces whose types are asked for: the list of all types does not name them."""
+
 _TYPICAL: Final = (
     f"{ANY} device-list-properties {canonical({'typename': 'virtio-net-pci'})}",
     f"{ANY} qom-list-properties {canonical({'typename': 'max-x86_64-cpu'})}",
@@ -199,12 +217,14 @@ class _Asking:
                     vm, self._accelerator, "query-cpu-model-expansion", arguments
                 )
         types = vm.execute("qom-list-types") if "qom-list-types" in commands else []
+        for kind in INTERFACES if types else ():
+            self._ask(vm, ANY, "qom-list-types", {"implements": kind})
         for kind in types:
             named = {"typename": kind["name"]}
             for name in ("qom-list-properties", "device-list-properties"):
                 if name in commands:
                     self._ask(vm, ANY, name, named)
-            if kind.get("abstract"):  # the list does not tell what implements it
+            if kind.get("abstract"):
                 self._ask(vm, ANY, "qom-list-types", {"implements": kind["name"]})
 
     def _ask(

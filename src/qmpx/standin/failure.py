@@ -1,0 +1,23 @@
+"""A start that fails: what goes to standard error, and the exit status.
+
+Source: QEMU 7.2, observed: what is wrong with an option is told after the option and
+its value; the exit status is 1.
+"""
+
+
+class StartFailure(Exception):
+    """The program cannot start.
+
+    Args:
+        message: What is wrong. It may have further lines.
+        option: The option that is at fault, such as ``-qmp``, if it is one.
+        value: What stands after the option, if anything does.
+
+    Attributes:
+        text: The whole message, without the program's name.
+    """
+
+    def __init__(self, message: str, option: str = "", value: str | None = None) -> None:
+        place = option if value is None else f"{option} {value}".lstrip()
+        self.text = f"{place}: {message}" if place else message
+        super().__init__(self.text)
