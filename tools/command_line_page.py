@@ -46,7 +46,8 @@ What is wrong goes to standard error, without a word of the program's own, so th
 reads the messages of QEMU's generator can read these. The exit status is 1 then.""",
     "schema introspect": """\
 With `--json` and an address, or saved introspection, what the monitor told is printed
-as it is. A path that is a file, or ends in `.json`, is a file; all else is an address.""",
+as it is. A path of a file, or one that ends in `.json`, is read; all else is an
+address.""",
     "schema show": """\
 A name that is not there is status 1, with a hint at those that are like it.""",
     "schema generate python": """\

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 
-from qmpx.errors import CommandError, DeviceLocked, DeviceNotFound, GenericError
+from qmpx.errors import (
+    CommandError,
+    DeviceLocked,
+    DeviceNotFound,
+    DuplicateId,
+    GenericError,
+    OpenFileFailed,
+)
 from qmpx.machine import Machine, Medium, RealClock, RunState, VirtualClock
+from qmpx.machine.drive import Interface, Kind, Policy
 from qmpx.machine.happenings import (
     Happening,
     PowerButtonPressed,
@@ -22,6 +31,9 @@ from qmpx.machine.happenings import (
 )
 from qmpx.machine.objects import UserObjects
 from tests.loops import run_on, short_directory
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Act = Callable[[Machine], object]
 
@@ -289,3 +301,59 @@ def test_a_machine_that_has_nothing_outside_has_nothing_to_let_go_of() -> None:
     made = set(vars(machine))
     machine.close()
     assert set(vars(machine)) == made
+
+
+# Drives as QEMU 0.13's command line has them.
+
+
+def test_a_drive_is_plugged_in_where_it_belongs(tmp_path: Path) -> None:
+    (tmp_path / "cd.iso").write_bytes(bytes(2048))
+    machine = Machine()
+    disk = machine.plug_drive({})
+    options = {"file": str(tmp_path / "cd.iso"), "media": "cdrom", "rerror": "stop"}
+    cd = machine.plug_drive(options, interface=Interface.IDE)
+    assert disk is not None
+    assert cd is not None
+    assert machine.drives == {"ide0-hd0": disk, "ide0-cd1": cd}
+    assert (disk.removable, disk.has_tray, disk.medium) == (False, False, None)
+    assert (cd.removable, cd.has_tray, cd.unit) == (True, True, 1)
+    assert (cd.kind, cd.is_read_only) == (Kind.CDROM, True)
+    assert (cd.on_read_error, cd.on_write_error) == (Policy.STOP, Policy.ENOSPC)
+    assert machine.plug_drive({"index": "0"}) is None  # the first one stays
+    assert machine.drives["ide0-hd0"] is disk
+
+
+def test_a_drive_that_cannot_be_had_is_not_there(tmp_path: Path) -> None:
+    machine = Machine()
+    with pytest.raises(OpenFileFailed) as caught:
+        machine.plug_drive({"file": str(tmp_path / "none")})
+    assert caught.value.data == {"filename": str(tmp_path / "none")}
+    with pytest.raises(ValueError, match="'tape' invalid media"):
+        machine.plug_drive({"media": "tape"})
+    machine.plug_drive({"if": "none", "id": "d"})
+    with pytest.raises(DuplicateId) as duplicate:
+        machine.plug_drive({"if": "none", "id": "d"})
+    assert duplicate.value.data == {"id": "d", "object": "drive"}
+    assert [*machine.drives] == ["d"]
+
+
+def test_a_drive_is_unplugged_once() -> None:
+    machine = Machine()
+    machine.plug_drive({})
+    machine.unplug_drive("ide0-hd0")
+    assert machine.drives == {}
+    with pytest.raises(DeviceNotFound):
+        machine.unplug_drive("ide0-hd0")
+
+
+def test_an_error_stops_only_a_machine_that_runs() -> None:
+    machine = Machine()
+    told: list[Happening] = []
+    machine.listen(told.append)
+    machine.stop_on_io_error()
+    assert (machine.state, told) == (RunState.PRELAUNCH, [])
+    machine.cont()
+    machine.stop_on_io_error()
+    assert (machine.state, told) == (RunState.IO_ERROR, [Resumed(), Stopped()])
+    machine.cont()
+    assert machine.state is RunState.RUNNING

@@ -17,9 +17,7 @@ from qmpx.qapi.model import (
     ObjectType,
     Schema,
 )
-
-SHOWN_VALUES: Final = 4
-"""How many values of a nameless enumeration are shown in a line before it is cut."""
+from qmpx.qapi.type_text import type_text
 
 _FLAGS: Final = {
     "allow_oob": "may be executed out of band",
@@ -66,34 +64,6 @@ def details(schema: Schema, definition: Definition) -> Iterator[str]:
             yield f"  on the wire: {json_type}"
         case _:
             pass
-
-
-def type_text(schema: Schema, name: str) -> str:
-    """Return what to call a type; empty for the object without members.
-
-    The numbers of introspection say nothing: such a type is told by what it holds.
-    """
-    found = schema.types[name]
-    match found:
-        case ArrayType(element=element):
-            return f"[{type_text(schema, element)}]"
-        case ObjectType(members=(), base=None, discriminator=None):
-            return ""
-        case _ if not name.isdigit():
-            return name
-        case EnumType(values=values):
-            names = [value.name for value in values[:SHOWN_VALUES]]
-            return "|".join(names + ["..."] * (len(values) > SHOWN_VALUES))
-        case AlternateType(branches=branches):
-            return "|".join(
-                # It may be an array of this very type.
-                "[...]"
-                if isinstance(schema.types[branch.type], ArrayType)
-                else type_text(schema, branch.type)
-                for branch in branches
-            )
-        case _:
-            return "{...}"
 
 
 def _signature(schema: Schema, definition: Command | Event) -> str:

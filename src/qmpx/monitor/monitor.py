@@ -21,7 +21,10 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import UNSET
+
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
+from qmpx.monitor.declarations import CheckedCommands, Declarations
 from qmpx.monitor.descriptors import DescriptorSets
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.registry import CommandRegistry, Entry, HandlerT
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     import socket
 
     from qmpx.monitor.human.table import CommandTable
+    from qmpx.qapi.model import Schema
 
 MAX_SESSIONS: Final = 16 * 1024
 """Clients of one listener that are served at once: 40 MB at their idle size."""
@@ -72,8 +76,13 @@ class Monitor:
         clock: The time of events, in microseconds since 1970.
         human: The commands of its human monitor, if it is to have one.
         describe_error: How an error reads for people.
+        introspection: Whether it has ``query-qmp-schema`` and ``query-commands``.
+        check: Whether what handlers return and events carry is held against what they
+            declare. A value that does not fit is logged, and its command fails: it is
+            for tests.
 
     Attributes:
+        declarations: The events that are declared, and the schema of all there is.
         human: The commands of its human monitor.
         describe_error: How an error reads for people.
         descriptor_sets: The descriptors that clients put into sets.
@@ -98,11 +107,21 @@ class Monitor:
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
         human: "CommandTable | None" = None,
         describe_error: Callable[[CommandError], str] = lambda error: error.desc,
+        introspection: bool = False,
+        check: bool = False,
     ) -> None:
         self.target = target
+        self.declarations = Declarations(self)
         self.commands = CommandRegistry(*([] if commands is None else [commands]))
         if "qmp_capabilities" not in self.commands:
             self.commands.command("qmp_capabilities")(qmp_capabilities)
+        if introspection:
+            from qmpx.monitor import introspection as built_in
+
+            for entry in built_in.commands.values():
+                self.commands.add(entry)
+        if check:
+            self.commands = CheckedCommands(self.declarations, self.commands)
         self.version = version or {
             "qemu": {"major": 0, "minor": 0, "micro": 0},
             "package": "qmpx",
@@ -117,17 +136,24 @@ class Monitor:
         self.is_stopping = False
         self.tasks: dict[asyncio.Task[Any], AnySession] = {}
         self.servers: dict[Server, None] = {}
-        greeting = ServerSession(capabilities, rules=rules).greeting(self.version)
-        self.greeting = indent(greeting) if pretty else greeting
+        self.announce(self.version)
         self.human = human
         self.describe_error = describe_error
         self._show_error = show_error
+        self._checks = check
         self._clock = clock
         self._throttle = Throttle(self._broadcast, limited_events)
         self._subscribers: dict[Session, None] = {}
         self._holder: Session | None = None
         self._held: deque[Session] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    def announce(self, version: Any) -> None:
+        """Tell this version from now on: in the greeting, and to whoever asks."""
+        self.version = version
+        session = ServerSession(self.capabilities, rules=self.rules)
+        greeting = session.greeting(version)
+        self.greeting = indent(greeting) if self.pretty else greeting
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -153,6 +179,7 @@ class Monitor:
         allow_oob: bool = False,
         holds_monitor: bool = False,
         asynchronous: bool = False,
+        features: tuple[str, ...] = (),
     ) -> Callable[[HandlerT], HandlerT]:
         """Declare the decorated function as a command: `CommandRegistry.command`."""
         return self.commands.command(
@@ -160,7 +187,36 @@ class Monitor:
             allow_oob=allow_oob,
             holds_monitor=holds_monitor,
             asynchronous=asynchronous,
+            features=features,
         )
+
+    def event(
+        self, name: str, data: Any = None, *, features: tuple[str, ...] = ()
+    ) -> None:
+        """Declare an event, for introspection and for checks. `emit` does not need it.
+
+        Args:
+            name: Its name, in capitals.
+            data: The type of its data, such as a Struct or a ``TypedDict``; ``None`` if
+                it has none.
+            features: What introspection says of it, such as ``("deprecated",)``.
+
+        Raises:
+            TypeError: The name is taken.
+        """
+        if name in self.declarations.events:
+            message = f"event {name!r} is declared twice"
+            raise TypeError(message)
+        self.declarations.events[name] = (data, features)
+
+    @property
+    def schema(self) -> "Schema":
+        """What it serves, by the annotations of its handlers and declared events.
+
+        Raises:
+            TypeError: The data of a declared event are no object.
+        """
+        return self.declarations.schema
 
     def emit(self, name: str, data: Any = None) -> None:
         """Send an event to every negotiated session.
@@ -171,8 +227,14 @@ class Monitor:
         Args:
             name: Its name, in capitals.
             data: Its data, an object, or ``None`` if the event has none.
+
+        Raises:
+            LocalProtocolError: The monitor checks, and the event is not as declared.
         """
         body = None if data is None else self.rules.json.encode(data)
+        if self._checks:
+            text = UNSET if body is None else body
+            self.declarations.validator.check_event(name, text)
         self._throttle.pass_on(name, data, event(name, body, self._clock()))
 
     def encode_error(self, error: BaseException) -> bytes:
@@ -262,15 +324,16 @@ class Monitor:
 
         The labels are those that QEMU gives to monitors of its ``-qmp`` option.
         """
-        listeners = [x for server in self.servers for x in server.listeners]
-        return [
-            (
-                f"compat_monitor{n}",
-                f"{listener.address},server=on",
-                bool(listener.sessions),
-            )
-            for n, listener in enumerate(listeners)
-        ]
+        pairs = [(x, server) for server in self.servers for x in server.listeners]
+        told = []
+        for number, (listener, server) in enumerate(pairs):
+            label = server.label or f"compat_monitor{number}"
+            is_open = bool(listener.sessions)
+            place = server.place or f"{listener.address},server=on"
+            if server.place and not is_open:
+                place = f"disconnected:{place}"
+            told.append((label, place, is_open))
+        return told
 
     def break_off(self, label: str) -> None:
         """Close the connections of one listener at once, by its label."""

@@ -41,6 +41,7 @@ class Entry:
         is_asynchronous: Whether its reply may come after those of later commands, where
             the dialect lets it: see `qmpx.wire.server.Rules.lets_overtake`.
         is_listed: Whether ``query-commands`` tells of it.
+        features: What clients are told of it, such as ``deprecated``.
         invoke: Call the handler for a session with unread arguments.
         is_async: Whether that gives a coroutine.
         encode: What it returned, in wire form.
@@ -49,6 +50,7 @@ class Entry:
     __slots__ = (
         "allow_oob",
         "encode",
+        "features",
         "handler",
         "holds_monitor",
         "invoke",
@@ -68,6 +70,7 @@ class Entry:
         holds_monitor: bool = False,
         is_asynchronous: bool = False,
         is_listed: bool = True,
+        features: tuple[str, ...] = (),
         signature: "SignatureLike | None" = None,
     ) -> None:
         self.name = name
@@ -77,6 +80,7 @@ class Entry:
         self.holds_monitor = holds_monitor
         self.is_asynchronous = is_asynchronous
         self.is_listed = is_listed
+        self.features = features
         self.is_async = self.signature.is_async
         self.encode = self.signature.encode
         self.invoke = _binder(handler, self.signature)
@@ -117,6 +121,7 @@ class CommandRegistry(Mapping[str, Entry]):
         allow_oob: bool = False,
         holds_monitor: bool = False,
         asynchronous: bool = False,
+        features: tuple[str, ...] = (),
     ) -> Callable[[HandlerT], HandlerT]:
         """Declare the decorated function as the command *name*.
 
@@ -134,6 +139,7 @@ class CommandRegistry(Mapping[str, Entry]):
             asynchronous: Whether the dialect may send its reply after those of later
                 commands, without being asked; clients with the capability ``async``
                 ask for that for any command, by ``execute_async``.
+            features: What introspection says of it, such as ``("deprecated",)``.
 
         Raises:
             TypeError: The name is taken, or the signature is no schema.
@@ -146,6 +152,7 @@ class CommandRegistry(Mapping[str, Entry]):
                 allow_oob=allow_oob,
                 holds_monitor=holds_monitor,
                 is_asynchronous=asynchronous,
+                features=features,
             )
             self.add(entry)
             return handler
@@ -199,6 +206,7 @@ class SignatureLike(Protocol):
 
     positional: list[Any]
     members: list[Member]
+    returns: Any
     is_async: bool
 
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:

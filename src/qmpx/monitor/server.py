@@ -11,6 +11,8 @@ from qmpx.transport.listener import Listener
 from qmpx.transport.telnet import open_telnet
 
 if TYPE_CHECKING:
+    import socket
+
     from qmpx.monitor.human.session import HumanSession
     from qmpx.monitor.monitor import Monitor
 
@@ -26,6 +28,11 @@ class Server:
     Attributes:
         addresses: Where it listens, ports filled in.
         sessions: The clients that are connected.
+        label: What its listeners are called among the character devices; empty: the
+            names that QEMU gives to monitors of its ``-qmp`` option.
+        place: Where they are, as ``query-chardev`` shows it; empty: their addresses.
+        first: A client that came before the server was made.
+        is_greeted: Whether the first client of each listener was greeted already.
     """
 
     def __init__(
@@ -46,6 +53,9 @@ class Server:
             *((address, Mode.READLINE) for address in human),
         ]
         self.sessions: dict[AnySession, Listener] = {}
+        self.label = self.place = ""
+        self.first: socket.socket | None = None
+        self.is_greeted = False
         self.is_stopping = False
         self._options: dict[str, Any] = {
             "max_sessions": max_sessions,
@@ -74,7 +84,11 @@ class Server:
             raise
         self.addresses = [listener.address for listener in self._listeners]
         for listener in self._listeners:
+            if self.first is not None:
+                listener.take_in_first(self.first)
+                self.first = None
             listener.start()
+        self.is_greeted = False
         return self
 
     async def __aexit__(self, *exception: object) -> None:
@@ -167,6 +181,8 @@ class Server:
             session.open(open_telnet(self.monitor.loop, sock, session))
         elif self.monitor.interpose is not None and isinstance(session, Session):
             self.monitor.interpose(session, sock)
+        elif self.is_greeted and isinstance(session, Session):
+            session.open(Channel(self.monitor.loop, sock, session), is_greeted=True)
         else:
             session.open(Channel(self.monitor.loop, sock, session))
 

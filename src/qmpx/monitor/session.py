@@ -140,10 +140,11 @@ class Session(SessionLike):
         self._working = False
         self._eof = False
 
-    def open(self, channel: Channel) -> None:
-        """Greet the client and read what it says."""
+    def open(self, channel: Channel, *, is_greeted: bool = False) -> None:
+        """Greet the client, unless somebody did, and read what it says."""
         self._channel = channel
-        channel.write(self.monitor.greeting)
+        if not is_greeted:
+            channel.write(self.monitor.greeting)
         channel.resume_reading()
 
     @property

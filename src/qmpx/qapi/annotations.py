@@ -236,8 +236,10 @@ class _Reading:
         origin, args = get_origin(annotation), get_args(annotation)
         if origin in (Annotated, Required, NotRequired):
             extras = annotation.__metadata__ if origin is Annotated else ()
-            return self._builtin("size") if "uint64" in extras else self._type(
-                args[0], hint
+            return (
+                self._builtin("size")
+                if "uint64" in extras
+                else self._type(args[0], hint)
             )
         if origin is Encoded:
             return self._type(args[0], hint)

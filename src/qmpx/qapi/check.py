@@ -94,7 +94,7 @@ def check_for(annotation: Any) -> Reader:
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return _check_for_enum(tuple(member.value for member in annotation))
     if isinstance(annotation, type) and issubclass(annotation, Struct):
-        if _is_tagged(annotation):
+        if is_tagged(annotation):
             return _check_for_union([annotation])
         return check_for_members(struct_members(annotation))
     message = f"{annotation!r} has no equivalent in a schema"
@@ -132,18 +132,19 @@ def _fields(members: list[Member]) -> list[Field]:
     return [Field(m.name, check_for(m.annotation), m.required) for m in members]
 
 
-def _is_tagged(annotation: Any) -> bool:
+def is_tagged(annotation: Any) -> bool:
+    """Whether it is a Struct that a tag tells from others: a branch of a union."""
     config = getattr(annotation, "__struct_config__", None)
     return config is not None and config.tag is not None
 
 
 def _check_for_union(members: list[Any]) -> Reader:
-    if len(members) == 1 and not _is_tagged(members[0]):
+    if len(members) == 1 and not is_tagged(members[0]):
         return check_for(members[0])
     branches: dict[str, Fields] = {}
     tag_name = ""
     for member in members:
-        if not _is_tagged(member):
+        if not is_tagged(member):
             message = f"a union needs tagged Structs; {member!r} is none"
             raise TypeError(message)
         config = member.__struct_config__

@@ -16,7 +16,11 @@ from collections.abc import Callable
 from typing import (
     Annotated,
     Any,
+    Generic,
     Literal,
+    NotRequired,
+    Required,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -206,10 +210,14 @@ def _arguments(fields: list[Any], rename: dict[str, str]) -> type[Struct]:
     )
 
 
-class Encoded(Struct, frozen=True):
+T = TypeVar("T")
+
+
+class Encoded(Struct, Generic[T], frozen=True):
     """A value that a handler returns in wire form, to be sent as it is.
 
-    For replies that are large and always the same. `of` makes one.
+    For replies that are large and always the same. `of` makes one. A handler that
+    returns an ``Encoded[X]`` is one that returns an X, as far as its schema goes.
 
     Attributes:
         text: ASCII without newlines.
@@ -218,7 +226,7 @@ class Encoded(Struct, frozen=True):
     text: bytes
 
     @classmethod
-    def of(cls, value: Any) -> "Encoded":
+    def of(cls, value: T) -> "Encoded[T]":
         """Encode *value* once, for many replies."""
         return cls(encode(value))
 
@@ -261,9 +269,9 @@ def _may_hold_doubles(annotation: Any, seen: set[Any]) -> bool:
     if annotation in (str, int, bool, None, types.NoneType, bytes, Encoded):
         return False
     origin, args = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
+    if origin in (Literal, Encoded):
         return False
-    if origin is Annotated:
+    if origin in (Annotated, Required, NotRequired):
         return _may_hold_doubles(args[0], seen)
     if origin in (list, dict, tuple, Union, types.UnionType):
         return not args or any(

@@ -43,7 +43,11 @@ MAX_WORDS: Final = 100_000
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DRIVE_OPTIONS: Final = ("hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "sd")
 
-MONITOR_OPTIONS: Final = {"qmp": "control", "qmp-pretty": "control", "monitor": "readline"}
+MONITOR_OPTIONS: Final = {
+    "qmp": "control",
+    "qmp-pretty": "control",
+    "monitor": "readline",
+}
 """The options that make a character device and a monitor on it at once."""
 
 
@@ -435,11 +439,14 @@ def _read_json(option: str, value: str) -> dict[str, Any]:
 def _json_error(value: str) -> str:
     """Return what QEMU says of a text that is no JSON."""
     from qmpx.errors import CommandError
-    from qmpx.wire.framing import Framing
+    from qmpx.wire.framing import CommandReader
 
-    for item in Framing().feed(value.encode() + b"\n"):
-        if isinstance(item, CommandError):
-            return item.desc
+    reader = CommandReader()
+    reader.feed(value.encode(errors="replace") + b"\n")
+    while items := reader.take():
+        for item in items:
+            if isinstance(item, CommandError):
+                return item.desc
     return "JSON parse error, premature EOI"
 
 

@@ -21,12 +21,11 @@ from qmpx.standin.options import CHARDEV
 BACKLOG: Final = 1
 """Clients that wait while one is served: QEMU's figure."""
 
-BACKENDS: Final = frozenset(
-    """
+_BACKEND_NAMES: Final = """
     null socket udp msmouse vc ringbuf memory file pipe pty stdio serial tty parallel
     parport mux testdev wctablet qemu-vdagent
-    """.split()
-)
+"""
+BACKENDS: Final = frozenset(_BACKEND_NAMES.split())
 """The kinds of character devices of a QEMU 7.2."""
 
 _PATH_SIZE: Final = 107  # Linux: sun_path has 108 bytes, the last one zero

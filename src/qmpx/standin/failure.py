@@ -15,9 +15,13 @@ class StartFailure(Exception):
 
     Attributes:
         text: The whole message, without the program's name.
+        further: What QEMU says after it, each as a message of its own.
     """
 
-    def __init__(self, message: str, option: str = "", value: str | None = None) -> None:
+    def __init__(
+        self, message: str, option: str = "", value: str | None = None
+    ) -> None:
         place = option if value is None else f"{option} {value}".lstrip()
         self.text = f"{place}: {message}" if place else message
+        self.further: list[str] = []
         super().__init__(self.text)

@@ -7,18 +7,16 @@ from typing import Final
 
 from qmpx.standin.option_lists import OptionTypes
 
-FLAGS: Final = frozenset(
-    """
+_FLAG_NAMES: Final = """
     h help version audio-help usb snapshot nographic portrait full-screen win2k-hack
     no-fd-bootchk no-acpi no-hpet mem-prealloc singlestep preconfig S s enable-kvm
     xen-attach xen-domid-restrict no-reboot no-shutdown daemonize only-migratable
     nodefaults no-user-config async-teardown enable-sync-profile old-param semihosting
-    """.split()
-)
+"""
+FLAGS: Final = frozenset(_FLAG_NAMES.split())
 """Options that stand alone."""
 
-VALUES: Final = frozenset(
-    """
+_VALUE_NAMES: Final = """
     M machine cpu accel smp numa add-fd set global boot m mem-path k audio audiodev
     device name uuid fda fdb hda hdb hdc hdd cdrom blockdev drive mtdblock sd fsdev
     virtfs iscsi usbdevice display spice rotate vga g vnc acpitable smbios netdev nic
@@ -26,9 +24,9 @@ VALUES: Final = frozenset(
     parallel monitor qmp qmp-pretty mon debugcon pidfile overcommit gdb d D dfilter
     seed L xen-domid action loadvm option-rom rtc icount watchdog-action echr incoming
     chroot runas sandbox readconfig trace plugin msg dump-vmstate object qtest
-    qtest-log semihosting-config fips-mode virtioconsole prom-env bt
-    """.split()
-) - {"fips-mode", "virtioconsole", "bt"}
+    qtest-log semihosting-config prom-env
+"""
+VALUES: Final = frozenset(_VALUE_NAMES.split())
 """Options with a value."""
 
 STAND_IN_VALUES: Final = frozenset({"profile"})
@@ -62,7 +60,8 @@ RTC: Final[OptionTypes] = {"base": "str", "clock": "str", "driftfix": "str"}
 ADD_FD: Final[OptionTypes] = {"fd": "number", "set": "number", "opaque": "str"}
 SANDBOX: Final[OptionTypes] = {
     "enable": "bool",
-    **dict.fromkeys(("obsolete", "elevateprivileges", "spawn", "resourcecontrol"), "str"),
+    **dict.fromkeys(("obsolete", "elevateprivileges", "spawn"), "str"),
+    "resourcecontrol": "str",
 }
 OVERCOMMIT: Final[OptionTypes] = {"mem-lock": "bool", "cpu-pm": "bool"}
 MEMORY: Final[OptionTypes] = {"size": "size", "slots": "number", "maxmem": "size"}

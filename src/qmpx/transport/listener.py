@@ -107,6 +107,10 @@ class Listener:
         self._ready.clear()
         self._update()
 
+    def take_in_first(self, sock: socket.socket) -> None:
+        """Take in a client that came before this listener was made, at the start."""
+        self._ready.append(sock)
+
     def release(self) -> None:
         """Note that a session of this listener is over."""
         self.sessions -= 1

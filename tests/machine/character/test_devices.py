@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,5 +164,25 @@ def test_devices_are_limited(loop: str, monkeypatch: pytest.MonkeyPatch) -> None
         with pytest.raises(GenericError) as caught:
             await characters.open({"id": "b", "backend": "null"})
         assert caught.value.desc == "there are 1 character devices already"
+
+    run_on(loop, main())
+
+
+def test_devices_on_files_are_made_too(loop: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    async def main() -> None:
+        characters = CharacterDevices()
+        await characters.open({"id": "p", "backend": "pty"})
+        name = characters["p"].filename
+        await characters.open_legacy("t", name.removeprefix("pty:"))
+        await characters.open_legacy("q", f"pipe:{tmp_path}/pipe")
+        assert name.startswith("pty:/dev/")
+        assert [(d.label, d.filename) for d in characters] == [
+            ("p", name),
+            ("t", "tty"),
+            ("q", "pipe"),
+        ]
+        characters.close()
 
     run_on(loop, main())

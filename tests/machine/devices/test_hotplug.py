@@ -212,3 +212,23 @@ def test_a_usb_device_that_cannot_be_had_is_told(
 def test_without_a_controller_there_is_no_usb() -> None:
     with pytest.raises(CommandError):
         asyncio.run(Machine().devices.add_usb("tablet"))
+
+
+def test_a_bus_behind_a_bridge_takes_nothing_while_the_machine_is_on(
+    machine: Machine,
+) -> None:
+    bridge = machine.devices.add({"driver": "pci-bridge"})
+    if bridge.function and bridge.function.bridge:
+        bridge.function.bridge.secondary = 1
+    with pytest.raises(Refusal) as caught:
+        add_nic(machine, "1:0", {})
+    assert str(caught.value) == "PCI bus doesn't support hotplug"
+
+
+def test_a_place_that_has_a_drive_is_told(machine: Machine, image: str) -> None:
+    machine.devices.add({"driver": "lsi", "addr": "5"})
+    options = {"if": "scsi", "index": "0", "file": image}
+    add_drive(machine, "5", options)
+    with pytest.raises(Refusal) as caught:
+        add_drive(machine, "5", options)
+    assert str(caught.value) == "drive with this place exists"

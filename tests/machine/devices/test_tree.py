@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -367,3 +368,12 @@ def test_a_reset_lets_devices_forget(machine: Machine) -> None:
     function.interrupt_line, function.mapped[0] = 11, 0xC000
     machine.reset(reason="host-qmp-system-reset")
     assert (function.interrupt_line, function.mapped) == (0, {})
+
+
+def test_one_device_has_a_character_device_at_a_time(machine: Machine) -> None:
+    asyncio.run(machine.characters.open({"id": "c", "backend": "null"}))
+    machine.devices.add({"driver": "usb-serial", "chardev": "c", "id": "u"})
+    with pytest.raises(PropertyValueInUse):
+        machine.devices.add({"driver": "usb-serial", "chardev": "c"})
+    machine.devices.remove("u")
+    machine.devices.add({"driver": "usb-serial", "chardev": "c"})

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
-from qmpx.machine.migration import counterpart
+from qmpx.machine.migration import counterpart, outgoing
+from qmpx.machine.migration.contents import describe
+from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
+from qmpx.machine.migration.values import dump_value, load_value
+from qmpx.machine.migration.witness import Verdict, Witness
 from tests.loops import LOOPS, run_on
 from tests.machine.migration.worlds import (
     Cutter,
@@ -148,21 +153,89 @@ def test_doubt_without_proof_leaves_the_source_paused_until_somebody_decides(
     run_on("asyncio", main())
 
 
-async def take_and_vanish(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+async def take(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, has_witness: bool
 ) -> None:
-    """Be a destination without a witness, and break off when it has the word."""
-    from qmpx.machine.migration.records import Kind, RecordReader, RecordWriter
-    from qmpx.machine.migration.values import dump_value
-
+    """Be a destination, and break off, witness and all, when it has the word."""
     records, answers = RecordReader(), RecordWriter()
+    witness: Witness | None = None
     while data := await reader.read(65536):
         records.feed(data)
         for record in records.records():
             if record.kind is Kind.MACHINE:
-                writer.write(answers.write(Kind.HELLO, dump_value({"witness": None})))
+                token = load_value(record.payload)["token"]
+                if has_witness:
+                    witness = Witness("127.0.0.1", token, lambda _: Verdict.UNDECIDED)
+                told = None if witness is None else list(witness.address)
+                writer.write(answers.write(Kind.HELLO, dump_value({"witness": told})))
             elif record.kind is Kind.END:
                 writer.write(answers.write(Kind.READY, record.payload[1:]))
             elif record.kind is Kind.GO:
+                if witness is not None:
+                    witness.close()
                 writer.close()
                 return
+
+
+take_and_vanish = partial(take, has_witness=False)
+take_the_word_and_die = partial(take, has_witness=True)
+
+
+async def await_greeting(reader: asyncio.StreamReader) -> None:
+    """Read up to the greeting of a destination."""
+    records, seen = RecordReader(), list[Record]()
+    while not seen:
+        records.feed(await reader.read(65536))
+        seen += records.records()
+    assert [record.kind for record in seen] == [Kind.HELLO]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_source_that_dies_with_all_handed_over_is_succeeded(loop: str) -> None:
+    """It has sent everything but the word; nobody else has the machine now."""
+
+    async def main() -> None:
+        destination = side()
+        address = await destination.machine.migration.listen("tcp:127.0.0.1:0")
+        port = int(address.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        token = bytes(16)
+        ours = Witness("127.0.0.1", token, lambda _: Verdict.UNDECIDED)
+        words = RecordWriter()
+        description = describe(destination.machine, {}) | {
+            "token": token,
+            "witness": list(ours.address),
+        }
+        whole = {"state": "running", "ran": 0, "drives": {}}
+        writer.write(words.write(Kind.MACHINE, dump_value(description)))
+        writer.write(words.write(Kind.PART, b"\x00" + dump_value(["", whole])))
+        await await_greeting(reader)
+        writer.write(words.write(Kind.END, outgoing.TWO_WAY + words.digest()))
+        await reader.read(1)  # it is ready
+        assert destination.machine.state.value == "inmigrate"
+        ours.close()
+        writer.close()
+        await until(lambda: destination.has_come, destination)
+        assert destination.is_running
+        close(destination)
+
+    run_on(loop, main())
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_destination_that_dies_with_the_word_is_succeeded(loop: str) -> None:
+    """It was told to go on and has ended: the machine is nobody else's."""
+
+    async def main() -> None:
+        source = side(started=True)
+        server = await asyncio.start_server(take_the_word_and_die, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        source.machine.migration.start(f"tcp:127.0.0.1:{port}")
+        await until(lambda: not source.machine.migration.is_active, source)
+        server.close()
+        migration = source.machine.migration
+        assert (migration.status, source.is_running) == ("failed", True)
+        assert migration.failure == ("the destination ended before it had taken over")
+        close(source)
+
+    run_on(loop, main())

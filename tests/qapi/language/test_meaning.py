@@ -161,8 +161,8 @@ def alternate(*types: str) -> str:
             "value 'a' collides with value 'a'",
         ),
         (
-            "{ 'alternate': 'New', 'data': { 'x-a': 'int', 'x--a': 'str' } }",
-            "branch 'x--a' can't be distinguished from 'x-a'",
+            "{ 'alternate': 'New', 'data': { '__a.b_c': 'int', '__a-b_c': 'St' } }",
+            "branch '__a-b_c' collides with branch '__a.b_c'",
         ),
         (
             "{ 'command': 'new', 'features': [ 'f', 'f' ] }",

@@ -74,6 +74,10 @@ def comment(*lines: str, definition: str = COMMAND) -> str:
             comment("@go:", "@bar: x", "", "text", "", "@foo: x"),
             "t.json:8:1: description of '@foo:' follows a section",
         ),
+        (
+            comment("@go:", "Features:", "@f: x", "", "text", "", "@foo: x"),
+            "t.json:9:1: description of '@foo:' follows a section",
+        ),
         (comment("@go:", "Features:"), "t.json:5:1: feature descriptions expected"),
         (
             comment("@go:", "Features:", "", "text"),

@@ -9,7 +9,7 @@ Source: QEMU 0.13.0, section 1.7 of the notes.
 
 import inspect
 import json
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -50,6 +50,7 @@ class ArgumentsSignature:
     Attributes:
         positional: The same.
         members: Its arguments on the wire.
+        returns: The annotation of what it returns.
         is_async: Whether its handler is a coroutine function.
     """
 
@@ -61,6 +62,7 @@ class ArgumentsSignature:
             (p.name for p in command.parameters if p.letter == _OPTIONS), None
         )
         self.members = [Member(p.name, Any, not p.is_optional) for p in self._in_order]
+        self.returns = get_type_hints(command.handler).get("return", Any)
         self.is_async = inspect.iscoroutinefunction(command.handler)
         # A query throws its arguments away: see `read`.
         self._takes_anything = command.qmp_name != command.names[-1]

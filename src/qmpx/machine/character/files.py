@@ -27,6 +27,7 @@ class Descriptors(CharacterDevice):
         self._in = self._out = -1
         self._owned: list[int] = []
         self._is_watched = False
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def _use(self, read_from: int, write_to: int, *owned: int) -> None:
         """Use these; *owned* ones are closed at the end."""
@@ -40,12 +41,14 @@ class Descriptors(CharacterDevice):
         if self._in >= 0 and not self._is_watched:
             # A plain file cannot be watched; nothing comes out of it then.
             with contextlib.suppress(PermissionError):
-                asyncio.get_running_loop().add_reader(self._in, self._read)
+                self._loop = asyncio.get_running_loop()
+                self._loop.add_reader(self._in, self._read)
                 self._is_watched = True
 
     def _shut_out(self) -> None:
-        if self._is_watched:
-            asyncio.get_running_loop().remove_reader(self._in)
+        if self._is_watched and self._loop is not None:
+            if not self._loop.is_closed():  # else it watches nothing any more
+                self._loop.remove_reader(self._in)
             self._is_watched = False
 
     def _read(self) -> None:

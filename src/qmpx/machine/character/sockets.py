@@ -6,6 +6,7 @@ A server takes one client at a time; the next waits until that one leaves, as in
 import asyncio
 import contextlib
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, cast
 
@@ -21,7 +22,21 @@ Address = tuple[str, int] | str
 """Host and port, or the path of a UNIX socket."""
 
 
-class SocketDevice(CharacterDevice):
+class _Watched(CharacterDevice):
+    """A character device on a socket that a loop watches."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _watch(self, watched: socket.socket, callback: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(watched, callback)
+
+    def _watch_no_more(self, watched: socket.socket) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(watched)
+
+
+class SocketDevice(_Watched):
     """A character device on a stream socket.
 
     Args:
@@ -108,7 +123,7 @@ class SocketDevice(CharacterDevice):
         made.bind(place)
         made.listen(1)
         made.setblocking(False)  # noqa: FBT003 - the standard library's
-        asyncio.get_running_loop().add_reader(made, self._accept)
+        self._watch(made, self._accept)
 
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -126,9 +141,8 @@ class SocketDevice(CharacterDevice):
         except OSError:  # it has gone again
             return
         client.setblocking(False)  # noqa: FBT003 - the standard library's
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._listener)
-        task = loop.create_task(self._welcome(client))
+        self._watch_no_more(self._listener)
+        task = asyncio.get_running_loop().create_task(self._welcome(client))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -156,7 +170,7 @@ class SocketDevice(CharacterDevice):
         """Take note that nobody is there any more; a server waits for the next."""
         self._transport = None
         if self._listener is not None:
-            asyncio.get_running_loop().add_reader(self._listener, self._accept)
+            self._watch(self._listener, self._accept)
 
     def came(self, data: bytes) -> None:
         """Take what has come."""
@@ -198,7 +212,7 @@ class SocketDevice(CharacterDevice):
     def close(self) -> None:
         """Close the connection and stop listening."""
         if self._listener is not None:
-            asyncio.get_running_loop().remove_reader(self._listener)
+            self._watch_no_more(self._listener)
             self._listener.close()
             self._listener = None
             if isinstance(self._address, str):
@@ -228,7 +242,7 @@ class _Link(asyncio.Protocol):
         self._device.lost()
 
 
-class Datagrams(CharacterDevice):
+class Datagrams(_Watched):
     """A character device whose bytes go out, and come in, as UDP datagrams.
 
     Args:
@@ -267,7 +281,7 @@ class Datagrams(CharacterDevice):
             made.close()
             raise
         self._socket = made
-        loop.add_reader(made, self._receive)
+        self._watch(made, self._receive)
 
     def _receive(self) -> None:
         if self._socket is not None:
@@ -283,15 +297,15 @@ class Datagrams(CharacterDevice):
 
     def _shut_out(self) -> None:
         if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
+            self._watch_no_more(self._socket)
 
     def _let_in(self) -> None:
         if self._socket is not None:
-            asyncio.get_running_loop().add_reader(self._socket, self._receive)
+            self._watch(self._socket, self._receive)
 
     def close(self) -> None:
         """Close the socket."""
         if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
+            self._watch_no_more(self._socket)
             self._socket.close()
             self._socket = None

@@ -213,9 +213,7 @@ class _Asking:
                 self._ask(vm, self._accelerator, name)
         if "query-cpu-model-expansion" in commands:
             for arguments in _expansions(vm, commands):
-                self._ask(
-                    vm, self._accelerator, "query-cpu-model-expansion", arguments
-                )
+                self._ask(vm, self._accelerator, "query-cpu-model-expansion", arguments)
         types = vm.execute("qom-list-types") if "qom-list-types" in commands else []
         for kind in INTERFACES if types else ():
             self._ask(vm, ANY, "qom-list-types", {"implements": kind})

@@ -72,9 +72,9 @@ class Profile:
         self._index: dict[str, tuple[int, int]] | None = None
         self._dictionary = b""
 
-    def find(self, command: str, arguments: str = "{}", accelerator: str = "tcg") -> (
-        bytes | None
-    ):
+    def find(
+        self, command: str, arguments: str = "{}", accelerator: str = "tcg"
+    ) -> bytes | None:
         """Return what the binary answers to a command.
 
         Args:

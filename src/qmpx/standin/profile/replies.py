@@ -43,9 +43,7 @@ def read_replies(data: bytes, name: str) -> Profile:
         if not isinstance(reply, dict) or not reply.keys() & {"return", "error"}:
             message = f"{name}: no reply follows the command {command['execute']!r}"
             raise ProfileError(message)
-        if command["execute"] == _NEGOTIATION:
-            conversations.append([])
-        elif not conversations:
+        if command["execute"] == _NEGOTIATION or not conversations:
             conversations.append([])
         key = f"{command['execute']} {canonical(command.get('arguments', {}))}"
         conversations[-1].append((key, *_record(reply)))
