@@ -1,0 +1,506 @@
+"""From a command line to a machine and its monitor.
+
+What an option describes that a command of QMP can describe too is given to that
+command: ``-object`` to ``object-add``, ``-blockdev`` to ``blockdev-add``, and so on. So
+there is one logic for both, as in QEMU. What no command here carries out is checked as
+far as the profile's schema and lists of types go, and kept: `Assembly.kept`.
+
+The order is QEMU's: objects, character devices, block nodes and drives, network,
+devices.
+"""
+
+import asyncio
+import calendar
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from qmpx.dialects.modern import modern_monitor
+from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
+from qmpx.errors import CommandError
+from qmpx.machine import Machine
+from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
+from qmpx.monitor import Monitor
+from qmpx.monitor.descriptors import PendingDescriptors
+from qmpx.monitor.frontend import Frontend
+from qmpx.monitor.registry import Entry, SessionLike
+from qmpx.standin.command_line import Backend, CommandLine
+from qmpx.standin.endpoints import check_backend, legacy_options
+from qmpx.standin.failure import StartFailure
+from qmpx.standin.option_lists import OptionList, read_size
+from qmpx.standin.profile.file import Profile
+
+MAX_MEMORY: Final = 2**42
+"""Bytes of RAM that a machine may be told to have: as much as a host may map."""
+
+MAX_PROCESSORS: Final = 288
+"""Virtual processors of a machine: those that a QEMU 7.2 can have without a new APIC."""
+
+DEFAULT_MEMORY: Final = 128 * 2**20
+"""Bytes of RAM of a machine that was not told: QEMU's figure."""
+
+COMMANDS: Final = {
+    "-object": "object-add",
+    "-blockdev": "blockdev-add",
+    "-netdev": "netdev_add",
+    "-device": "device_add",
+}
+"""The command that carries out what an option describes."""
+
+_ORDER: Final = ("-object", "-blockdev", "-netdev", "-device")
+_IS_KVM: Final = "/dev/kvm"
+
+
+class Assembly:
+    """A machine that is put together.
+
+    Args:
+        line: What it is to be.
+        profile: The binary that is stood in for.
+
+    Attributes:
+        machine: The machine.
+        monitor: Its monitor.
+        answers: What the profile tells.
+        kept: What was described and is not carried out here.
+
+    Raises:
+        StartFailure: What is described cannot be.
+    """
+
+    def __init__(self, line: CommandLine, profile: Profile) -> None:
+        self.line = line
+        self.profile = profile
+        self.accelerator = choose_accelerator(line, profile)
+        self._check_processor()
+        self.machine = Machine(
+            line.name,
+            uuid=uuid.UUID(line.uuid) if line.uuid else uuid.UUID(int=0),
+            memory_size=memory_size(line.memory),
+            processor_count=processor_count(line.topology),
+        )
+        self.machine.restarts = line.actions.get("reboot", "reset") == "reset"
+        self.machine.ends = line.actions.get("shutdown", "poweroff") == "poweroff"
+        self.machine.accelerator.is_present = "kvm" in (
+            profile.text("-accel help") or "kvm"
+        )
+        self.machine.accelerator.is_enabled = self.accelerator == "kvm"
+        self.monitor = self.new_monitor()
+        self.kept: list[Backend | OptionList] = []
+
+    def new_monitor(self, *, pretty: bool = False) -> Monitor:
+        """Return a monitor over the machine, as the profile's binary has it."""
+        monitor = modern_monitor(self.machine, pretty=pretty, offers_async=False)
+        self.answers: ProfileAnswers = apply_profile(
+            monitor, self.profile, self.accelerator
+        )
+        return monitor
+
+    async def furnish(self, monitor_labels: set[str]) -> None:
+        """Make what the command line describes beside the machine itself.
+
+        Args:
+            monitor_labels: The character devices that have monitors on them, which are
+                open already.
+
+        Raises:
+            StartFailure: Something cannot be made.
+        """
+        _set_clock(self.machine, self.line.rtc)
+        self._pass_descriptors()
+        for option in _ORDER:
+            for backend in self.line.backends:
+                if backend.option == option:
+                    await self._carry_out(backend)
+            if option == "-object":
+                await self._open_character_devices(monitor_labels)
+            if option == "-blockdev":
+                self._plug_drives()
+        self._set_watchdog()
+        await self._show()
+
+    def _pass_descriptors(self) -> None:
+        for passed in self.line.passed:
+            fd = os.dup(passed.number("fd"))
+            self.monitor.descriptor_sets.add(
+                fd, passed.number("set"), passed.get("opaque")
+            )
+
+    def _set_watchdog(self) -> None:
+        if (name := self.line.actions.get("watchdog")) is not None:
+            from qmpx.machine.hardware.watchdog import WatchdogAction
+
+            known = {action.value: action for action in WatchdogAction}
+            if name in known:
+                self.machine.chipset.watchdog.action = known[name]
+
+    # What QMP could make, too.
+
+    async def _carry_out(self, backend: Backend) -> None:
+        name = COMMANDS[backend.option]
+        if backend.option == "-device":
+            self._check_driver(backend)
+        entry = self.monitor.entries.get(name)
+        try:
+            arguments = self._arguments(name, backend)
+            if entry is None or not self._is_carried_out(entry, arguments):
+                self.kept.append(backend)
+                return
+            await self.run(entry, arguments)
+        except CommandError as error:
+            raise backend.failure(error.desc) from None
+
+    def _arguments(self, name: str, backend: Backend) -> bytes:
+        """Return what the command takes, as JSON.
+
+        Raises:
+            CommandError: It is not as the schema says.
+        """
+        if backend.is_json:
+            text = json.dumps(backend.values).encode()
+            self.answers.validator.check_command(name, text)
+            return text
+        values: Any = backend.values
+        command = self.answers.schema.commands.get(name)
+        if command is not None and backend.option != "-device":
+            values = self.answers.validator.read_keyval(command.arguments, values)
+        return json.dumps(values).encode()
+
+    def _is_carried_out(self, entry: Entry, arguments: bytes) -> bool:
+        """Whether the command takes what the schema says is right."""
+        if not isinstance(entry.handler, _Known):
+            try:
+                entry.signature.read(msgspec.Raw(arguments))
+            except CommandError:
+                return False
+        return not getattr(entry.handler, "is_refusal", False)
+
+    async def run(self, entry: Entry, arguments: bytes) -> Any:
+        """Run a command as if a client had sent it.
+
+        Raises:
+            CommandError: It fails.
+        """
+        session = _Starting(self.monitor)
+        returned = entry.invoke(session, msgspec.Raw(arguments))
+        return await returned if entry.is_async else returned
+
+    def _check_driver(self, backend: Backend) -> None:
+        driver = backend.values["driver"]
+        if not self._has_type(driver):
+            message = f"'{driver}' is not a valid device model name"
+            raise backend.failure(message)
+
+    def _has_type(self, name: str) -> bool:
+        if self.profile.record(f'* qom-list-properties {{"typename":"{name}"}}'):
+            return True
+        listed = self.profile.text("-device help")
+        return listed is None or f'alias "{name}"' in listed
+
+    def _check_processor(self) -> None:
+        if self.line.processor is None:
+            return
+        model = self.line.processor.partition(",")[0]
+        types = self.profile.find("qom-list-types")
+        if types is not None and f'"{model}-x86_64-cpu"'.encode() not in types:
+            message = f"unable to find CPU model '{model}'"
+            raise StartFailure(message)
+
+    # What it cannot.
+
+    async def _open_character_devices(self, monitor_labels: set[str]) -> None:
+        for options in self.line.character_devices:
+            if options.id not in monitor_labels:
+                await self._open(options)
+        counts = {"-serial": 0, "-parallel": 0}
+        for place in self.line.ports:
+            number = counts[place.option]
+            counts[place.option] += 1
+            kind = place.option[1:]
+            if place.text == "none" or place.text.startswith("mon:"):
+                continue
+            failed = (
+                f"{place.option} {place.text}: could not connect {kind} device to "
+                f"character backend '{place.text}'"
+            )
+            try:
+                label = await self._open_port(place.text, place.option, number)
+            except StartFailure as failure:
+                failure.further.append(failed)
+                raise
+            ports: list[str] = getattr(self.machine.devices.board, kind)
+            ports.append(label)
+
+    async def _open_port(self, text: str, option: str, number: int) -> str:
+        if text.startswith("chardev:"):
+            label = text.removeprefix("chardev:")
+            if label not in self.machine.characters:
+                message = f'chardev "{label}" not found'
+                raise StartFailure(message, option, text)
+            return label
+        options = legacy_options(option, text, f"{option[1:]}{number}")
+        await self._open(options)
+        return str(options.id)
+
+    async def _open(self, options: OptionList) -> None:
+        check_backend(options)
+        values: Mapping[str, str] = {**options, "id": str(options.id)}
+        try:
+            await self.machine.characters.open(values)
+        except CommandError as error:
+            detail = next(iter(getattr(error, "__notes__", ())), error.desc)
+            raise options.failure(detail) from None
+        device = self.machine.characters[str(options.id)]
+        if options["backend"] == "pty":
+            where = device.filename.removeprefix("pty:")
+            told = f"char device redirected to {where} (label {options.id})\n"
+            os.write(1, told.encode())
+
+    def _plug_drives(self) -> None:
+        for drive in self.line.drives:
+            if "file" not in drive and "driver" not in drive:
+                if drive.get("media") == "cdrom":
+                    pass
+                elif drive.pairs and not drive.keys() & {"if", "id", "index"}:
+                    raise drive.failure("Must specify either driver or file")
+            path = drive.get("file", "")
+            if path and ":" not in path and not os.path.lexists(path):
+                message = f"Could not open '{path}': No such file or directory"
+                raise drive.failure(message)
+            values = {k: v for k, v in drive.items() if k in DRIVE_OPTIONS}
+            try:
+                self.machine.plug_drive(values)
+            except ValueError as error:
+                raise drive.failure(str(error)) from None
+            except CommandError as error:
+                raise drive.failure(error.desc) from None
+            if len(values) < len(drive):
+                self.kept.append(drive)
+
+    async def _show(self) -> None:
+        """Open VNC, where it is asked for."""
+        for text in self.line.vnc:
+            if text == "none":
+                continue
+            options = OptionList("-vnc", text, None, "vnc")
+            where = options["vnc"]
+            if options.switch("password"):
+                where += ",password"
+            try:
+                await self.machine.display.start_vnc(where)
+            except CommandError as error:
+                raise options.failure(error.desc) from None
+
+
+class _Starting(SessionLike):
+    """Who asks, while the machine is put together: nobody who could be told."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self.monitor = monitor
+        self.frontend = Frontend()
+        self.pending = PendingDescriptors()
+        self.answers_later = False
+
+
+class _Known:
+    """Marks a handler that takes whatever the schema allows."""
+
+
+def choose_accelerator(line: CommandLine, profile: Profile) -> str:
+    """Return what runs the guest's code: the first that can be used.
+
+    Whether KVM can be used, the right to open its device tells: libvirt compares what
+    it is told with just that.
+
+    Raises:
+        StartFailure: None can be used.
+    """
+    known = (profile.text("-accel help") or "tcg\nkvm\n").split()
+    wanted = line.accelerators or ["tcg"]
+    further: list[str] = []
+    for name in wanted:
+        if name == "kvm":
+            if os.access(_IS_KVM, os.R_OK | os.W_OK):
+                return name
+            further.append("failed to initialize kvm: Permission denied")
+        elif name in known or name == "qtest":
+            return "tcg"
+        else:
+            further.append(f"invalid accelerator {name}")
+    if further[0].startswith("failed"):
+        failure = StartFailure("Could not access KVM kernel module: Permission denied")
+        failure.further = further
+        raise failure
+    failure = StartFailure(further[0])
+    failure.further = further[1:]
+    raise failure
+
+
+def memory_size(options: OptionList | None) -> int:
+    """Return how much RAM ``-m`` asks for, in bytes.
+
+    Raises:
+        StartFailure: It contradicts itself.
+    """
+    if options is None:
+        return DEFAULT_MEMORY
+    size = read_size(options["size"], "M") if "size" in options else DEFAULT_MEMORY
+    most = read_size(options["maxmem"]) if "maxmem" in options else None
+    if size is None or size > MAX_MEMORY:
+        message = "ram size too large"
+        raise StartFailure(message)
+    if most is not None and most < size:
+        message = (
+            f"invalid value of maxmem: maximum memory size ({most:#x}) must be at "
+            f"least the initial memory size ({size:#x})"
+        )
+        raise StartFailure(message)
+    if most is None and "slots" in options:
+        message = "slots specified but no max-size"
+        raise StartFailure(message)
+    return size or DEFAULT_MEMORY
+
+
+_TOPOLOGY: Final = ("cpus", "maxcpus", "sockets", "dies", "clusters", "cores", "threads")
+
+
+def processor_count(topology: Mapping[str, Any]) -> int:
+    """Return how many virtual processors ``-smp`` asks for.
+
+    Raises:
+        StartFailure: It contradicts itself, or says what is no number.
+    """
+    numbers: dict[str, int] = {}
+    for name, value in topology.items():
+        if name not in _TOPOLOGY:
+            raise StartFailure(f"Parameter 'smp.{name}' is unexpected")
+        if not isinstance(value, str) or not value.isdecimal():
+            raise StartFailure(f"Parameter 'smp.{name}' expects integer")
+        numbers[name] = int(value)
+    full = fill_topology(numbers)
+    if full["cpus"] > MAX_PROCESSORS:
+        message = (
+            f"Invalid SMP CPUs {full['cpus']}. The max CPUs supported by machine is "
+            f"{MAX_PROCESSORS}"
+        )
+        raise StartFailure(message)
+    return full["cpus"]
+
+
+def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Return a topology with what was left out worked out, as QEMU 7.2 does.
+
+    Cores come before sockets and threads.
+
+    Raises:
+        StartFailure: The parts do not make the whole.
+    """
+    get = numbers.get
+    cpus, most = get("cpus", 0), get("maxcpus", 0)
+    sockets, dies = get("sockets", 0), get("dies", 0) or 1
+    cores, threads = get("cores", 0), get("threads", 0)
+    if not cpus and not most:
+        sockets, cores, threads = sockets or 1, cores or 1, threads or 1
+    else:
+        most = most or cpus
+        if not cores:
+            sockets, threads = sockets or 1, threads or 1
+            cores = most // (sockets * dies * threads)
+        elif not sockets:
+            threads = threads or 1
+            sockets = most // (dies * cores * threads)
+    threads = threads or (most // (sockets * dies * cores) if sockets * cores else 1)
+    total = sockets * dies * cores * threads
+    most = most or total
+    cpus = cpus or most
+    shown = f"sockets ({sockets})" + (f" * dies ({dies})" if "dies" in numbers else "")
+    shown += f" * cores ({cores}) * threads ({threads})"
+    if total != most:
+        message = "product of the hierarchy must match maxcpus: "
+        message = f"Invalid CPU topology: {message}{shown} != maxcpus ({most})"
+        raise StartFailure(message)
+    if most < cpus:
+        message = "maxcpus must be equal to or greater than smp: "
+        message = (
+            f"Invalid CPU topology: {message}{shown} == maxcpus ({most}) < "
+            f"smp_cpus ({cpus})"
+        )
+        raise StartFailure(message)
+    return {
+        "cpus": cpus,
+        "maxcpus": most,
+        "sockets": sockets,
+        "dies": dies,
+        "cores": cores,
+        "threads": threads,
+    }
+
+
+def _set_clock(machine: Machine, options: OptionList | None) -> None:
+    if options is None:
+        return
+    if (kind := options.get("clock", "host")) not in ("host", "rt", "vm"):
+        raise StartFailure(f"invalid option value '{kind}'")
+    base = options.get("base", "utc")
+    chip = machine.chipset.clock_chip
+    if base == "localtime":
+        chip.start_at(None, is_local=True)
+    elif base != "utc":
+        chip.start_at(_seconds(base))
+
+
+def _seconds(base: str) -> int:
+    for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
+        try:
+            return calendar.timegm(time.strptime(base, form))
+        except ValueError:
+            continue
+    message = (
+        "invalid datetime format\n"
+        "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"
+    )
+    raise StartFailure(message)
+
+
+async def start(assembly: Assembly, tell: Callable[[str], None]) -> None:
+    """Let the machine run, unless it is to wait, or to be sent from elsewhere.
+
+    Args:
+        assembly: The machine.
+        tell: Is told what fails later.
+
+    Raises:
+        StartFailure: There is no such snapshot; the address cannot be had.
+    """
+    line, machine = assembly.line, assembly.machine
+    if line.load is not None:
+        try:
+            await machine.snapshots.load(line.load)
+        except CommandError as error:
+            raise StartFailure(error.desc) from None
+    if line.incoming is not None:
+        await _await_machine(assembly, line.incoming)
+        return
+    if not line.is_paused and not line.is_preconfig:
+        machine.cont()
+    await asyncio.sleep(0)
+    if machine.state.value == "io-error":
+        tell("warning: a drive failed at the start")
+
+
+async def _await_machine(assembly: Assembly, uri: str) -> None:
+    from qmpx.machine.runstate import RunState
+
+    if uri == "defer":
+        assembly.machine.transfer(RunState.INMIGRATE)
+        return
+    may_run = not assembly.line.is_paused
+    try:
+        await assembly.machine.migration.listen(uri, may_run=may_run)
+    except CommandError as error:
+        raise StartFailure(error.desc, "-incoming", uri) from None

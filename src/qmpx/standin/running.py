@@ -1,0 +1,168 @@
+"""From open monitors to the end of the process: what takes long to import.
+
+Source: QEMU 7.2.22, observed: a signal is a ``SHUTDOWN`` of the host's, and the exit
+status is 0; so it is after ``quit``, and when the guest has switched off.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from qmpx.errors import QmpxError
+from qmpx.machine.happenings import Happening, ShutDown
+from qmpx.machine.runstate import RunState
+from qmpx.standin.assembly import Assembly, start
+from qmpx.standin.command_line import CommandLine
+from qmpx.standin.endpoints import BACKLOG, Endpoint
+from qmpx.standin.failure import StartFailure
+from qmpx.standin.process import Daemon, Teller
+from qmpx.standin.profile.file import Profile
+from qmpx.transport.address import (
+    FdAddress,
+    ListenAddress,
+    StdioAddress,
+    TcpAddress,
+    TelnetAddress,
+)
+
+if TYPE_CHECKING:
+    from qmpx.monitor import Monitor
+
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that end a QEMU in good order."""
+
+_GRACE: Final = 1.0  # seconds for what is being answered when the end comes
+_OURS: Final = frozenset({"host-qmp-quit", "host-signal", "host-error"})
+
+
+def run(
+    line: CommandLine,
+    profile: Profile,
+    endpoints: Sequence[Endpoint],
+    daemon: Daemon,
+    teller: Teller,
+) -> int:
+    """Put the machine together, and serve its monitors until it ends.
+
+    Args:
+        line: What was asked for.
+        profile: The binary that is stood in for.
+        endpoints: The monitors.
+        daemon: Whose parent waits until all is open.
+        teller: Where messages go.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        StartFailure: The machine cannot be put together.
+    """
+    logging.basicConfig(format="qmpx: %(message)s", level=logging.ERROR)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    running = _Running(line, profile, endpoints, daemon, teller)
+    with asyncio.Runner() as runner:
+        return runner.run(running.serve())
+
+
+class _Running:
+    def __init__(
+        self,
+        line: CommandLine,
+        profile: Profile,
+        endpoints: Sequence[Endpoint],
+        daemon: Daemon,
+        teller: Teller,
+    ) -> None:
+        self._line = line
+        self._endpoints = endpoints
+        self._daemon = daemon
+        self._teller = teller
+        self._assembly = Assembly(line, profile)
+        self._monitors: list[Monitor] = [self._assembly.monitor]
+        self._ended = asyncio.Event()
+
+    async def serve(self) -> int:
+        """Serve until the machine has ended; return the exit status."""
+        machine = self._assembly.machine
+        async with contextlib.AsyncExitStack() as servers:
+            loop = asyncio.get_running_loop()
+            for number in ENDING:
+                loop.add_signal_handler(number, self._end_by_signal, number)
+            machine.listen(self._note)
+            await self._assembly.furnish({x.label for x in self._endpoints})
+            await start(self._assembly, self._teller.tell)
+            for endpoint in self._endpoints:
+                await servers.enter_async_context(self._server(endpoint))
+            self._daemon.ready(keeps_errors=self._line.log_file is not None)
+            await self._ended.wait()
+            for monitor in self._monitors:
+                monitor.shut_down()
+        return 0
+
+    def _server(self, endpoint: Endpoint) -> "contextlib.AbstractAsyncContextManager[object]":
+        monitor = self._monitor_for(endpoint)
+        address = _address(endpoint)
+        addresses, human = ([address], []) if endpoint.is_control else ([], [address])
+        server = monitor.serve(
+            *addresses,
+            human=human,
+            max_sessions=1,
+            backlog=BACKLOG,
+            allow_remote=True,
+            grace=_GRACE,
+        )
+        server.label, server.place = endpoint.label, endpoint.place
+        if endpoint.listening is not None:
+            server.first = endpoint.connected
+        server.is_greeted = endpoint.is_greeted
+        return server
+
+    def _monitor_for(self, endpoint: Endpoint) -> "Monitor":
+        monitor = self._assembly.monitor
+        if endpoint.pretty:
+            monitor = self._assembly.new_monitor(pretty=True)
+            self._monitors.append(monitor)
+        if not endpoint.is_control and monitor.human is None:
+            from qmpx.dialects.modern.human import table_for_people
+
+            monitor.human = table_for_people()
+        return monitor
+
+    def _note(self, happening: Happening) -> None:
+        if isinstance(happening, ShutDown) and (
+            self._assembly.machine.ends or happening.reason in _OURS
+        ):
+            self._ended.set()
+
+    def _end_by_signal(self, number: int) -> None:
+        self._teller.tell(f"terminating on signal {number}")
+        machine = self._assembly.machine
+        if machine.state is RunState.SHUTDOWN:
+            machine.tell(ShutDown(by_guest=False, reason="host-signal"))
+        else:
+            machine.shut_down(reason="host-signal")
+
+
+def _address(endpoint: Endpoint) -> ListenAddress:
+    """Return the address of an endpoint that is open, or that a listener opens.
+
+    Raises:
+        StartFailure: No monitor can be there.
+    """
+    sock = endpoint.listening or endpoint.connected
+    if sock is not None:
+        return FdAddress(sock.fileno())
+    if endpoint.backend == "stdio":
+        return StdioAddress()
+    if endpoint.backend == "socket":
+        host, port = endpoint.options["host"], endpoint.options["port"]
+        return TelnetAddress(TcpAddress(host, int(port)))
+    raise endpoint.options.failure(
+        f"no monitor can be on a character device of kind '{endpoint.backend}' here"
+    )
+
+
