@@ -54,6 +54,15 @@ A name that is not there is status 1, with a hint at those that are like it.""",
 The file is written when all of it is there.""",
     "demo": """\
 On a terminal it is in colour, unless `NO_COLOR` is set.""",
+    "standin": """\
+See [Stand in for QEMU](../howto/stand-in-for-qemu.md).""",
+    "profile": """\
+See [Profiles](../howto/stand-in-for-qemu.md#profiles).""",
+    "profile capture": """\
+The binary is started without a machine, several times if it does not survive a
+question. The file is written when all answers are there.""",
+    "profile show": """\
+One line: the version, and how many answers there are.""",
 }
 
 

@@ -70,7 +70,7 @@ class Box:
 @contextmanager
 def boxed(machine: Machine) -> Iterator[Box]:
     """Serve a machine, and connect a client, until the end of the block."""
-    monitor = modern_monitor(machine)
+    monitor = modern_monitor(machine, check=True)
     # pytest's own tmp_path is too long a name for a socket.
     with tempfile.TemporaryDirectory(prefix="qmpx-") as folder, LoopThread() as thread:
         address = f"unix:{folder}/qmp"

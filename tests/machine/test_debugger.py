@@ -125,6 +125,30 @@ def test_memory_that_is_not_mapped_is_an_error(machine: Machine) -> None:
     assert told(machine, "m0,4", "M0,1:00") == ["E14", "E14"]
 
 
+def test_half_a_packet_of_memory_is_read_at_once(machine: Machine) -> None:
+    most = MAX_PACKET // 2
+    answers = told(machine, f"m0,{most:x}", f"m0,{most + 1:x}")
+    assert answers == ["00" * most, "E14"]
+
+
+def test_only_one_packet_chooses_a_processor(machine: Machine) -> None:
+    answers = told(machine, "T2", "qC", "Hg2", "qC", "Hg0", "qC", "Hc-1", "qC")
+    assert answers[1::2] == ["QC1", "QC2", "QC2", "QC2"]
+
+
+def test_a_stop_is_told_only_to_a_debugger_that_waits(machine: Machine) -> None:
+    async def main() -> bytes:
+        async with debugging(machine) as talk:
+            await talk.ask("?")
+            machine.cont()
+            machine.stop()
+            await settle()
+            talk.send(b"$qC#b4$qC#b4")
+            return await talk.reader.readexactly(2 * 8)
+
+    assert run_on("asyncio", main()) == b"+$QC1#c5" * 2
+
+
 def test_registers_go_to_and_fro(machine: Machine) -> None:
     registers = machine.processors[1].registers
     registers.eax = 0x11223344
@@ -212,6 +236,8 @@ def test_a_debugger_that_comes_later_takes_over(machine: Machine) -> None:
             second = Talk(*again)
             assert await second.ask("qC") == "QC1"
             assert await first.reader.read() == b""
+            machine.debugger.close()
+            assert await second.reader.read() == b""
             await close(again[1])
 
     run_on("asyncio", main())

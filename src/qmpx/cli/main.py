@@ -94,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_tour(add)
     _add_schema(add)
     _add_demo(add)
+    _add_standin(add)
+    _add_profile(add)
     return parser
 
 
@@ -229,6 +231,12 @@ def _add_serve(add: Any) -> None:
         "--allow-remote",
         action="store_true",
         help="listen on TCP addresses that others can reach",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="hold replies and events against the schema; one that does not fit is "
+        "logged, and its command fails (to test qmpx itself)",
     )
 
 
@@ -401,6 +409,72 @@ def _add_demo(add: Any) -> None:
         action="store_true",
         help="talk with an installed qemu-system-* instead",
     )
+
+
+def _add_standin(add: Any) -> None:
+    parser = _command(
+        add,
+        "standin",
+        "stand in for qemu-system-x86_64",
+        "Take QEMU's command line, and behave like it: what qmpx-system-x86_64 does.\n"
+        "With --fleet, many machines in one process, with a QMP socket each.\n\n"
+        "  qmpx standin -- -machine pc -qmp unix:qmp.sock,server=on,wait=off\n"
+        "  qmpx standin --fleet 100 --dir /tmp/fleet -- -machine pc -m 64\n",
+        more="options",
+    )
+    parser.add_argument(
+        "options",
+        metavar="-- OPTION",
+        nargs="*",
+        help="the machine, and its monitors, in QEMU's options",
+    )
+    parser.add_argument(
+        "--profile",
+        metavar="FILE",
+        help="answer as this binary does: see 'qmpx profile capture'; libvirt's .replies "
+        "files do, too (default: a QEMU 7.2)",
+    )
+    parser.add_argument(
+        "--fleet",
+        type=_positive,
+        metavar="N",
+        help="so many machines, on the sockets 0.sock, 1.sock, ...",
+    )
+    parser.add_argument(
+        "--dir", metavar="D", help="where the sockets of a fleet are made"
+    )
+
+
+def _add_profile(add: Any) -> None:
+    profile = add.add_parser(
+        "profile",
+        help="ask a QEMU binary what a stand-in needs to know",
+        description="Work with profiles: what a QEMU binary says of itself.",
+    )
+    add = profile.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser = _command(
+        add,
+        "profile",
+        "ask a binary all that is always the same, and write it to a file",
+        "Ask a QEMU binary all that is always the same: its schema, its machines, its\n"
+        "processors, its devices and their properties, its options.\n\n"
+        "  qmpx profile capture /usr/bin/qemu-system-x86_64 -o qemu.profile\n",
+        shown="capture",
+    )
+    parser.set_defaults(action="capture")
+    parser.add_argument("binary", metavar="PROGRAM", help="a qemu-system-*")
+    parser.add_argument(
+        "-o", "--output", metavar="PATH", required=True, help="where to"
+    )
+    parser = _command(
+        add,
+        "profile",
+        "tell what a profile, or a .replies file of libvirt's, holds",
+        "Tell which binary a profile is of, and how much it holds.",
+        shown="show",
+    )
+    parser.set_defaults(action="show")
+    parser.add_argument("file", metavar="FILE", help="a profile")
 
 
 def _add_address(parser: Any) -> None:

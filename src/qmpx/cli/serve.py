@@ -22,6 +22,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until interrupted or told to quit."""
     logging.basicConfig(format="qmpx: %(message)s", level=logging.WARNING)
     _raise_file_limit()
+    if arguments.check and arguments.dialect != "modern":
+        message = "--check is for --dialect modern: that of 2010 declares no types"
+        raise AddressError(message)
     if arguments.dialect == "2010" and arguments.options:
         main = _serve_2010(arguments)
     else:
@@ -43,6 +46,7 @@ async def _serve_demo(arguments: argparse.Namespace) -> None:
         arguments.dialect,
         pretty=arguments.pretty,
         offers_async=arguments.offers_async,
+        check=arguments.check,
     )
     await _serve(monitor, machine, arguments)
 
@@ -75,8 +79,12 @@ def make_monitor(
     *,
     pretty: bool = False,
     offers_async: bool | None = None,
+    check: bool = False,
 ) -> Monitor:
-    """Return a monitor for *machine* in the dialect of that name."""
+    """Return a monitor for *machine* in the dialect of that name.
+
+    Only the modern one can check what it says.
+    """
     if offers_async is None:
         offers_async = dialect == "modern"
     if dialect == "2010":
@@ -85,7 +93,9 @@ def make_monitor(
         return v2010_monitor(machine, pretty=pretty, offers_async=offers_async)
     from qmpx.dialects.modern import modern_monitor
 
-    return modern_monitor(machine, pretty=pretty, offers_async=offers_async)
+    return modern_monitor(
+        machine, pretty=pretty, offers_async=offers_async, check=check
+    )
 
 
 def demo_machine(name: str | None = None, id_: uuid.UUID | None = None) -> Machine:

@@ -57,7 +57,7 @@ class Declarations:
                 entry.name,
                 entry.handler,
                 entry.signature.members,
-                entry.signature.returns,
+                getattr(entry.signature, "returns", Any),
                 allow_oob=entry.allow_oob,
                 is_async=entry.is_async,
                 features=(

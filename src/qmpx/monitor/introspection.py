@@ -1,15 +1,16 @@
 """Commands with which a monitor tells of itself; `Monitor` has them when asked.
 
-Source: QEMU 7.2, schema files ``introspect.json`` and ``control.json``; ``query-events``
-is that of QEMU before 6.0.
+Source: QEMU 7.2, schema files ``introspect.json`` and ``control.json``; and QEMU before
+6.0 for ``query-events``.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
 from qmpx.monitor.registry import CommandRegistry
 from qmpx.monitor.session import Session
+from qmpx.qapi.model import DEPRECATED, Feature
 from qmpx.qapi.signature import Encoded
 
 commands = CommandRegistry()
@@ -92,7 +93,7 @@ class SchemaInfoEnum(_Info, tag="enum"):
     """A choice of strings. Its ``values`` are there for old clients."""
 
     members: list[SchemaInfoEnumMember]
-    values: list[str]
+    values: Annotated[list[str], Feature(DEPRECATED)]
 
 
 class SchemaInfoArray(_Info, tag="array"):

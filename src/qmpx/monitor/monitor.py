@@ -122,7 +122,7 @@ class Monitor:
                 self.commands.add(entry)
         if check:
             self.commands = CheckedCommands(self.declarations, self.commands)
-        self.version = version or {
+        self.version: Any = version or {
             "qemu": {"major": 0, "minor": 0, "micro": 0},
             "package": "qmpx",
         }

@@ -206,7 +206,6 @@ class SignatureLike(Protocol):
 
     positional: list[Any]
     members: list[Member]
-    returns: Any
     is_async: bool
 
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:

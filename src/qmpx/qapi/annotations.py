@@ -138,7 +138,8 @@ def schema_of(
         TypeError: An event's data are no object.
     """
     commands, events = list(commands), list(events)
-    reading = _Reading({each.name for each in (*commands, *events)})
+    taken = {each.name for each in commands} | {each.name for each in events}
+    reading = _Reading(taken)
     roots: list[Definition] = [reading.command(each) for each in commands]
     roots += [reading.event(each) for each in events]
     return Schema.of([*roots, *reading.types.values()])
@@ -234,6 +235,8 @@ class _Reading:
     def _type(self, annotation: Any, hint: tuple[str, ...]) -> str:
         """Return the name of the type that an annotation stands for."""
         origin, args = get_origin(annotation), get_args(annotation)
+        if (values := check.values_in(annotation)) is not None:
+            return self._enum(values, values, camel_case(*hint))
         if origin in (Annotated, Required, NotRequired):
             extras = annotation.__metadata__ if origin is Annotated else ()
             return (
@@ -244,7 +247,7 @@ class _Reading:
         if origin is Encoded:
             return self._type(args[0], hint)
         if origin in (Union, types.UnionType):
-            return self._union(annotation, list(args), hint)
+            return self._union(list(args), hint)
         if origin in (list, tuple, Sequence) and (len(args) == 1 or args[1:] == (...,)):
             return self._array(self._type(args[0], hint))
         if isinstance(annotation, Hashable) and annotation in _SCALARS:
@@ -294,7 +297,7 @@ class _Reading:
             )
         return self._names[cls]
 
-    def _union(self, annotation: Any, args: list[Any], hint: tuple[str, ...]) -> str:
+    def _union(self, args: list[Any], hint: tuple[str, ...]) -> str:
         kinds = [a for a in args if a not in (types.NoneType, UnsetType)]
         if len(kinds) == 1:
             return self._type(kinds[0], hint)
@@ -412,7 +415,7 @@ def _features_in(annotation: Any) -> tuple[Feature, ...]:
 
 def _wire_names(members: Iterable[check.Member]) -> Mapping[str, str]:
     """Return the members by the names that their parameters may have in Python."""
-    names = {}
+    names: dict[str, str] = {}
     for member in members:
         spelled = member.name.replace("-", "_")
         names |= dict.fromkeys((spelled, f"{spelled}_"), member.name)

@@ -43,6 +43,24 @@ class WireName(str):
     __slots__ = ()
 
 
+class Values:
+    """Marks a string as one of these: QAPI's ``enum``, where it is no ``Literal``.
+
+    Use it in an annotation: ``status: Annotated[str, Values("on", "off")]``.
+
+    Args:
+        names: The values.
+
+    Attributes:
+        names: The same.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+
 class Boxed:
     """Marks a parameter that takes the whole arguments: QAPI's ``boxed``.
 
@@ -57,6 +75,12 @@ def is_boxed(annotation: Any) -> bool:
     return get_origin(annotation) is Annotated and any(
         isinstance(extra, Boxed) for extra in annotation.__metadata__
     )
+
+
+def values_in(annotation: Any) -> tuple[str, ...] | None:
+    """Return the values that an annotated string may have; ``None`` if it has none."""
+    extras = getattr(annotation, "__metadata__", ())
+    return next((x.names for x in extras if isinstance(x, Values)), None)
 
 
 def wire_name(name: str, annotation: Any) -> str:
@@ -78,6 +102,8 @@ def check_for(annotation: Any) -> Reader:
     if origin is Annotated:
         if "uint64" in annotation.__metadata__:
             return read_size
+        if (values := values_in(annotation)) is not None:
+            return _check_for_enum(values)
         return check_for(get_args(annotation)[0])
     if annotation in _SCALARS:
         return _SCALARS[annotation]

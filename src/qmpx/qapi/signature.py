@@ -37,6 +37,7 @@ from qmpx.qapi.check import (
     check_for,
     check_for_members,
     is_boxed,
+    values_in,
     wire_name,
 )
 from qmpx.qapi.visitor import INT64_MAX, INT64_MIN, ROOT
@@ -245,6 +246,8 @@ def _narrow(annotation: Any, *, size: Any = _INT64) -> Any:
     if origin is Annotated:
         if "uint64" in annotation.__metadata__:
             return size
+        if (values := values_in(annotation)) is not None:
+            return Literal[values]
         return _narrow(args[0], size=size)
     if origin is list:
         return list[_narrow(args[0], size=size)]  # type: ignore[misc]

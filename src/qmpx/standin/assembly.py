@@ -32,17 +32,9 @@ from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.standin.command_line import Backend, CommandLine
 from qmpx.standin.endpoints import check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
-from qmpx.standin.option_lists import OptionList, read_size
+from qmpx.standin.needs import choose_accelerator, memory_size, processor_count
+from qmpx.standin.option_lists import OptionList
 from qmpx.standin.profile.file import Profile
-
-MAX_MEMORY: Final = 2**42
-"""Bytes of RAM that a machine may be told to have: as much as a host may map."""
-
-MAX_PROCESSORS: Final = 288
-"""Virtual processors of a machine: those that a QEMU 7.2 can have without a new APIC."""
-
-DEFAULT_MEMORY: Final = 128 * 2**20
-"""Bytes of RAM of a machine that was not told: QEMU's figure."""
 
 COMMANDS: Final = {
     "-object": "object-add",
@@ -53,7 +45,6 @@ COMMANDS: Final = {
 """The command that carries out what an option describes."""
 
 _ORDER: Final = ("-object", "-blockdev", "-netdev", "-device")
-_IS_KVM: Final = "/dev/kvm"
 
 
 class Assembly:
@@ -62,6 +53,7 @@ class Assembly:
     Args:
         line: What it is to be.
         profile: The binary that is stood in for.
+        like: Another machine with the same profile, to share its commands.
 
     Attributes:
         machine: The machine.
@@ -73,11 +65,12 @@ class Assembly:
         StartFailure: What is described cannot be.
     """
 
-    def __init__(self, line: CommandLine, profile: Profile) -> None:
+    def __init__(
+        self, line: CommandLine, profile: Profile, *, like: "Assembly | None" = None
+    ) -> None:
         self.line = line
         self.profile = profile
         self.accelerator = choose_accelerator(line, profile)
-        self._check_processor()
         self.machine = Machine(
             line.name,
             uuid=uuid.UUID(line.uuid) if line.uuid else uuid.UUID(int=0),
@@ -90,15 +83,25 @@ class Assembly:
             profile.text("-accel help") or "kvm"
         )
         self.machine.accelerator.is_enabled = self.accelerator == "kvm"
-        self.monitor = self.new_monitor()
+        self.answers = ProfileAnswers(profile, self.accelerator)
+        self.monitor = self.new_monitor(like=None if like is None else like.monitor)
         self.kept: list[Backend | OptionList] = []
 
-    def new_monitor(self, *, pretty: bool = False) -> Monitor:
-        """Return a monitor over the machine, as the profile's binary has it."""
+    def new_monitor(
+        self, *, pretty: bool = False, like: Monitor | None = None
+    ) -> Monitor:
+        """Return a monitor over the machine, as the profile's binary has it.
+
+        Args:
+            pretty: Whether messages are spread over lines.
+            like: A monitor whose commands it shares.
+        """
         monitor = modern_monitor(self.machine, pretty=pretty, offers_async=False)
-        self.answers: ProfileAnswers = apply_profile(
-            monitor, self.profile, self.accelerator
-        )
+        if like is not None:
+            monitor.commands = like.commands
+            monitor.announce(like.version)
+            return monitor
+        apply_profile(monitor, self.profile, self.answers)
         return monitor
 
     async def furnish(self, monitor_labels: set[str]) -> None:
@@ -173,11 +176,10 @@ class Assembly:
 
     def _is_carried_out(self, entry: Entry, arguments: bytes) -> bool:
         """Whether the command takes what the schema says is right."""
-        if not isinstance(entry.handler, _Known):
-            try:
-                entry.signature.read(msgspec.Raw(arguments))
-            except CommandError:
-                return False
+        try:
+            entry.signature.read(msgspec.Raw(arguments))
+        except CommandError:
+            return False
         return not getattr(entry.handler, "is_refusal", False)
 
     async def run(self, entry: Entry, arguments: bytes) -> Any:
@@ -201,15 +203,6 @@ class Assembly:
             return True
         listed = self.profile.text("-device help")
         return listed is None or f'alias "{name}"' in listed
-
-    def _check_processor(self) -> None:
-        if self.line.processor is None:
-            return
-        model = self.line.processor.partition(",")[0]
-        types = self.profile.find("qom-list-types")
-        if types is not None and f'"{model}-x86_64-cpu"'.encode() not in types:
-            message = f"unable to find CPU model '{model}'"
-            raise StartFailure(message)
 
     # What it cannot.
 
@@ -307,140 +300,6 @@ class _Starting(SessionLike):
         self.answers_later = False
 
 
-class _Known:
-    """Marks a handler that takes whatever the schema allows."""
-
-
-def choose_accelerator(line: CommandLine, profile: Profile) -> str:
-    """Return what runs the guest's code: the first that can be used.
-
-    Whether KVM can be used, the right to open its device tells: libvirt compares what
-    it is told with just that.
-
-    Raises:
-        StartFailure: None can be used.
-    """
-    known = (profile.text("-accel help") or "tcg\nkvm\n").split()
-    wanted = line.accelerators or ["tcg"]
-    further: list[str] = []
-    for name in wanted:
-        if name == "kvm":
-            if os.access(_IS_KVM, os.R_OK | os.W_OK):
-                return name
-            further.append("failed to initialize kvm: Permission denied")
-        elif name in known or name == "qtest":
-            return "tcg"
-        else:
-            further.append(f"invalid accelerator {name}")
-    if further[0].startswith("failed"):
-        failure = StartFailure("Could not access KVM kernel module: Permission denied")
-        failure.further = further
-        raise failure
-    failure = StartFailure(further[0])
-    failure.further = further[1:]
-    raise failure
-
-
-def memory_size(options: OptionList | None) -> int:
-    """Return how much RAM ``-m`` asks for, in bytes.
-
-    Raises:
-        StartFailure: It contradicts itself.
-    """
-    if options is None:
-        return DEFAULT_MEMORY
-    size = read_size(options["size"], "M") if "size" in options else DEFAULT_MEMORY
-    most = read_size(options["maxmem"]) if "maxmem" in options else None
-    if size is None or size > MAX_MEMORY:
-        message = "ram size too large"
-        raise StartFailure(message)
-    if most is not None and most < size:
-        message = (
-            f"invalid value of maxmem: maximum memory size ({most:#x}) must be at "
-            f"least the initial memory size ({size:#x})"
-        )
-        raise StartFailure(message)
-    if most is None and "slots" in options:
-        message = "slots specified but no max-size"
-        raise StartFailure(message)
-    return size or DEFAULT_MEMORY
-
-
-_TOPOLOGY: Final = ("cpus", "maxcpus", "sockets", "dies", "clusters", "cores", "threads")
-
-
-def processor_count(topology: Mapping[str, Any]) -> int:
-    """Return how many virtual processors ``-smp`` asks for.
-
-    Raises:
-        StartFailure: It contradicts itself, or says what is no number.
-    """
-    numbers: dict[str, int] = {}
-    for name, value in topology.items():
-        if name not in _TOPOLOGY:
-            raise StartFailure(f"Parameter 'smp.{name}' is unexpected")
-        if not isinstance(value, str) or not value.isdecimal():
-            raise StartFailure(f"Parameter 'smp.{name}' expects integer")
-        numbers[name] = int(value)
-    full = fill_topology(numbers)
-    if full["cpus"] > MAX_PROCESSORS:
-        message = (
-            f"Invalid SMP CPUs {full['cpus']}. The max CPUs supported by machine is "
-            f"{MAX_PROCESSORS}"
-        )
-        raise StartFailure(message)
-    return full["cpus"]
-
-
-def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:
-    """Return a topology with what was left out worked out, as QEMU 7.2 does.
-
-    Cores come before sockets and threads.
-
-    Raises:
-        StartFailure: The parts do not make the whole.
-    """
-    get = numbers.get
-    cpus, most = get("cpus", 0), get("maxcpus", 0)
-    sockets, dies = get("sockets", 0), get("dies", 0) or 1
-    cores, threads = get("cores", 0), get("threads", 0)
-    if not cpus and not most:
-        sockets, cores, threads = sockets or 1, cores or 1, threads or 1
-    else:
-        most = most or cpus
-        if not cores:
-            sockets, threads = sockets or 1, threads or 1
-            cores = most // (sockets * dies * threads)
-        elif not sockets:
-            threads = threads or 1
-            sockets = most // (dies * cores * threads)
-    threads = threads or (most // (sockets * dies * cores) if sockets * cores else 1)
-    total = sockets * dies * cores * threads
-    most = most or total
-    cpus = cpus or most
-    shown = f"sockets ({sockets})" + (f" * dies ({dies})" if "dies" in numbers else "")
-    shown += f" * cores ({cores}) * threads ({threads})"
-    if total != most:
-        message = "product of the hierarchy must match maxcpus: "
-        message = f"Invalid CPU topology: {message}{shown} != maxcpus ({most})"
-        raise StartFailure(message)
-    if most < cpus:
-        message = "maxcpus must be equal to or greater than smp: "
-        message = (
-            f"Invalid CPU topology: {message}{shown} == maxcpus ({most}) < "
-            f"smp_cpus ({cpus})"
-        )
-        raise StartFailure(message)
-    return {
-        "cpus": cpus,
-        "maxcpus": most,
-        "sockets": sockets,
-        "dies": dies,
-        "cores": cores,
-        "threads": threads,
-    }
-
-
 def _set_clock(machine: Machine, options: OptionList | None) -> None:
     if options is None:
         return
@@ -461,8 +320,7 @@ def _seconds(base: str) -> int:
         except ValueError:
             continue
     message = (
-        "invalid datetime format\n"
-        "valid formats: '2006-06-17T16:01:21' or '2006-06-17'"
+        "invalid datetime format\nvalid formats: '2006-06-17T16:01:21' or '2006-06-17'"
     )
     raise StartFailure(message)
 

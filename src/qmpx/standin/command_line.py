@@ -445,8 +445,9 @@ def _json_error(value: str) -> str:
     reader.feed(value.encode(errors="replace") + b"\n")
     while items := reader.take():
         for item in items:
-            if isinstance(item, CommandError):
-                return item.desc
+            fault: object = item
+            if isinstance(fault, CommandError):
+                return fault.desc
     return "JSON parse error, premature EOI"
 
 

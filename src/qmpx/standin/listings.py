@@ -39,7 +39,7 @@ def answer(line: CommandLine, profile: Profile, program: str) -> bool:
 
 
 def version_text(profile: Profile) -> str:
-    """Return what ``-version`` prints: as the binary did, or else only its first line."""
+    """Return what ``-version`` prints: what the binary did, or else its first line."""
     told = profile.text("-version")
     if told is not None:
         return told
@@ -59,14 +59,16 @@ def help_text(profile: Profile, program: str) -> str:
         "This is qmpx, which stands in for QEMU. It takes these options:",
         "",
     ]
-    for name in sorted(FLAGS | VALUES, key=str.lower):
-        lines.append(f"-{name} VALUE" if name in VALUES else f"-{name}")
+    lines += [
+        f"-{name} VALUE" if name in VALUES else f"-{name}"
+        for name in sorted(FLAGS | VALUES, key=str.lower)
+    ]
     lines += ["--profile FILE", ""]
     return "\n".join(lines)
 
 
 def list_text(profile: Profile, option: str, what: str) -> str:
-    """Return a list: of machines, processors, devices, ..., or of a device's properties.
+    """Return a list of machines, processors, ..., or of the properties of a device.
 
     Raises:
         StartFailure: The profile does not tell.

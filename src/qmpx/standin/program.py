@@ -15,6 +15,7 @@ from qmpx.errors import QmpxError
 from qmpx.standin.command_line import CommandLine, parse_command_line
 from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
+from qmpx.standin.needs import check_needs
 from qmpx.standin.option_lists import OptionList
 from qmpx.standin.options import CHARDEV
 from qmpx.standin.process import Daemon, PidFile, Teller, name_process, open_log
@@ -65,29 +66,13 @@ def _run(words: Sequence[str], program: str, teller: Teller) -> int:
     profile = _profile(line)
     if listings.answer(line, profile, program):
         return 0
-    check_machine(line, profile)
+    check_needs(line, profile)
     return _start(line, profile, teller)
 
 
 def _profile(line: CommandLine) -> Profile:
     path = line.profile or os.environ.get(PROFILE_VARIABLE)
     return read_profile(path) if path else shipped_profile()
-
-
-def check_machine(line: CommandLine, profile: Profile) -> None:
-    """Check that there is such a machine.
-
-    Raises:
-        StartFailure: There is none.
-    """
-    name = line.machine.get("type")
-    machines = profile.find("query-machines")
-    if name is None or machines is None:
-        return
-    quoted = f'"{name}"'.encode()
-    if b'"name": ' + quoted not in machines and b'"alias": ' + quoted not in machines:
-        message = "unsupported machine type\nUse -machine help to list supported machines"
-        raise StartFailure(message)
 
 
 def _start(line: CommandLine, profile: Profile, teller: Teller) -> int:
@@ -122,12 +107,28 @@ def _serve(
 ) -> int:
     from qmpx.standin.greeter import Greeter
 
+    if is_empty(line) and all(x.listening or x.connected for x in endpoints):
+        daemon.ready(keeps_errors=line.log_file is not None)  # nothing can fail now
     greeter = Greeter(endpoints, profile.version)
     try:
         from qmpx.standin import running  # all that takes long to import
     finally:
         greeter.stop()
     return running.run(line, profile, endpoints, daemon, teller)
+
+
+def is_empty(line: CommandLine) -> bool:
+    """Whether there is nothing to be made beside the machine itself."""
+    return not (
+        line.backends
+        or line.drives
+        or line.ports
+        or line.vnc
+        or line.load
+        or line.incoming
+        or line.rtc
+        or len(line.character_devices) > len(line.monitors)
+    )
 
 
 def _check_passed(line: CommandLine) -> None:

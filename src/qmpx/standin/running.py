@@ -7,18 +7,15 @@ status is 0; so it is after ``quit``, and when the guest has switched off.
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from qmpx.errors import QmpxError
 from qmpx.machine.happenings import Happening, ShutDown
 from qmpx.machine.runstate import RunState
 from qmpx.standin.assembly import Assembly, start
 from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import BACKLOG, Endpoint
-from qmpx.standin.failure import StartFailure
 from qmpx.standin.process import Daemon, Teller
 from qmpx.standin.profile.file import Profile
 from qmpx.transport.address import (
@@ -103,7 +100,9 @@ class _Running:
                 monitor.shut_down()
         return 0
 
-    def _server(self, endpoint: Endpoint) -> "contextlib.AbstractAsyncContextManager[object]":
+    def _server(
+        self, endpoint: Endpoint
+    ) -> "contextlib.AbstractAsyncContextManager[object]":
         monitor = self._monitor_for(endpoint)
         address = _address(endpoint)
         addresses, human = ([address], []) if endpoint.is_control else ([], [address])
@@ -164,5 +163,3 @@ def _address(endpoint: Endpoint) -> ListenAddress:
     raise endpoint.options.failure(
         f"no monitor can be on a character device of kind '{endpoint.backend}' here"
     )
-
-

@@ -131,7 +131,9 @@ def _message_in(text: bytes) -> tuple[Any, str | UnsetType]:
         value = json.loads(text.replace(b"'", b'"'))
     except (ValueError, RecursionError):
         return UNSET, text.decode("latin-1")
-    return (value, UNSET) if isinstance(value, dict) else (UNSET, text.decode("latin-1"))
+    return (
+        (value, UNSET) if isinstance(value, dict) else (UNSET, text.decode("latin-1"))
+    )
 
 
 def write_entry(entry: Entry) -> bytes:

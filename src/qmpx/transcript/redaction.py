@@ -95,9 +95,11 @@ def redactor() -> Callable[[Entry], Entry]:
                 asked[entry.connection, repr(message.get("id"))] = None
                 while len(asked) > MAX_ASKED:
                     asked.pop(next(iter(asked)))
-            message = {**message, "arguments": _without(arguments, secrets)} if (
-                "arguments" in message
-            ) else message
+            message = (
+                {**message, "arguments": _without(arguments, secrets)}
+                if ("arguments" in message)
+                else message
+            )
             return replace(entry, message=message)
         key = entry.connection, repr(message.get("id"))
         if "return" in message and key in asked:

@@ -81,6 +81,7 @@ class Listener:
         self._is_raw = is_raw
         self.sessions = 0
         self._listening = False
+        self._is_held_back = False
         self._unlink: tuple[str, int] | None = None
         self._ready: list[socket.socket] = []  # connected from the start
         self._sockets: list[socket.socket] = []
@@ -116,6 +117,20 @@ class Listener:
         self.sessions -= 1
         self._update()
 
+    def hold_back(self) -> None:
+        """Take in nobody for now, and let hardly anybody wait, as a busy program does."""
+        self._is_held_back = True
+        for sock in self._sockets:
+            sock.listen(0)
+        self._update()
+
+    def let_in(self, backlog: int = BACKLOG) -> None:
+        """Take in connections again."""
+        self._is_held_back = False
+        for sock in self._sockets:
+            sock.listen(backlog)
+        self._update()
+
     def close(self) -> None:
         """Take in no more, and remove the unix socket if it is still ours."""
         self._max_sessions = 0
@@ -131,7 +146,7 @@ class Listener:
                     os.unlink(path)
 
     def _update(self) -> None:
-        wanted = self.sessions < self._max_sessions
+        wanted = self.sessions < self._max_sessions and not self._is_held_back
         if wanted == self._listening:
             return
         self._listening = wanted

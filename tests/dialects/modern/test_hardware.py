@@ -29,7 +29,7 @@ def test_each_processor_has_a_thread() -> None:
             }
             for index, place in ((0, 0), (1, 2), (2, 3))
         ]
-        box.do(lambda: box.machine.shut_down(reason="why"))
+        box.do(lambda: box.machine.shut_down(reason="host-signal"))
         assert threading.active_count() == threads
     assert threading.active_count() == before
 

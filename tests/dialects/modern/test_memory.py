@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qmpx.dialects.modern import modern_monitor
+from qmpx.machine import Machine
 from qmpx.machine.balloon import Accelerator
 from qmpx.machine.guest import Guest
 from qmpx.machine.processor import CR0_PE, CR0_PG
+from tests.loops import run_on, short_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +31,42 @@ def test_memory_is_saved(box: Box, name: str, tmp_path: Path) -> None:
     box.do(lambda: box.machine.memory.write(0xFFC, b"written"))
     assert box.run(name, val=0xFFA, size=12, filename=str(file)) == {}
     assert file.read_bytes() == b"\x00\x00written\x00\x00\x00"
+
+
+@pytest.mark.parametrize("name", ["memsave", "pmemsave"])
+def test_nothing_is_saved_as_an_empty_file(box: Box, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "memory"
+    assert box.run(name, val=0, size=0, filename=str(file)) == {}
+    assert file.read_bytes() == b""
+
+
+def test_a_negative_address_is_one_of_the_last(box: Box, tmp_path: Path) -> None:
+    file = tmp_path / "memory"
+    box.do(lambda: box.machine.memory.write(0, b"written"))
+    assert box.run("pmemsave", val=-4, size=8, filename=str(file)) == {}
+    assert file.read_bytes() == bytes(8)
+
+
+def test_pages_are_saved_in_the_order_of_their_addresses(
+    box: Box, tmp_path: Path
+) -> None:
+    def page() -> None:
+        memory, registers = box.machine.memory, box.machine.processors[0].registers
+        for address, entry in (
+            (0x10000, 0x11001),
+            (0x11004, 0x5001),
+            (0x11008, 0x3001),
+        ):
+            memory.write(address, entry.to_bytes(4, "little"))
+        memory.write(0x5FFC, b"here")
+        memory.write(0x3000, b"and there")
+        registers.cr0 |= CR0_PE | CR0_PG
+        registers.cr3 = 0x10000
+
+    box.do(page)
+    file = tmp_path / "memory"
+    assert box.run("memsave", val=0x1FFC, size=13, filename=str(file)) == {}
+    assert file.read_bytes() == b"hereand there"
 
 
 @pytest.mark.parametrize("name", ["memsave", "pmemsave"])
@@ -108,3 +149,36 @@ def test_a_guest_gives_memory_back_and_that_is_told(box: Box) -> None:
     assert box.run("query-balloon") == {"actual": 64 * MIB}
     for value in (0, -1):
         assert box.refusal("balloon", value=value) == NO_SIZE
+    assert box.run("balloon", value=1) == {}
+    assert box.machine.balloon.target == 4096
+
+
+def test_by_execute_async_the_reply_comes_when_the_guest_is_done() -> None:
+    machine = Machine()
+    machine.devices.add({"driver": "virtio-balloon-pci"})
+    commands: list[dict[str, Any]] = [
+        {"execute": "qmp_capabilities", "arguments": {"enable": ["async"]}},
+        {"execute_async": "balloon", "arguments": {"value": 64 * MIB}, "id": "slow"},
+        {"execute": "query-balloon", "id": "quick"},
+    ]
+
+    async def main() -> list[Any]:
+        with short_directory() as directory:
+            async with modern_monitor(machine).serve(directory / "qmp"):
+                reader, writer = await asyncio.open_unix_connection(f"{directory}/qmp")
+                for command in commands:
+                    writer.write(json.dumps(command).encode())
+                said = [json.loads(await reader.readline()) for _ in range(3)]
+                machine.balloon.settle(64 * MIB)
+                said += [json.loads(await reader.readline()) for _ in range(2)]
+                writer.close()
+                await writer.wait_closed()
+        return said[2:]
+
+    quick, changed, done = run_on("asyncio", main())
+    assert quick == {"return": {"actual": 128 * MIB}, "id": "quick"}
+    assert (changed["event"], changed["data"]) == (
+        "BALLOON_CHANGE",
+        {"actual": 64 * MIB},
+    )
+    assert done == {"return": {}, "id": "slow"}

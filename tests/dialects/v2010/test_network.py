@@ -142,7 +142,7 @@ def test_back_ends_come_and_go(machine: Machine) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["e1000.0", "user.1", "nd0", "vn0"])
+@pytest.mark.parametrize("name", ["e1000.0", "user.0", "nd0", "vn0"])
 def test_any_cable_can_be_plugged_in_and_out(machine: Machine, name: str) -> None:
     told = ask(machine, ("set_link", {"name": name, "up": False}))
     assert told == [{}]
@@ -164,7 +164,7 @@ def test_a_cable_that_is_not_there_is_told(machine: Machine) -> None:
 def test_info_network_shows_vlans_and_peers(machine: Machine) -> None:
     assert say(machine, "info network") == (
         "VLAN 0 devices:\n"
-        "  user.1: net=10.0.2.0, restricted=n\n"
+        "  user.0: net=10.0.2.0, restricted=n\n"
         "  e1000.0: model=e1000,macaddr=52:54:00:12:34:56\n"
         "Devices not on any VLAN:\n"
         "  nd0: net=10.0.2.0, restricted=n peer=vn0\n"
@@ -197,15 +197,15 @@ def test_a_machine_without_network_says_so() -> None:
                 "adding host network device users failed\n"
             ),
         ),
-        ("host_net_remove 0 user.1", ""),
-        ("host_net_remove 7 user.1", "unknown VLAN 7\n"),
+        ("host_net_remove 0 user.0", ""),
+        ("host_net_remove 7 user.0", "unknown VLAN 7\n"),
         ("host_net_remove 0 x", "can't find device x on VLAN 0\n"),
         ("host_net_remove 0 e1000.0", "invalid host network device e1000.0\n"),
         ("hostfwd_add tcp::5555-:22", ""),
         ("hostfwd_add x", "invalid host forwarding rule 'x'\n"),
-        ("hostfwd_add 0 user.1 tcp::5555-:22", ""),
-        ("hostfwd_add 0 user.1", "invalid host forwarding rule ''\n"),
-        ("hostfwd_add 7 user.1 tcp::5555-:22", "unknown VLAN 7\n"),
+        ("hostfwd_add 0 user.0 tcp::5555-:22", ""),
+        ("hostfwd_add 0 user.0", "invalid host forwarding rule ''\n"),
+        ("hostfwd_add 7 user.0 tcp::5555-:22", "unknown VLAN 7\n"),
         ("hostfwd_add 0 x tcp::1-:1", "can't find device x on VLAN 0\n"),
         ("hostfwd_add 0 e1000.0 tcp::1-:1", "invalid device specified\n"),
         (
@@ -240,7 +240,7 @@ def test_port_forwards_are_shown_until_they_go(machine: Machine) -> None:
         "     0\n"
         "  UDP[HOST_FORWARD]  -1       127.0.0.1    53       10.0.2.15    53     0"
         "     0\n"
-        "VLAN 0 (user.1):\n"
+        "VLAN 0 (user.0):\n"
         f"{header}"
         "host forwarding rule for tcp::5555 removed\n"
     )

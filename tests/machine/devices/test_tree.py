@@ -377,3 +377,17 @@ def test_one_device_has_a_character_device_at_a_time(machine: Machine) -> None:
         machine.devices.add({"driver": "usb-serial", "chardev": "c"})
     machine.devices.remove("u")
     machine.devices.add({"driver": "usb-serial", "chardev": "c"})
+
+
+def test_paths_tell_who_plugged_a_device_in(machine: Machine) -> None:
+    named = machine.devices.add({"driver": "e1000", "id": "n"})
+    nameless = [machine.devices.add({"driver": "e1000"}) for _ in range(2)]
+    board = [device.path for device in machine.devices if "unattached" in device.path]
+    assert [device.path for device in (named, *nameless)] == [
+        "/machine/peripheral/n",
+        "/machine/peripheral-anon/device[0]",
+        "/machine/peripheral-anon/device[1]",
+    ]
+    assert sorted(board) == sorted(
+        f"/machine/unattached/device[{number}]" for number in range(len(board))
+    )

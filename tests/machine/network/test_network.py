@@ -128,6 +128,13 @@ def test_clients_without_a_name_are_numbered_by_model() -> None:
     ]
 
 
+def test_back_ends_that_have_names_do_not_count() -> None:
+    network = Machine().network
+    network.add_netdev({"type": "user", "id": "nd0"})
+    network.add_legacy({"type": "user"})
+    assert [client.name for client in network] == ["user.0", "nd0"]
+
+
 def test_addresses_are_given_out_one_after_the_other() -> None:
     machine = Machine()
     adapters = [machine.devices.add({"driver": "e1000"}) for _ in range(2)]
@@ -148,7 +155,7 @@ def test_a_cable_is_plugged_in_and_out() -> None:
     machine.network.add_netdev({"type": "user", "id": "nd0"})
     machine.network.add_legacy({"type": "user", "vlan": "3"})
     machine.devices.add({"driver": "e1000", "id": "n"})
-    for name in ("nd0", "user.1", "n"):
+    for name in ("nd0", "user.0", "n"):
         machine.network.set_link(name, is_up=False)
         assert not machine.network.find(name).is_link_up
         machine.network.set_link(name, is_up=True)

@@ -2,8 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
+from qmpx.dialects.modern.replies import (
+    BlockDeviceInfo,
+    BlockInfo,
+    ImageInfo,
+    SnapshotInfo,
+)
 from qmpx.errors import (
     DeviceLocked,
     DeviceNotFound,
@@ -14,6 +20,7 @@ from qmpx.errors import (
 from qmpx.machine import Drive, Machine, Medium
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import WireName
+from qmpx.qapi.model import DEPRECATED, Feature
 
 if TYPE_CHECKING:
     from qmpx.machine.block import Image, Snapshot
@@ -25,13 +32,13 @@ _SECTOR: Final = 512
 
 
 @commands.command("query-block")
-def query_block(machine: Machine) -> list[Any]:
+def query_block(machine: Machine) -> list[BlockInfo]:
     """Tell of all block devices and what is in them."""
     return [_block_info(drive) for drive in machine.drives.values()]
 
 
-def _block_info(drive: Drive) -> dict[str, Any]:
-    info: dict[str, Any] = {
+def _block_info(drive: Drive) -> BlockInfo:
+    info: BlockInfo = {
         "device": drive.device,
         "qdev": drive.id,
         "type": "unknown",
@@ -46,11 +53,9 @@ def _block_info(drive: Drive) -> dict[str, Any]:
     return info
 
 
-def _inserted(medium: Medium) -> dict[str, Any]:
-    behind = medium.backing_file
-    return {
+def _inserted(medium: Medium) -> BlockDeviceInfo:
+    info: BlockDeviceInfo = {
         "file": medium.file,
-        **({} if behind is None else {"backing_file": behind}),
         "node-name": medium.node_name,
         "ro": medium.read_only,
         "drv": medium.format,
@@ -67,23 +72,25 @@ def _inserted(medium: Medium) -> dict[str, Any]:
         "image": _image_info(medium),
         "cache": {"writeback": True, "direct": False, "no-flush": False},
     }
+    if medium.backing_file is not None:
+        info["backing_file"] = medium.backing_file
+    return info
 
 
-def _image_info(medium: Medium) -> dict[str, Any]:
-    info: dict[str, Any] = {
+def _image_info(medium: Medium) -> ImageInfo:
+    if medium.image is not None:
+        return _told_by(medium.image)
+    return {
         "filename": medium.file,
         "format": medium.format,
         "virtual-size": medium.size,
         "dirty-flag": False,
     }
-    if medium.image is not None:
-        info |= _told_by(medium.image)
-    return info
 
 
-def _told_by(image: "Image") -> dict[str, Any]:
+def _told_by(image: "Image") -> ImageInfo:
     """Return what a real image tells of itself, and of those behind it."""
-    info: dict[str, Any] = {
+    info: ImageInfo = {
         "filename": image.filename,
         "format": image.format,
         "virtual-size": image.size,
@@ -105,7 +112,7 @@ def _told_by(image: "Image") -> dict[str, Any]:
     return info
 
 
-def _snapshot_info(shot: "Snapshot") -> dict[str, Any]:
+def _snapshot_info(shot: "Snapshot") -> SnapshotInfo:
     seconds, nanoseconds = divmod(shot.clock, 10**9)
     return {
         "id": shot.id,
@@ -143,7 +150,7 @@ def _drive(machine: Machine, device: str | None, id_: str | None) -> Iterator[Dr
 def eject(
     machine: Machine,
     *,
-    device: str | None = None,
+    device: Annotated[str | None, Feature(DEPRECATED)] = None,
     id_: str | None = None,
     force: bool = False,
 ) -> None:
@@ -156,7 +163,7 @@ def eject(
 def blockdev_open_tray(
     machine: Machine,
     *,
-    device: str | None = None,
+    device: Annotated[str | None, Feature(DEPRECATED)] = None,
     id_: str | None = None,
     force: bool = False,
 ) -> None:
@@ -167,7 +174,10 @@ def blockdev_open_tray(
 
 @commands.command("blockdev-close-tray")
 def blockdev_close_tray(
-    machine: Machine, *, device: str | None = None, id_: str | None = None
+    machine: Machine,
+    *,
+    device: Annotated[str | None, Feature(DEPRECATED)] = None,
+    id_: str | None = None,
 ) -> None:
     """Close the tray."""
     with _drive(machine, device, id_) as drive:

@@ -1,7 +1,6 @@
 """File descriptors that come with messages."""
 
-from typing import Any
-
+from qmpx.dialects.modern.replies import AddfdInfo, FdsetFdInfo, FdsetInfo
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry, Session
 from qmpx.transport.channel import close_fds
@@ -24,7 +23,7 @@ def closefd(session: Session, *, fdname: str) -> None:
 @commands.command("add-fd")
 def add_fd(
     session: Session, *, fdset_id: int | None = None, opaque: str | None = None
-) -> dict[str, int]:
+) -> AddfdInfo:
     """Put the descriptor that came along into a set."""
     fd = session.pending.take()
     set_id = session.monitor.descriptor_sets.add(fd, fdset_id, opaque)
@@ -42,16 +41,16 @@ def remove_fd(
 
 
 @commands.command("query-fdsets")
-def query_fdsets(session: Session) -> list[dict[str, Any]]:
+def query_fdsets(session: Session) -> list[FdsetInfo]:
     """Tell of all sets of descriptors."""
     return [
         {
             "fdset-id": set_id,
-            "fds": [
-                {"fd": member.fd}
-                | ({} if member.opaque is None else {"opaque": member.opaque})
-                for member in members
-            ],
+            "fds": [_member(member.fd, member.opaque) for member in members],
         }
         for set_id, members in session.monitor.descriptor_sets.sets.items()
     ]
+
+
+def _member(fd: int, opaque: str | None) -> FdsetFdInfo:
+    return {"fd": fd} if opaque is None else {"fd": fd, "opaque": opaque}

@@ -14,7 +14,7 @@ from qmpx.dialects.modern import (
     out_of_band,
     status,
 )
-from qmpx.dialects.modern.events import as_event
+from qmpx.dialects.modern.events import EVENTS, as_event
 from qmpx.machine import Machine
 from qmpx.machine.happenings import Happening
 from qmpx.monitor import CommandRegistry, Monitor
@@ -25,7 +25,11 @@ VERSION: Final = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "qmp
 
 
 def modern_monitor(
-    machine: Machine, *, pretty: bool = False, offers_async: bool = True
+    machine: Machine,
+    *,
+    pretty: bool = False,
+    offers_async: bool = True,
+    check: bool = False,
 ) -> Monitor:
     """Return a monitor that shows *machine* as QEMU 7.2 would.
 
@@ -33,7 +37,8 @@ def modern_monitor(
         machine: What it shows.
         pretty: Whether messages are spread over lines, for people.
         offers_async: Whether the greeting offers ``async`` beside ``oob``. QEMU has no
-            such capability; a client that does not ask for it sees nothing else of it.
+    XX; a client that does not ask for it sees nothing else of it.
+        check: Whether replies and events are held against what is declared.
 
     Source: QEMU 7.2.22, observed.
     """
@@ -56,7 +61,11 @@ def modern_monitor(
         capabilities=(OOB, ASYNC) if offers_async else (OOB,),
         clock=machine.clock.microseconds,
         describe_error=human.describe_error,
+        introspection=True,
+        check=check,
     )
+    for name, data in EVENTS.items():
+        monitor.event(name, data)
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(
         running=machine.state.is_running
     )

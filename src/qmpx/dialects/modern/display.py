@@ -4,19 +4,22 @@ Source: QEMU 7.2.22, observed.
 """
 
 import re
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
 
+from qmpx.dialects.modern.replies import MouseInfo, VncInfo, VncInfo2
 from qmpx.errors import DeviceNotActive, DeviceNotFound, GenericError, SetPasswdFailed
 from qmpx.machine import Machine
 from qmpx.machine.display.key_names import KEYS, LATER_KEYS, UNCODED_KEYS
 from qmpx.monitor import CommandRegistry
+from qmpx.qapi import Values
 
 commands = CommandRegistry()
 
 _SECOND: Final = 1_000_000  # microseconds
 _NOT_TODAYS: Final = frozenset({"<", "altgr", "altgr_r"})  # names of 2010 only
+_KEY_NAMES: Final = ((KEYS | LATER_KEYS).keys() | UNCODED_KEYS) - _NOT_TODAYS
 _BUTTONS: Final = {"left": 1, "right": 2, "middle": 4}
 _WHEEL: Final = {"wheel-up": -1, "wheel-down": 1}
 _SERVER: Final = "default"  # the name of the one VNC server
@@ -42,7 +45,7 @@ class _Tagged(Struct, tag_field="type", forbid_unknown_fields=True):
 class QCode(_Tagged, tag="qcode"):
     """A key by its name."""
 
-    data: str
+    data: Annotated[str, Values(*sorted(_KEY_NAMES))]
 
 
 class KeyNumber(_Tagged, tag="number"):
@@ -131,11 +134,7 @@ def _code(key: KeyValue) -> int | None:
     """Return the code of a key; ``None`` if a PC's keyboard has it not."""
     if isinstance(key, KeyNumber):
         return key.data & 0xFF
-    code = KEYS.get(key.data, LATER_KEYS.get(key.data))
-    if key.data in _NOT_TODAYS or (code is None and key.data not in UNCODED_KEYS):
-        message = f"Parameter 'data' does not accept value '{key.data}'"
-        raise GenericError(message)
-    return code
+    return KEYS.get(key.data, LATER_KEYS.get(key.data))
 
 
 @commands.command("send-key")
@@ -191,7 +190,7 @@ def _do(machine: Machine, event: InputEvent, code: int | None) -> None:
 
 
 @commands.command("query-mice")
-def query_mice(machine: Machine) -> list[Any]:
+def query_mice(machine: Machine) -> list[MouseInfo]:
     """Tell of the pointing devices, the chosen one first."""
     pointers = machine.display.pointers
     return [
@@ -208,7 +207,7 @@ def query_mice(machine: Machine) -> list[Any]:
 # VNC.
 
 
-def vnc_side(name: dict[str, str]) -> dict[str, Any]:
+def vnc_side(name: dict[str, str]) -> Any:
     """Return what an end of a VNC connection is called today."""
     side: dict[str, Any] = {**name, "websocket": False}
     if name.get("family") == "unix":
@@ -217,7 +216,7 @@ def vnc_side(name: dict[str, str]) -> dict[str, Any]:
 
 
 @commands.command("query-vnc")
-def query_vnc(machine: Machine) -> dict[str, Any]:
+def query_vnc(machine: Machine) -> VncInfo:
     """Tell of the VNC server and its clients."""
     servers = query_vnc_servers(machine)
     if not servers:
@@ -234,7 +233,7 @@ def query_vnc(machine: Machine) -> dict[str, Any]:
 
 
 @commands.command("query-vnc-servers")
-def query_vnc_servers(machine: Machine) -> list[Any]:
+def query_vnc_servers(machine: Machine) -> list[VncInfo2]:
     """Tell of the VNC server as if there could be several."""
     info = machine.display.vnc.info()
     if not info.get("enabled"):

@@ -3,6 +3,16 @@
 from typing import Any, Final
 
 from qmpx.dialects.modern.display import vnc_side
+from qmpx.dialects.modern.replies import (
+    BalloonInfo,
+    Cause,
+    ClockChange,
+    DeletedDevice,
+    IOErrorReport,
+    TrayMove,
+    VncConnection,
+    WatchdogExpiry,
+)
 from qmpx.machine.happenings import (
     BalloonChanged,
     BlockIOError,
@@ -25,6 +35,26 @@ from qmpx.machine.happenings import (
     WatchdogExpired,
     WokenUp,
 )
+
+EVENTS: Final[dict[str, Any]] = {
+    "STOP": None,
+    "RESUME": None,
+    "RESET": Cause,
+    "POWERDOWN": None,
+    "SUSPEND": None,
+    "WAKEUP": None,
+    "SHUTDOWN": Cause,
+    "DEVICE_TRAY_MOVED": TrayMove,
+    "BLOCK_IO_ERROR": IOErrorReport,
+    "RTC_CHANGE": ClockChange,
+    "WATCHDOG": WatchdogExpiry,
+    "BALLOON_CHANGE": BalloonInfo,
+    "DEVICE_DELETED": DeletedDevice,
+    "VNC_CONNECTED": VncConnection,
+    "VNC_INITIALIZED": VncConnection,
+    "VNC_DISCONNECTED": VncConnection,
+}
+"""All events, with the types of their data."""
 
 _VNC: Final = {
     VncConnected: "VNC_CONNECTED",

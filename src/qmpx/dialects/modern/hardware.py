@@ -3,8 +3,7 @@
 Source: QEMU 7.2.22, observed.
 """
 
-from typing import Any
-
+from qmpx.dialects.modern.replies import CpuInfoFast
 from qmpx.machine import Machine
 from qmpx.machine.hardware.watchdog import WatchdogAction
 from qmpx.monitor import CommandRegistry
@@ -13,7 +12,7 @@ commands = CommandRegistry()
 
 
 @commands.command("query-cpus-fast")
-def query_cpus_fast(machine: Machine) -> list[dict[str, Any]]:
+def query_cpus_fast(machine: Machine) -> list[CpuInfoFast]:
     """Tell of the processors, each with the host's thread that stands for it."""
     return [
         {

@@ -27,7 +27,7 @@ def describe_error(error: CommandError) -> str:
     return f"Error: {error.desc}"
 
 
-@commands.command("human-monitor-command")
+@commands.command("human-monitor-command", features=("savevm-monitor-nodes",))
 async def human_monitor_command(
     session: SessionLike, *, command_line: str, cpu_index: int | None = None
 ) -> str:

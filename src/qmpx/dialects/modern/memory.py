@@ -5,6 +5,7 @@ Source: QEMU 7.2.22, observed.
 
 from collections.abc import Iterator
 
+from qmpx.dialects.modern.replies import BalloonInfo, MemoryInfo
 from qmpx.errors import GenericError, InvalidParameterValue, OpenFileFailed
 from qmpx.errors import UndefinedError as NotWritten
 from qmpx.machine import Machine
@@ -84,7 +85,7 @@ def pmemsave(machine: Machine, *, val: int, size: int, filename: str) -> None:
 
 
 @commands.command("query-memory-size-summary")
-def query_memory_size_summary(machine: Machine) -> dict[str, int]:
+def query_memory_size_summary(machine: Machine) -> MemoryInfo:
     """Tell how much memory the machine was made with, and how much was plugged in."""
     return {"base-memory": machine.memory_size, "plugged-memory": 0}
 
@@ -111,7 +112,7 @@ async def balloon(machine: Machine, session: SessionLike, *, value: int) -> None
 
 
 @commands.command("query-balloon")
-def query_balloon(machine: Machine) -> dict[str, int]:
+def query_balloon(machine: Machine) -> BalloonInfo:
     """Tell how much memory the guest has.
 
     Raises:

@@ -6,10 +6,11 @@ import errno
 import os
 import re
 import stat
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Struct
 
+from qmpx.dialects.modern.replies import IOThreadInfo
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.machine.objects import IOThread, MemoryBackend, Secret
@@ -166,7 +167,7 @@ def object_del(machine: Machine, *, id_: str) -> None:
 
 
 @commands.command("query-iothreads")
-def query_iothreads(machine: Machine) -> list[dict[str, Any]]:
+def query_iothreads(machine: Machine) -> list[IOThreadInfo]:
     """Tell of the I/O threads."""
     return [
         {

@@ -41,11 +41,10 @@ class _InstanceNotFound(CommandError):
 
 
 @commands.command("query-yank", allow_oob=True)
-def query_yank(session: Session) -> list[dict[str, str]]:
+def query_yank(session: Session) -> list[YankInstance]:
     """Tell of what can be broken off: the connections of the monitors."""
     return [
-        {"type": "chardev", "id": label}
-        for label, _, _ in session.monitor.character_devices()
+        ChardevInstance(label) for label, _, _ in session.monitor.character_devices()
     ]
 
 

@@ -207,16 +207,19 @@ class ProfileAnswers:
             CommandError: There is no such model, or it has no such property.
         """
         command = "query-cpu-model-expansion"
-        told = self._find(command, arguments)
-        if told is not None:
-            return told
         model = arguments["model"]
         name, props = model["name"], model.get("props", {})
+        try:
+            told = self._find(command, arguments)
+        except CommandError:
+            if name == "host" and self._accelerator == "kvm":
+                # The profile was made without KVM: the largest model is the next best.
+                return self.expand(arguments | {"model": model | {"name": "max"}})
+            raise
+        if told is not None:
+            return told
         alone = {"type": arguments["type"], "model": {"name": name}}
         told = self._find(command, alone)
-        if told is None and name == "host" and self._accelerator == "kvm":
-            # The profile was made without KVM: the largest model it knows is next.
-            return self.expand(arguments | {"model": model | {"name": "max"}})
         if told is None:
             message = f"CPU model '{name}' not found"
             raise GenericError(message)
@@ -290,9 +293,7 @@ _WITH_ARGUMENTS: Final = {
 }
 
 
-def apply_profile(
-    monitor: Monitor, profile: Answers, accelerator: str = "tcg"
-) -> ProfileAnswers:
+def apply_profile(monitor: Monitor, profile: Answers, answers: ProfileAnswers) -> None:
     """Let a monitor say of itself what a profile says.
 
     The commands are those of the profile. One that it has and that nothing here carries
@@ -301,12 +302,8 @@ def apply_profile(
     Args:
         monitor: The monitor.
         profile: The profile.
-        accelerator: What runs the guest's code: ``tcg`` or ``kvm``.
-
-    Returns:
-        The answers, for whoever wants to check something else.
+        answers: The commands that are answered from it.
     """
-    answers = ProfileAnswers(profile, accelerator)
     ours = dict(monitor.commands.entries)
     registry = CommandRegistry()
     names = answers.command_names() if answers.knows("query-commands") else list(ours)
@@ -318,7 +315,6 @@ def apply_profile(
     monitor.commands.entries.clear()
     monitor.commands.entries.update(registry.entries)
     monitor.announce(msgspec.json.decode(profile.version))
-    return answers
 
 
 def _entry(name: str, answers: ProfileAnswers, ours: Entry | None) -> Entry:
@@ -347,7 +343,8 @@ def _entry(name: str, answers: ProfileAnswers, ours: Entry | None) -> Entry:
 
 
 def _teller(name: str, answers: ProfileAnswers) -> Callable[..., bytes]:
-    def tell(_: object, *, arguments: dict[str, Any]) -> bytes:
+    def tell(_: object, *, arguments: dict[str, Any] | None = None) -> bytes:
+        arguments = arguments or {}
         match name:
             case "qom-list-types":
                 return answers.list_types(arguments)
@@ -363,8 +360,13 @@ def _teller(name: str, answers: ProfileAnswers) -> Callable[..., bytes]:
 
 
 def _refuser(name: str) -> Callable[..., bytes]:
-    def refuse(_: object, *, arguments: dict[str, Any]) -> bytes:  # noqa: ARG001
+    def refuse(
+        _: object,
+        *,
+        arguments: dict[str, Any] | None = None,  # noqa: ARG001
+    ) -> bytes:
         message = f"The command {name} is not carried out by this stand-in"
         raise GenericError(message)
 
+    refuse.is_refusal = True  # type: ignore[attr-defined]
     return refuse

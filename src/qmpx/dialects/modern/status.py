@@ -1,9 +1,15 @@
 """The machine as a whole: run state, identity, reset, power; the monitor itself."""
 
-from typing import Any
-
 from msgspec import Struct
 
+from qmpx.dialects.modern.replies import (
+    ChardevInfo,
+    KvmInfo,
+    Status,
+    TargetInfo,
+    UuidInfo,
+    VersionInfo,
+)
 from qmpx.machine import Machine, RunState
 from qmpx.monitor import CommandRegistry, Session
 
@@ -13,7 +19,7 @@ commands = CommandRegistry()
 class StatusInfo(Struct, frozen=True):
     """The run state."""
 
-    status: str
+    status: Status
     singlestep: bool
     running: bool
 
@@ -43,19 +49,20 @@ def query_name(machine: Machine) -> NameInfo:
 
 
 @commands.command("query-uuid")
-def query_uuid(machine: Machine) -> dict[str, str]:
+def query_uuid(machine: Machine) -> UuidInfo:
     """Tell the machine's UUID."""
     return {"UUID": str(machine.uuid)}
 
 
 @commands.command("query-kvm")
-def query_kvm(machine: Machine) -> dict[str, bool]:  # noqa: ARG001
-    """Tell whether KVM is used: there is no processor that it could run on."""
-    return {"enabled": False, "present": False}
+def query_kvm(machine: Machine) -> KvmInfo:
+    """Tell whether KVM is used, or stood in for: no processor executes anything."""
+    accelerator = machine.accelerator
+    return {"enabled": accelerator.is_enabled, "present": accelerator.is_present}
 
 
 @commands.command("query-target")
-def query_target(machine: Machine) -> dict[str, str]:  # noqa: ARG001
+def query_target(machine: Machine) -> TargetInfo:  # noqa: ARG001
     """Tell the architecture."""
     return {"arch": "x86_64"}
 
@@ -98,19 +105,14 @@ def quit_(machine: Machine, session: Session) -> None:
 
 
 @commands.command("query-version")
-def query_version(session: Session) -> Any:
+def query_version(session: Session) -> VersionInfo:
     """Tell the version, as the greeting does."""
-    return session.monitor.version
-
-
-@commands.command("query-commands")
-def query_commands(session: Session) -> list[dict[str, str]]:
-    """Tell the names of all commands."""
-    return [{"name": name} for name in session.monitor.commands]
+    version: VersionInfo = session.monitor.version
+    return version
 
 
 @commands.command("query-chardev")
-def query_chardev(session: Session) -> list[dict[str, Any]]:
+def query_chardev(session: Session) -> list[ChardevInfo]:
     """Tell of the character devices: those that the monitors are on."""
     return [
         {"label": label, "filename": filename, "frontend-open": is_open}

@@ -78,7 +78,7 @@ class DeviceTree:
         self._ids: dict[str, Device] = {}
         self._taken_drives: set[str] = set()
         self._bus_numbers: dict[str, int] = {}
-        self._nameless = 0
+        self._nameless = {"peripheral-anon": 0, "unattached": 0}
 
     @property
     def root(self) -> Bus:
@@ -164,7 +164,7 @@ class DeviceTree:
         bus = self._bus_for(model, options.get("bus"), driver)
         if hotplug and not bus.allows_hotplug:
             raise BusNoHotplug(bus=bus.name)
-        device = self._create(model, bus, id_)
+        device = self._create(model, bus, id_, is_users=True)
         try:
             self._set_properties(device, options)
             self._initialise(device)
@@ -295,12 +295,15 @@ class DeviceTree:
                 return bus
         raise NoBusForDevice(device=model.name, bus=model.bus)
 
-    def _create(self, model: Model, bus: Bus, id_: str | None) -> Device:
+    def _create(
+        self, model: Model, bus: Bus, id_: str | None, *, is_users: bool = False
+    ) -> Device:
         if id_ is not None:
             path = f"/machine/peripheral/{id_}"
         else:
-            path = f"/machine/peripheral-anon/device[{self._nameless}]"
-            self._nameless += 1
+            parent = "peripheral-anon" if is_users else "unattached"
+            path = f"/machine/{parent}/device[{self._nameless[parent]}]"
+            self._nameless[parent] += 1
         claims = Claims(self._machine, self._taken_drives)
         device = Device(model, bus, id=id_, path=path, claims=claims)
         bus.children.insert(0, device)

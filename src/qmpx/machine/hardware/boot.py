@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.drive import Drive, Interface, Kind, Policy
 from qmpx.machine.happenings import Happening, Reset, Resumed
-from qmpx.machine.hardware.ide import BUSY, DATA, PLACES, READY
+from qmpx.machine.hardware.ide import PLACES
+from qmpx.machine.hardware.ide_unit import BUSY, DATA, READY
 from qmpx.machine.running_timer import RunningTimer
 
 if TYPE_CHECKING:

@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.machine.drive import SECTOR, Drive, Interface, Kind, Operation, Policy
 from qmpx.machine.hardware import ata_identity, atapi
+from qmpx.machine.hardware.ide_unit import (
+    BUSY,
+    DATA,
+    ERROR,
+    MAX_MULTIPLE,
+    READY,
+    REGISTERS,
+    SEEK,
+    IdeUnit,
+)
 from qmpx.machine.hardware.ports import Ports, State
 from qmpx.machine.running_timer import RunningTimer
 
@@ -24,110 +34,17 @@ if TYPE_CHECKING:
 PLACES: Final = ((0x1F0, 0x3F6, 14), (0x170, 0x376, 15))
 """Of each channel: its ports, its control port, its interrupt line."""
 
-BUSY, READY, SEEK, DATA, ERROR = 0x80, 0x40, 0x10, 0x08, 0x01
 ABORTED: Final[int] = 0x04
-
-MAX_MULTIPLE: Final = 16
-"""Sectors that one interrupt may announce: what QEMU's disks say of themselves."""
-
-_LBA: Final = 0x40
 _SLAVE: Final = 0x10
 _NO_INTERRUPT: Final = 0x02
 _RESET: Final = 0x04
 _HIGH_ORDER: Final = 0x80
-
-_REGISTERS: Final = ("feature", "count", "low", "middle", "high")
-"""Registers 1 to 5; each keeps what was written before, for commands of 48 bits."""
 
 _DO_NOTHING: Final = frozenset({0x91, 0x40, 0x41, 0x42, 0xE0, 0xE1, 0xE2, 0xE3, 0xE6})
 _DO_NOTHING_EITHER: Final = frozenset({*range(0x10, 0x20), *range(0x94, 0x97), 0x70})
 _READS: Final = {0x20: 28, 0x21: 28, 0xC4: 28, 0x24: 48, 0x29: 48}
 _WRITES: Final = {0x30: 28, 0x31: 28, 0x3C: 28, 0xC5: 28, 0x34: 48, 0x39: 48}
 _MULTIPLE: Final = frozenset({0xC4, 0xC5, 0x29, 0x39})
-
-
-class IdeUnit:
-    """One drive's registers, and the request that it works on.
-
-    Attributes:
-        feature: Written: of a command. Read there is ``error``.
-        count: Sectors.
-        low: The lowest byte of an address; also a sector's number in its track.
-        middle: The next; also the lower byte of a cylinder.
-        high: The next; also the higher byte of a cylinder.
-        older: What those five held before.
-        select: Which drive, head, and whether addresses are linear.
-        status: What the drive is doing.
-        error: Why it failed.
-        multiple: Sectors that one interrupt announces.
-        data: What is being transferred.
-        position: How much of it has been.
-    """
-
-    def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
-        """Go back to how it is after power-on."""
-        self.feature = self.middle = self.high = 0
-        self.count = self.low = 1
-        self.older = [0] * len(_REGISTERS)
-        self.select = 0xA0
-        self.status = READY | SEEK
-        self.error = 1
-        self.multiple = MAX_MULTIPLE
-        self.data = bytearray()
-        self.position = 0
-        self.is_output = False
-        self.address = 0
-        self.left = 0
-        self.block = 1
-        self.command = 0
-
-    def write_register(self, number: int, value: int) -> None:
-        """Take a byte for one of the registers 1 to 5."""
-        name = _REGISTERS[number - 1]
-        self.older[number - 1] = getattr(self, name)
-        setattr(self, name, value)
-
-    def request(self, bits: int) -> tuple[int, int]:
-        """Return address and number of the sectors that a command is for.
-
-        Args:
-            bits: Of its addresses.
-        """
-        if bits == 48:
-            count = self.older[1] << 8 | self.count
-            low, middle, high = self.older[2:]
-            address = high << 40 | middle << 32 | low << 24
-            return address | self._lower(), count or 65536
-        count = self.count or 256
-        if self.select & _LBA:
-            return (self.select & 15) << 24 | self._lower(), count
-        cylinder = self.high << 8 | self.middle
-        head = cylinder * ata_identity.HEADS + (self.select & 15)
-        return head * ata_identity.TRACK + self.low - 1, count
-
-    def _lower(self) -> int:
-        return self.high << 16 | self.middle << 8 | self.low
-
-    def sign(self, *, is_packet: bool) -> None:
-        """Show in the registers what kind of drive it is."""
-        self.select &= 0xF0
-        self.count = self.low = 1
-        self.middle, self.high = (0x14, 0xEB) if is_packet else (0, 0)
-
-    def state(self) -> State:
-        """Return its registers, and its request."""
-        state = dict(self.__dict__)
-        state["data"], state["older"] = bytes(self.data), list(self.older)
-        return state
-
-    def restore(self, state: State) -> None:
-        """Take on a state that `state` returned."""
-        for name in self.__dict__:
-            setattr(self, name, state[name])
-        self.data, self.older = bytearray(state["data"]), list(state["older"])
 
 
 class IdeChannel:
@@ -206,7 +123,7 @@ class IdeChannel:
             return unit.status
         if register == 1:
             return unit.error
-        name = _REGISTERS[register - 1]
+        name = REGISTERS[register - 1]
         older = self._control & _HIGH_ORDER
         value: int = unit.older[register - 1] if older else getattr(unit, name)
         return value

@@ -368,8 +368,13 @@ class Network:
         return [end for end in back_ends if isinstance(end, UserNetwork)]
 
     def _name(self, model: str) -> str:
-        count = sum(1 for client in self if client.model == model)
-        return f"{model}.{count}"
+        """Return a name after a model: QEMU counts those on vlans, and so it begins."""
+        vlans = self.vlans.values()
+        number = sum(client.model == model for clients in vlans for client in clients)
+        taken = {client.name for client in self} | self._listeners.keys()
+        while f"{model}.{number}" in taken:
+            number += 1
+        return f"{model}.{number}"
 
     def close(self) -> None:
         """Give back what clients have on the host."""

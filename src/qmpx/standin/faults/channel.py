@@ -2,11 +2,12 @@
 
 A session writes to it as to any channel. What it writes is cut into messages; each
 reply is held against the command that it answers, and the faults that the plan has for
-it change it, hold it back or drop it. What leaves goes out in order: a reply that waits
+it change it, hold it back or drop it. Replies go out in their order: one that waits
 holds those behind it, as in a QEMU that is slow, but not the events.
 """
 
 import re
+import select
 import socket
 import struct
 from collections import deque
@@ -26,9 +27,9 @@ from qmpx.standin.faults.commands import (
     message_of,
     name_of,
 )
-from qmpx.standin.faults.dripping import Drip
 from qmpx.standin.faults.fault import Fault
 from qmpx.standin.faults.menu import Point
+from qmpx.standin.faults.outlet import Outlet
 from qmpx.transcript.entry import TO_CLIENT, TO_SERVER, Entry, entry_for
 from qmpx.transport.channel import Channel
 from qmpx.wire.parser import Malformed
@@ -41,23 +42,21 @@ if TYPE_CHECKING:
 
 MAX_AWAITED: Final = 65536
 """Commands of one client whose replies are awaited, as many as a client of ours has in
-flight; beyond, replies are passed on as they are."""
+flight; the replies to more are passed on as they are."""
+
+MAX_STORED: Final = 1024
+"""Messages kept while a client is to hear nothing; then the oldest are dropped."""
 
 STORM_PIECE: Final = 64
 """Events of a storm that are sent before others have their turn."""
 
-_MESSAGE: Final = re.compile(rb"\{.*?\n\}\r?\n|[^\n]*\n|[^\n]+\Z", re.DOTALL)
-_LINES: Final = re.compile(rb"[^\n]*\n|[^\n]+\Z")
-_RESET: Final = struct.pack("ii", 1, 0)  # close() of a TCP socket resets it
+PATIENCE: Final = 0.05
+"""Seconds between two looks whether a client that hears nothing has gone."""
 
-_DOOMING: Final = {
-    "command-failed",
-    "command-missing",
-    "command-lost",
-    "command-answered",
-    "unplug-refused",
-    "unplug-ignored",
-}
+_MESSAGES: Final = re.compile(rb"[^\n]*\n|[^\n]+\Z")
+_PRETTY: Final = re.compile(rb"\{.*?\n\}\r?\n|[^\n]*\n|[^\n]+\Z", re.DOTALL)
+_RESET: Final = struct.pack("ii", 1, 0)  # then close() resets a TCP connection
+_ENDINGS: Final = {"hang-up", "connection-reset", "crash", "hang-then-die", "mute"}
 
 
 class _Glance(Struct, gc=False):
@@ -65,7 +64,6 @@ class _Glance(Struct, gc=False):
 
     event: str | UnsetType = UNSET
     id: Raw | UnsetType = UNSET
-    greeting: Raw | UnsetType = msgspec.field(name="QMP", default=UNSET)
 
 
 _glance: Final = msgspec.json.Decoder(_Glance).decode
@@ -76,22 +74,24 @@ class _Awaited:
 
     __slots__ = ("arguments", "faults", "id", "name", "seen")
 
-    def __init__(self, name: str, id_: Any, arguments: Any, faults: list[Fault]) -> None:
+    def __init__(
+        self, name: str, id_: Any, arguments: Any, faults: list[Fault]
+    ) -> None:
         self.name = name
         self.id = id_
         self.arguments = arguments
-        self.faults = faults
-        self.seen: set[str] = set()  # events since it was read
+        self.faults = {fault.kind.name: fault for fault in faults}
+        self.seen: set[str] = set()  # names of events since it was read
 
 
 class _Held:
-    """What waits for its turn to be sent."""
+    """A message that waits for its turn to be sent."""
 
-    __slots__ = ("awaits", "faults", "is_reply", "message", "waits")
+    __slots__ = ("awaits", "faults", "message", "waits")
 
-    def __init__(self, message: bytes, faults: list[Fault] | None = None) -> None:
+    def __init__(self, message: bytes, faults: dict[str, Fault] | None = None) -> None:
         self.message = message
-        self.faults = faults or []
+        self.faults = faults or {}
         self.waits = 0  # for how many things
         self.awaits = ""  # for which event
 
@@ -104,19 +104,22 @@ class FaultyChannel(Channel):
         session: The session behind it.
         sock: The socket, now the channel's own.
         number: The connection's number, from 1.
+
+    Attributes:
+        number: The same.
     """
 
     __slots__ = (
         "_awaited",
+        "_begin",
+        "_hushed",
         "_is_greeted",
-        "_is_mute",
+        "_is_over",
         "_is_to_close",
         "_kept_events",
-        "_left",
-        "_lines_end",
         "_line",
-        "_negotiation_event",
-        "_out",
+        "_may_read",
+        "_outlet",
         "_plan",
         "_session",
         "_timers",
@@ -130,80 +133,90 @@ class FaultyChannel(Channel):
         self.number = number
         self._plan = plan
         self._session = session
+        self._begin: dict[str, Fault] = {}  # the faults of this connection itself
         self._awaited: deque[_Awaited] = deque()
         self._line: deque[_Held] = deque()
         self._kept_events: list[bytes] = []
-        self._timers: set[Timer] = set()
-        self._out: Drip | None = None
-        self._left: int | None = None  # bytes until the connection ends
-        self._lines_end = True
+        self._hushed: deque[bytes] | None = None  # what is not to be heard, yet
+        self._timers: list[Timer] = []
+        self._may_read = False
         self._is_greeted = False
-        self._is_mute = False
+        self._is_over = False
         self._is_to_close = False
-        self._negotiation_event: bytes | None = None
+        self._outlet = Outlet(self._raw, self._end, self._later, self._is_full)
 
-    def open(self) -> None:
-        """Begin the session, or not."""
-        plan, session = self._plan, self._session
-        others = len(plan.channels)
-        plan.channels[self.number] = self
+    @property
+    def is_served(self) -> bool:
+        """Whether the client has been greeted, or is about to be."""
+        return self._hushed is None
+
+    def open(self, others: int) -> None:
+        """Begin the session, or leave the client alone.
+
+        Args:
+            others: How many clients are served already.
+        """
         self._note("connected")
-        session.wire = WatchedState(session.wire, self._look)
-        faults = plan.striking((Point.CONNECTING,), "", self.number)
-        names = [fault.kind.name for fault in faults]
-        for fault in faults:
-            self._set_up(fault)
-        if "client-refused" in names or (others and "second-client-refused" in names):
-            session.open(_Silent(self))
+        faults = self._plan.striking((Point.CONNECTING,), "", self.number)
+        self._begin = begin = {fault.kind.name: fault for fault in faults}
+        self._session.wire = WatchedState(self._session.wire, self._look)
+        if (fault := begin.get("cut-after")) is not None:
+            self._outlet.left = fault["bytes"]
+        if (fault := begin.get("slow-drip")) is not None:
+            self._outlet.drip_all(fault["bytes"], fault["seconds"])
+        self._outlet.ends_lines = "newlines-lost" not in begin
+        if "greeting-withheld" in begin or (others and "monitor-busy" in begin):
+            self.mute(None)
+        elif (fault := begin.get("greeting-late")) is not None:
+            self.mute(fault["seconds"])
+        self._session.open(self)
+        if "client-refused" in begin or (others and "second-client-refused" in begin):
             self._end()
-            return
-        waits = others > 0 and "monitor-busy" in names
-        if waits or "greeting-withheld" in names:
-            # It connects, and that is all: what it sends is not read either.
-            session.open(_Silent(self))
-            self._is_to_close = waits
-            return
-        session.open(self)
 
-    def _set_up(self, fault: Fault) -> None:
-        match fault.kind.name:
-            case "cut-after":
-                self._left = fault["bytes"]
-            case "slow-drip":
-                self._out = Drip(self._raw, fault["bytes"], fault["seconds"], self._later)
-            case "newlines-lost":
-                self._lines_end = False
+    def let_in(self) -> None:
+        """Greet a client that has waited until another was gone."""
+        if "monitor-busy" in self._begin and "greeting-withheld" not in self._begin:
+            self._unmute()
 
     # What the client sends.
 
     def _look(self, item: "Item") -> CommandError | None:
         """Note a command; return an error if it is not to be run."""
-        name, arguments = name_of(item), arguments_of(item)
+        name = name_of(item)
+        message = UNSET if isinstance(item, Malformed) else message_of(item)
+        raw = item.desc if isinstance(item, Malformed) else UNSET
+        self._tell(Entry(self._time, TO_SERVER, self.number, message, raw))
+        if self._is_over:
+            return GenericError("the connection is over")
         faults = self._plan.striking(
             (Point.COMMAND, Point.REPLY, Point.ANY), name, self.number
         )
-        if isinstance(item, Malformed):
-            entry = Entry(self._time, TO_SERVER, self.number, raw=item.desc)
-        else:
-            entry = Entry(self._time, TO_SERVER, self.number, message_of(item))
-        self._plan.tell(entry)
-        awaited = _Awaited(name, read_id(id_of(item)), arguments, faults)
+        arguments = arguments_of(item) if faults else None
         if len(self._awaited) < MAX_AWAITED:
-            self._awaited.append(awaited)
+            id_ = _read_id(id_of(item))
+            self._awaited.append(_Awaited(name, id_, arguments, faults))
         error: CommandError | None = None
         for fault in faults:
-            if fault.kind.point is Point.ANY:
+            kind = fault.kind
+            if kind.name == "event-storm":
                 self.strike(fault)
-                if fault.kind.name != "event-storm":
-                    error = GenericError("the connection is gone")
-            elif fault.kind.name in _DOOMING:
-                error = error or _error_of(fault, name)
+            elif kind.name in _ENDINGS:
+                # It happens when the commands before this one have been answered.
+                self._is_over = kind.name != "mute"
+                error = GenericError("not run")
+            elif kind.name == "command-failed":
+                desc = fault["desc"]
+                error = CommandError.from_reply(fault["class"], desc, {}, name)
+            elif kind.name == "command-missing":
+                error = CommandNotFound(name=name)
+            elif kind.point is Point.COMMAND:
+                error = error or GenericError("not run")
         return error
 
     # What happens of itself.
 
     def strike(self, fault: Fault) -> None:
-        """Let a fault of a moment set in."""
+        """Let a fault that needs no reply set in, now."""
         match fault.kind.name:
             case "mute":
                 self.mute(fault["seconds"])
@@ -211,43 +224,78 @@ class FaultyChannel(Channel):
                 self._end()
             case "connection-reset":
                 self._reset()
-            case "event-storm":
-                if self._session.wire.phase is Phase.READY:
-                    self._storm(fault, fault["count"])
             case "crash" | "hang-then-die":
                 self._plan.end(fault)
+            case "event-storm" if self._session.wire.phase is Phase.READY:
+                self._storm(fault, fault["count"])
 
     def mute(self, seconds: float | None) -> None:
-        """Send nothing, for some time or for ever; what is not sent is lost."""
-        self._is_mute = True
+        """Neither read nor write, for some time or for ever."""
+        if self._hushed is None:
+            self._hushed = deque(maxlen=MAX_STORED)
+            super().pause_reading()
+            self._loop.call_later(PATIENCE, self._look_for_end)
         if seconds is not None:
             self._later(seconds, self._unmute)
 
     def _unmute(self) -> None:
-        self._is_mute = False
+        hushed, self._hushed = self._hushed, None
+        if self.sock is None or hushed is None:
+            return
+        for data in hushed:
+            self.write(data)
+        if self._may_read:
+            self.resume_reading()
+
+    def _look_for_end(self) -> None:
+        """Notice that a client has gone, without reading what it sent."""
+        if self._hushed is None or self.sock is None:
+            return
+        is_unix = self.sock.family == socket.AF_UNIX
+        poller = select.poll()
+        poller.register(self.sock, 0 if is_unix else select.POLLRDHUP)
+        if poller.poll(0):
+            self.abort()
+        else:
+            self._loop.call_later(PATIENCE, self._look_for_end)
 
     def _storm(self, fault: Fault, left: int) -> None:
+        if self.sock is None or left < 1:
+            return
         message = rewriting.event_of(fault, self._plan.clock.microseconds())
         if fault["seconds"]:
             self._emit(message)
-            if left > 1:
-                self._later(fault["seconds"], lambda: self._storm(fault, left - 1))
+            self._later(fault["seconds"], lambda: self._storm(fault, left - 1))
             return
         piece = 0 if self.is_congested else min(left, STORM_PIECE)
         for _ in range(piece):
             self._emit(message)
-        if left > piece and self.sock is not None:
-            # By the loop's time: a storm is as fast as it is read.
-            self._loop.call_later(
-                0.001 if not piece else 0.0, lambda: self._storm(fault, left - piece)
-            )
+        # By the loop's time: a storm is as fast as it is read.
+        pause = 0.0 if piece else PATIENCE
+        self._loop.call_later(pause, lambda: self._storm(fault, left - piece))
 
     # What the session says.
 
+    def resume_reading(self) -> None:
+        """Read on, unless the client is not to be heard."""
+        self._may_read = True
+        if self._hushed is None:
+            super().resume_reading()
+
+    def pause_reading(self) -> None:
+        """Leave further input to the kernel."""
+        self._may_read = False
+        super().pause_reading()
+
     def write(self, data: bytes) -> None:
         """Take messages of the session, and send what is to be sent of them."""
-        pattern = _MESSAGE if self._session.monitor.pretty else _LINES
+        if self._hushed is not None:
+            self._hushed.append(data)
+            return
+        pattern = _PRETTY if self._session.monitor.pretty else _MESSAGES
         for message in pattern.findall(data):
+            if self.sock is None or self._hushed is not None:
+                break
             if not self._is_greeted:
                 self._is_greeted = True
                 self._greet(message)
@@ -256,42 +304,25 @@ class FaultyChannel(Channel):
         self._advance()
 
     def close(self) -> None:
-        """Close once all is sent that is still held back."""
-        if self._line or (self._out is not None and self._out.is_busy):
-            self._is_to_close = True
-            self.pause_reading()
-        else:
-            super().close()
+        """Close once all is sent that is held back."""
+        self._is_to_close = True
+        self.pause_reading()
+        self._advance()
 
     def _greet(self, message: bytes) -> None:
-        faults = {
-            fault.kind.name: fault
-            for fault in self._plan.faults
-            if fault.kind.point is Point.CONNECTING and fault.kind.name in _GREETING
-            if self._struck(fault)
-        }
-        if (fault := faults.get("event-before-greeting")) is not None:
+        begin = self._begin
+        if (fault := begin.get("event-before-greeting")) is not None:
             self._emit(rewriting.event_of(fault, self._plan.clock.microseconds()))
-        if (fault := faults.get("event-during-negotiation")) is not None:
-            now = self._plan.clock.microseconds()
-            self._negotiation_event = rewriting.event_of(fault, now)
-        if (fault := faults.get("greeting-malformed")) is not None:
+        if (fault := begin.get("greeting-malformed")) is not None:
             message = fault["text"].encode()
-        if (fault := faults.get("greeting-cut")) is not None:
+        if (fault := begin.get("greeting-cut")) is not None:
             self._emit(message[: fault["bytes"]])
             self._end()
-            return
-        if (fault := faults.get("greeting-reset")) is not None:
+        elif (fault := begin.get("greeting-reset")) is not None:
             self._emit(message[: fault["bytes"]])
             self._reset()
-            return
-        held = _Held(message)
-        if (fault := faults.get("greeting-late")) is not None:
-            self._hold(held, fault["seconds"])
-        self._line.append(held)
-
-    def _struck(self, fault: Fault) -> bool:
-        return fault in self._plan.striking((Point.CONNECTING,), "", self.number)
+        else:
+            self._emit(message)
 
     def _take(self, message: bytes) -> None:
         try:
@@ -302,7 +333,7 @@ class FaultyChannel(Channel):
         if glance.event is not UNSET:
             self._take_event(message, glance.event)
         else:
-            self._take_reply(message, read_id(glance.id))
+            self._take_reply(message, _read_id(glance.id))
 
     def _take_event(self, message: bytes, name: str) -> None:
         for awaited in self._awaited:
@@ -311,24 +342,17 @@ class FaultyChannel(Channel):
         kinds = [fault.kind.name for fault in faults]
         if "event-lost" in kinds:
             return
-        copies = 1 + kinds.count("event-twice")
-        late = [fault for fault in faults if fault.kind.name == "event-late"]
-        for _ in range(copies):
-            if late:
-                delay = sum(fault["seconds"] for fault in late)
+        delay = sum(f["seconds"] for f in faults if f.kind.name == "event-late")
+        for _ in range(1 + kinds.count("event-twice")):
+            if delay:
                 self._later(delay, lambda: self._send_event(message, name))
-            elif any(
-                fault.kind.name == "events-after-reply"
-                for awaited in self._awaited
-                for fault in awaited.faults
-            ):
+            elif any("events-after-reply" in each.faults for each in self._awaited):
                 self._kept_events.append(message)
             else:
                 self._send_event(message, name)
 
     def _send_event(self, message: bytes, name: str) -> None:
-        if any(not held.waits for held in self._line):
-            self._advance()
+        self._advance()  # what came before it, and need not wait
         self._emit(message)
         for held in self._line:
             if held.awaits == name:
@@ -341,106 +365,195 @@ class FaultyChannel(Channel):
         if awaited is None:
             self._line.append(_Held(message))
             return
-        if awaited.name == "qmp_capabilities" and self._negotiation_event is not None:
-            self._emit(self._negotiation_event)
-            self._negotiation_event = None
-        held = _Held(message)
-        self._line.append(held)
-        for fault in awaited.faults:
-            if not self._apply(fault, held, awaited):
-                self._line.remove(held)
-                break
-        else:
-            held.faults = awaited.faults
-        if not held.waits and self._kept_events:
-            self._release_events(awaited, after=held)
+        if awaited.name == "qmp_capabilities":
+            self._interrupt_negotiation()
+        held = _Held(message, awaited.faults)
+        if (late := awaited.faults.get("reply-late")) is not None:
+            self._hold(held, late)
+        is_to_be_sent = self._is_to_be_sent(held, awaited)
+        if is_to_be_sent and (late is None or not late["overtakable"]):
+            self._line.append(held)
+        if "events-after-reply" in awaited.faults:
+            self._line.extend(map(_Held, self._kept_events))
+            self._kept_events.clear()
 
-    def _release_events(self, awaited: _Awaited, after: _Held) -> None:
-        """Send, behind its reply, the events that a command caused."""
-        if any(fault.kind.name == "events-after-reply" for fault in awaited.faults):
-            events, self._kept_events = self._kept_events, []
-            self._line.extend(_Held(event) for event in events)
-            del after
+    def _interrupt_negotiation(self) -> None:
+        if (fault := self._begin.pop("event-during-negotiation", None)) is not None:
+            self._advance()
+            self._emit(rewriting.event_of(fault, self._plan.clock.microseconds()))
 
     def _answered_by(self, id_: Any) -> _Awaited | None:
         """Return the command that a reply belongs to."""
         for awaited in self._awaited:
-            if awaited.id == id_ and type(awaited.id) is type(id_):
+            if type(awaited.id) is type(id_) and awaited.id == id_:
                 self._awaited.remove(awaited)
                 return awaited
-        # A fault in the request object is answered without an id, in some years.
+        # A fault in the request itself is answered without an id, in some years.
         return self._awaited.popleft() if id_ is UNSET and self._awaited else None
 
-    def _apply(self, fault: Fault, held: _Held, awaited: _Awaited) -> bool:
-        """Do to a reply what a fault does; tell whether it is to be sent at all."""
-        match fault.kind.name:
-            case "command-lost" | "reply-lost":
-                return False
-            case "command-answered":
-                held.message = rewriting.answer(held.message, fault["return"])
-                for each in fault["events"]:
-                    self._plan_event(rewriting.planned_event(each), each)
-            case "unplug-refused":
-                held.message = rewriting.answer(held.message, {})
-                event = rewriting.refusal(fault, awaited.arguments)
-                self._plan_event(event, {"after": fault["seconds"]})
-            case "unplug-ignored":
-                held.message = rewriting.answer(held.message, {})
-            case "reply-late":
-                self._hold(held, fault["seconds"])
-                if fault["overtakable"]:
-                    self._line.remove(held)
-                    self._line.append(_Held(b""))
-                    self._overtaken(held, fault["seconds"])
-            case "reply-after-event":
-                if fault["event"] not in awaited.seen:
+    def _is_to_be_sent(self, held: _Held, awaited: _Awaited) -> bool:
+        """Change a reply as its faults say; tell whether it is to be sent at all."""
+        is_to_be_sent = True
+        for name, fault in awaited.faults.items():
+            match name:
+                case "command-lost" | "reply-lost":
+                    is_to_be_sent = False
+                case "command-failed":
+                    held.message = rewriting.of_class(held.message, fault["class"])
+                case "command-answered":
+                    held.message = rewriting.answer(held.message, fault["return"])
+                    for each in fault["events"]:
+                        self._plan_event(
+                            each.get("after", 0.0), rewriting.event_in(each)
+                        )
+                case "unplug-refused":
+                    held.message = rewriting.answer(held.message, {})
+                    event = rewriting.refusal(fault, awaited.arguments)
+                    self._plan_event(fault["seconds"], event)
+                case "unplug-ignored":
+                    held.message = rewriting.answer(held.message, {})
+                case "reply-after-event" if fault["event"] not in awaited.seen:
                     held.awaits = fault["event"]
                     held.waits += 1
-            case "reply-wrong-id":
-                held.message = rewriting.with_id(held.message, fault["id"])
-            case "reply-without-id":
-                held.message = rewriting.with_id(held.message, UNSET)
-            case "reply-patched":
-                held.message = rewriting.patched(held.message, fault)
-            case "reply-oversized":
-                held.message = rewriting.padded(held.message, fault["bytes"])
-        return True
+                case "reply-wrong-id":
+                    held.message = rewriting.with_id(held.message, fault["id"])
+                case "reply-without-id":
+                    held.message = rewriting.with_id(held.message, UNSET)
+                case "reply-patched":
+                    held.message = rewriting.patched(held.message, fault)
+                case "reply-oversized":
+                    held.message = rewriting.padded(held.message, fault["bytes"])
+        return is_to_be_sent
 
-    # What leaves.
+    def _plan_event(self, seconds: float, message: Callable[[int], bytes]) -> None:
+        """Send an event, some time from now; at least behind what is being sent."""
 
-    def _hold(self, held: _Held, seconds: float) -> None:
+        def send() -> None:
+            text = message(self._plan.clock.microseconds())
+            self._send_event(text, str(_glance(text).event))
+
+        if seconds:
+            self._later(seconds, send)
+        else:
+            self._loop.call_soon(send)
+
+    def _hold(self, held: _Held, late: Fault) -> None:
         def let_go() -> None:
             held.waits -= 1
+            if late["overtakable"]:
+                self._send(held)
             self._advance()
 
         held.waits += 1
-        self._later(seconds, let_go)
+        self._later(late["seconds"], let_go)
+
+    # What leaves.
 
     def _advance(self) -> None:
-        """Send what need not wait."""
+        """Send what need not wait; then close, if that is to be."""
         line = self._line
-        while line and not line[0].waits and not self._is_endless:
+        while line and not line[0].waits:
             self._send(line.popleft())
-        if self._is_to_close and not line and self._is_greeted:
-            if self._out is None or not self._out.is_busy:
-                super().close()
+        if self._is_to_close and not self._is_waited_for:
+            super().close()
+
+    @property
+    def _is_waited_for(self) -> bool:
+        """Whether there is still something to be sent, in the end."""
+        if self._hushed is not None:
+            return False
+        if self._session.monitor.is_stopping and not self._plan.has_real_time:
+            return False  # nobody may be there to let time pass
+        return bool(self._line or self._timers or self._outlet.is_busy)
 
     def _send(self, held: _Held) -> None:
-        """Send one reply, with what its faults do to the bytes."""
-        for fault in held.faults:
-            match fault.kind.name:
-                case "reply-garbage":
-                    self._emit(fault["text"].encode())
-                case "reply-cut":
-                    self._emit(held.message[: fault["bytes"]])
-                    self._end()
-                    return
-                case "reply-endless":
-                    self._begin_endless(held.message, fault["bytes"])
-                    return
-                case "reply-dripped":
-                    self._drip(held.message, fault)
-                    return
-        self._emit(held.message)
-        if any(fault.kind.name == "reply-twice" for fault in held.faults):
-            self._emit(held.message)
+        """Send a message, with what its faults do to the bytes."""
+        faults = held.faults
+        for name in _ENDINGS & faults.keys():
+            self.strike(faults[name])
+            return
+        if (fault := faults.get("reply-garbage")) is not None:
+            self._emit(fault["text"].encode())
+        if (fault := faults.get("reply-cut")) is not None:
+            self._emit(held.message[: fault["bytes"]])
+            self._end()
+        elif (fault := faults.get("reply-endless")) is not None:
+            self._outlet.put_endless(held.message.rstrip()[:-1], fault["bytes"])
+        else:
+            dripped = faults.get("reply-dripped")
+            drip = (dripped["bytes"], dripped["seconds"]) if dripped else None
+            for _ in range(2 if "reply-twice" in faults else 1):
+                self._emit(held.message, drip)
+
+    def _emit(self, message: bytes, drip: tuple[int, float] | None = None) -> None:
+        if self.sock is None:
+            return
+        self._tell(entry_for(self._time, TO_CLIENT, self.number, message))
+        self._outlet.put(message, drip)
+
+    def _raw(self, data: bytes) -> None:
+        super().write(data)
+
+    def _is_full(self) -> bool:
+        return self.is_congested
+
+    def _end(self) -> None:
+        """End the connection, with what was sent so far."""
+        self._is_over = True
+        self._line.clear()
+        super().close()
+
+    def _reset(self) -> None:
+        self._is_over = True
+        if (sock := self.sock) is not None and sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.abort()
+
+    def _lose(self, error: OSError | None) -> None:
+        if self.sock is None:
+            return
+        super()._lose(error)
+        self._is_over = True
+        for timer in self._timers:
+            timer.cancel()
+        self._timers.clear()
+        self._line.clear()
+        self._note("closed")
+        self._plan.connection_lost(self)
+
+    # Time, and whoever looks on.
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> Timer:
+        def do() -> None:
+            self._timers.remove(timer)
+            if self.sock is not None:
+                action()
+                self._advance()
+
+        clock = self._plan.clock
+        if seconds:
+            timer = clock.call_later(seconds, do)
+        else:
+            timer = self._loop.call_later(0.0, do)
+        self._timers.append(timer)
+        return timer
+
+    @property
+    def _time(self) -> float:
+        return self._plan.clock.microseconds() / 1_000_000
+
+    def _tell(self, entry: Entry) -> None:
+        self._plan.tell(entry)
+
+    def _note(self, text: str) -> None:
+        self._tell(Entry(self._time, connection=self.number, note=text))
+
+
+def _read_id(id_: Any) -> Any:
+    """Return what an id stands for, so that spellings do not matter."""
+    if id_ is UNSET:
+        return UNSET
+    try:
+        return msgspec.json.decode(id_)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return bytes(id_)

@@ -9,9 +9,11 @@ place among the others; the channel then puts another in its place.
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from qmpx.errors import CommandError, GenericError
+from qmpx.wire.encode import encode_plainly
 from qmpx.wire.framing import CommandReader, Item
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Parsed
@@ -103,19 +105,15 @@ def id_of(item: Item) -> Raw | UnsetType:
     """Return the id of the command, unread, if it has one."""
     if isinstance(item, Command):
         return item.id
-    if isinstance(item, Parsed) and isinstance(item.value, dict):
-        if "id" in item.value:
-            from qmpx.wire.encode import encode_plainly
-
-            return Raw(encode_plainly(item.value["id"]))
+    value = item.value if isinstance(item, Parsed) else None
+    if isinstance(value, dict) and "id" in value:
+        return Raw(encode_plainly(value["id"]))
     return UNSET
 
 
 def arguments_of(item: Item) -> Any:
     """Return the arguments of the command; an empty object if it has none."""
     if isinstance(item, Command) and isinstance(item.arguments, Raw):
-        import msgspec
-
         try:
             return msgspec.json.decode(item.arguments)
         except msgspec.DecodeError:
@@ -142,7 +140,5 @@ def message_of(item: Item) -> dict[str, Any]:
         return item.value if isinstance(item.value, dict) else {"": item.value}
     if not isinstance(item, Command):
         return {}
-    import msgspec
-
     message: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(item))
     return message

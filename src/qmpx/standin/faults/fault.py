@@ -208,7 +208,7 @@ def read_fault(
     given = {_spelled(name): value for name, value in description.items()}
     name = given.pop("kind", None)
     if name is None:
-        message = "expected kind = \"...\", the name of a fault"
+        message = 'expected kind = "...", the name of a fault'
         raise FaultError(message)
     if name not in FAULTS:
         raise FaultError(f"no fault is called {name!r}{_like(name, FAULTS)}", "kind")

@@ -29,8 +29,7 @@ class Parameter(NamedTuple):
     """A parameter of a kind of fault.
 
     Attributes:
-        type: What it must be: ``str``, ``int``, ``float``, ``bool``, ``dict``, ``list``,
-            or ``object`` for any JSON value.
+        type: What it must be; ``object`` stands for any JSON value.
         default: What it is where it is not given; ``...`` if it must be.
         summary: What it means, units included.
     """
@@ -283,7 +282,9 @@ _KINDS: Final = (
         "avocado-vt#317, SwiftQEMU, ganeti#1597",
         {
             "seconds": _seconds(1.0, "seconds"),
-            "overtakable": Parameter(bool, False, "whether later replies go first"),
+            "overtakable": Parameter(
+                bool, default=False, summary="whether later replies go first"
+            ),
         },
     ),
     Kind(
@@ -423,7 +424,9 @@ _KINDS: Final = (
         {
             **_EVENT,
             "count": Parameter(int, 1000, "how many"),
-            "seconds": _seconds(0.0, "seconds between two; 0: as fast as they are read"),
+            "seconds": _seconds(
+                0.0, "seconds between two; 0: as fast as they are read"
+            ),
         },
     ),
     Kind(

@@ -97,10 +97,14 @@ class FaultPlan:
             LocalProtocolError: There are too many; or it would end this process.
         """
         if len(self._faults) >= MAX_FAULTS:
-            raise LocalProtocolError(f"there are {MAX_FAULTS} faults: that is the limit")
+            raise LocalProtocolError(
+                f"there are {MAX_FAULTS} faults: that is the limit"
+            )
         fault = read_fault(description, id=self._next, seed=self.seed)
         if fault.kind.name in ("crash", "hang-then-die") and self._end_process is None:
-            message = f"{fault.kind.name} would end this process: run the monitor in one"
+            message = (
+                f"{fault.kind.name} would end this process: run the monitor in one"
+            )
             raise LocalProtocolError(f"{message} of its own (qmpx serve)")
         if fault.kind.point is Point.LISTENING and self._monitor is not None:
             message = f"{fault.kind.name} must be there before the monitor listens"
@@ -186,9 +190,10 @@ class FaultPlan:
         if fault.kind.name == "crash":
             self._end_process(fault["status"], fault["signal"])
             return
+        import signal
+
         for channel in self.channels.values():
             channel.mute(None)
-        import signal
 
         end = self._end_process
         self.clock.call_later(fault["seconds"], lambda: end(1, signal.SIGKILL))
@@ -198,8 +203,26 @@ class FaultPlan:
         for witness in self.witnesses:
             witness(entry)
 
+    @property
+    def has_real_time(self) -> bool:
+        """Whether time passes of itself."""
+        return isinstance(self.clock, RealClock)
+
+    def connection_lost(self, channel: "FaultyChannel") -> None:
+        """Forget a connection, and let one in that has waited for its end."""
+        self.channels.pop(channel.number, None)
+        if any(other.is_served for other in self.channels.values()):
+            return
+        for other in list(self.channels.values()):
+            other.let_in()
+            if other.is_served:
+                return
+
     def _interpose(self, session: "Session", sock: "socket.socket") -> None:
         from qmpx.standin.faults.channel import FaultyChannel
 
         self._connections += 1
-        FaultyChannel(self, session, sock, self._connections).open()
+        others = sum(channel.is_served for channel in self.channels.values())
+        channel = FaultyChannel(self, session, sock, self._connections)
+        self.channels[channel.number] = channel
+        channel.open(others)

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import qmpx
@@ -43,7 +43,6 @@ QUESTIONS: Final = (
     "query-qmp-schema",
     "query-target",
     "query-machines",
-    "query-command-line-options",
     "query-tpm-models",
     "query-tpm-types",
     "query-migrate-capabilities",
@@ -73,6 +72,9 @@ TEXTS: Final = (
 
 PER_ACCELERATOR: Final = ("query-cpu-definitions", "query-sev-capabilities")
 """What depends on the accelerator, beside the expansions of models."""
+
+OPTIONS_QUESTION: Final = "query-command-line-options"
+"""What is asked when all devices are known."""
 
 INTERFACES: Final = (
     "user-creatable",
@@ -224,6 +226,11 @@ class _Asking:
                     self._ask(vm, ANY, name, named)
             if kind.get("abstract"):
                 self._ask(vm, ANY, "qom-list-types", {"implements": kind["name"]})
+        if OPTIONS_QUESTION in commands:
+            # Some options come with a module, which is loaded with a device of it.
+            with suppress(CommandError):
+                vm.execute("device-list-properties", typename="qxl")
+            self._ask(vm, ANY, OPTIONS_QUESTION)
 
     def _ask(
         self,

@@ -89,7 +89,8 @@ class Profile:
             CommandError: The binary answered with an error.
             ProfileError: The file is damaged.
         """
-        for which in (accelerator, ANY):
+        # A profile that was made without KVM tells what the emulator says.
+        for which in (accelerator, ANY, "tcg"):
             record = self.record(f"{which} {command} {arguments}")
             if record is not None:
                 break

@@ -1,0 +1,415 @@
+"""The drivers of block nodes: files, formats, filters, nothing."""
+
+import errno
+import os
+from typing import Any, ClassVar, Final, Protocol
+
+from qmpx.machine.block import opening
+from qmpx.machine.block.image import Image, ImageError
+from qmpx.machine.block.nodes import Node, NodeStorage, NodeView, Status
+from qmpx.machine.block.raw import SECTOR, round_up
+from qmpx.machine.block.storage import Storage
+
+NULL_SIZE: Final = 1 << 30
+"""Bytes of a null node, if nothing is said: QEMU's figure."""
+
+
+class FileNode(Node):
+    """A file of the host.
+
+    Raises:
+        OSError: It cannot be opened.
+    """
+
+    driver = "file"
+
+    def __init__(
+        self, name: str, options: dict[str, Any], *, read_only: bool = False
+    ) -> None:
+        super().__init__(name, options, read_only=read_only)
+        self._storage = self._open()
+
+    def _open(self) -> Storage:
+        filename = str(self.options["filename"])
+        try:
+            return Storage(filename, read_only=self.read_only)
+        except OSError as error:
+            may = self.options.get("auto-read-only") in (True, "on")
+            is_refused = error.errno in (errno.EACCES, errno.EROFS, errno.EPERM)
+            if self.read_only or not may or not is_refused:
+                raise
+        self.read_only = True
+        return Storage(filename, read_only=True)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file, in whole sectors."""
+        return round_up(self._storage.size)
+
+    @property
+    def filename(self) -> str:
+        """The file's name."""
+        return str(self.options["filename"])
+
+    @property
+    def allocated_size(self) -> int:
+        """Bytes that it takes on the host."""
+        return self._storage.allocated
+
+    def status(self, offset: int) -> tuple[Status, int]:
+        """Tell whether there are data or a hole, and for how many bytes."""
+        return self._storage.hole(offset)
+
+    def flush(self) -> None:
+        """Let the host write down what was written.
+
+        Raises:
+            OSError: It could not.
+        """
+        self._storage.flush()
+
+    def resize(self, size: int) -> None:
+        """Make the file that long.
+
+        Raises:
+            OSError: The host cannot.
+        """
+        self._storage.truncate(size)
+
+    def set_read_only(self, *, read_only: bool) -> None:
+        """Open it anew for reading only, or for writing.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        if read_only == self.read_only:
+            return
+        storage = Storage(self.filename, read_only=read_only)
+        self._storage.close()
+        self._storage, self.read_only = storage, read_only
+
+    def close(self) -> None:
+        """Close the file."""
+        self._storage.close()
+
+    def _read(self, offset: int, size: int) -> bytes:
+        return self._storage.read(offset, size).ljust(size, b"\0")
+
+    def _write(self, offset: int, data: bytes | memoryview) -> None:
+        self._storage.write(offset, data)
+
+
+class HostDeviceNode(FileNode):
+    """A block device of the host."""
+
+    driver = "host_device"
+
+
+class NullNode(Node):
+    """Nothing: reads zeros, forgets what is written."""
+
+    driver = "null-co"
+
+    @property
+    def size(self) -> int:
+        """Bytes, as its options say."""
+        return int(self.options.get("size", NULL_SIZE))
+
+    @property
+    def filename(self) -> str:
+        """``null-co://``, or its options."""
+        told = self.own_options()
+        return f"{self.driver}://" if len(told) == 1 else super().filename
+
+    def status(self, offset: int) -> tuple[Status, int]:
+        """Tell that there are data, or zeros if it was told to read as such."""
+        is_zero = self.options.get("read-zeroes") in (True, "on")
+        return ("zero" if is_zero else "data"), max(1, self.size - offset)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def _read(self, offset: int, size: int) -> bytes:  # noqa: ARG002 - all is zero
+        return bytes(size)
+
+    def _write(self, offset: int, data: bytes | memoryview) -> None:
+        """Forget it."""
+
+
+class NullAsyncNode(NullNode):
+    """The same under the name of QEMU's other interface."""
+
+    driver = "null-aio"
+
+
+class RawNode(Node):
+    """The data as they are below; perhaps a part of them."""
+
+    driver = "raw"
+
+    @property
+    def _offset(self) -> int:
+        return int(self.options.get("offset", 0))
+
+    @property
+    def size(self) -> int:
+        """Bytes of the part."""
+        below = 0 if self.file is None else self.file.size
+        return int(self.options.get("size", round_up(below) - self._offset))
+
+    @property
+    def filename(self) -> str:
+        """The name of what is below, if it shows all of it."""
+        if self.file is not None and not {"offset", "size"} & self.options.keys():
+            return self.file.filename
+        return super().filename
+
+    def status(self, offset: int) -> tuple[Status, int]:
+        """Tell what is below."""
+        kind, run = super().status(offset + self._offset)
+        return kind, run
+
+    def resize(self, size: int) -> None:
+        """Make what is below that long.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        if self.file is None or {"offset", "size"} & self.options.keys():
+            message = "Image format driver does not support resize"
+            raise OSError(errno.ENOTSUP, message)
+        self.file.resize(size)
+
+    def _read(self, offset: int, size: int) -> bytes:
+        return super()._read(offset + self._offset, size)
+
+    def _write(self, offset: int, data: bytes | memoryview) -> None:
+        super()._write(offset + self._offset, data)
+
+
+class FormatNode(Node):
+    """An image of some format, stored in the node below.
+
+    Attributes:
+        image: The format.
+    """
+
+    driver = ""
+
+    def __init__(
+        self,
+        name: str,
+        driver: str,
+        options: dict[str, Any],
+        file: Node,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        super().__init__(name, options, read_only=read_only)
+        self.driver = driver  # type: ignore[misc] # one class for many formats
+        storage = NodeStorage(file)
+        found = opening.probe(storage)
+        if found != driver and driver not in ("vpc", "dmg", "cloop"):
+            raise ImageError(file.filename, f"Image is not in {driver} format")
+        self.image: Image = opening.FORMATS[driver](storage, read_only=read_only)
+        opening.forget_statistics(storage)
+        if self.image.backing_file is not None and self.image.backing_file == "":
+            self.image.backing_file = None
+        self.set_file(file)
+
+    @property
+    def size(self) -> int:
+        """Bytes of guest data."""
+        return self.image.size
+
+    @property
+    def filename(self) -> str:
+        """The name of what it is stored in, if its header tells what is behind it."""
+        said = self.full_backing_file
+        actual = "" if self.backing is None else self.backing.filename
+        if self.file is None or said != actual:
+            return super().filename
+        return self.file.filename
+
+    @property
+    def full_backing_file(self) -> str:
+        """The name of the backing file in the header, seen from here; empty if none."""
+        if self.image.backing_file is None or self.file is None:
+            return ""
+        return opening.behind(self.file.filename, self.image.backing_file)
+
+    def status(self, offset: int) -> tuple[Status, int]:
+        """Tell whether the image has something of its own at a place."""
+        is_own, run = self.image.allocated(offset)
+        return ("data" if is_own else "behind"), max(1, run)
+
+    def resize(self, size: int) -> None:
+        """Change the size of the guest data.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        self.image.resize(size)
+
+    def set_read_only(self, *, read_only: bool) -> None:
+        """Let it be read only, or not.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        super().set_read_only(read_only=read_only)
+        self.image.read_only = read_only
+
+    def set_backing(self, node: Node | None) -> None:
+        """Put another node behind it; its header is left as it is."""
+        super().set_backing(node)
+        self.image.backing = None if node is None else NodeView(node)
+
+    def flush(self) -> None:
+        """Let the host write down what was written.
+
+        Raises:
+            OSError: It could not.
+        """
+        if not self.read_only:
+            self.image.flush()
+
+    def _read(self, offset: int, size: int) -> bytes:
+        return self.image.read(offset, size)
+
+    def _write(self, offset: int, data: bytes | memoryview) -> None:
+        self.image.write(offset, bytes(data))
+
+
+class FilterNode(Node):
+    """Passes everything on to the node below."""
+
+    is_filter: ClassVar[bool] = True
+
+    def resize(self, size: int) -> None:
+        """Change the size of what is below.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        if self.file is not None:
+            self.file.resize(size)
+
+
+class ThrottleNode(FilterNode):
+    """Counts what goes through with a group that holds it back."""
+
+    driver = "throttle"
+
+
+class CopyOnReadNode(FilterNode):
+    """Writes into the node below what was read from behind it."""
+
+    driver = "copy-on-read"
+
+    def _read(self, offset: int, size: int) -> bytes:
+        data = super()._read(offset, size)
+        below = self.file
+        if below is None or below.read_only:
+            return data
+        at, end = offset, offset + size
+        while at < end:
+            kind, run = below.status(at)
+            run = min(run, end - at)
+            if kind == "behind":
+                below.write(at, data[at - offset : at - offset + run])
+            at += run
+        return data
+
+
+class MirrorNode(FilterNode):
+    """Stands above the source of a job that follows what is written."""
+
+    driver = "mirror_top"
+
+
+class CommitNode(FilterNode):
+    """Stands above the images that a job commits."""
+
+    driver = "commit_top"
+
+
+class DebugNode(FilterNode):
+    """Fails as its rules say."""
+
+    driver = "blkdebug"
+
+    def __init__(
+        self, name: str, options: dict[str, Any], *, read_only: bool = False
+    ) -> None:
+        super().__init__(name, options, read_only=read_only)
+        self._rules = [dict(rule) for rule in options.get("inject-error", ())]
+        self._moves = [dict(rule) for rule in options.get("set-state", ())]
+        self._state = 1
+
+    def hear(self, event: str) -> None:
+        """Follow the rules that move the state at this event."""
+        state = self._state
+        for rule in self._moves:
+            if rule["event"] == event and rule.get("state", 0) in (0, state):
+                self._state = int(rule["new_state"])
+
+    def _fail(self, kind: str, offset: int, size: int) -> None:
+        for rule in self._rules:
+            if rule.get("state", 0) not in (0, self._state):
+                continue
+            if rule.get("iotype") not in (None, kind):
+                continue
+            at = rule.get("sector", -1)
+            if at != -1 and not offset <= at * SECTOR < offset + size:
+                continue
+            if rule.get("once"):
+                self._rules.remove(rule)
+            code = int(rule.get("errno", errno.EIO))
+            raise OSError(code, os.strerror(code))
+
+    def _read(self, offset: int, size: int) -> bytes:
+        self._fail("read", offset, size)
+        return super()._read(offset, size)
+
+    def _write(self, offset: int, data: bytes | memoryview) -> None:
+        self._fail("write", offset, len(data))
+        super()._write(offset, data)
+
+    def flush(self) -> None:
+        """Let the host write down what was written.
+
+        Raises:
+            OSError: It could not, or the rules say so.
+        """
+        self._fail("flush", 0, 0)
+        super().flush()
+
+
+class _Maker(Protocol):
+    def __call__(
+        self, name: str, options: dict[str, Any], *, read_only: bool = False
+    ) -> Node: ...
+
+
+PROTOCOLS: Final[dict[str, _Maker]] = {
+    "file": FileNode,
+    "host_device": HostDeviceNode,
+    "null-co": NullNode,
+    "null-aio": NullAsyncNode,
+}
+"""Drivers that stand on nothing."""
+
+FILTERS: Final[dict[str, _Maker]] = {
+    "raw": RawNode,
+    "throttle": ThrottleNode,
+    "copy-on-read": CopyOnReadNode,
+    "blkdebug": DebugNode,
+}
+"""Drivers that show what is below them."""
+
+WRITABLE: Final = frozenset({"qcow2", "vmdk"})
+"""Formats whose images can be written."""
+
+FORMATS: Final = frozenset(opening.FORMATS) - {"raw", "file", "host_device", "cow"}
+"""Formats of images."""

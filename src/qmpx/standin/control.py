@@ -1,0 +1,196 @@
+"""The control monitor: a QMP monitor that a test drives the circumstances with.
+
+It is a monitor of its own, on a socket of its own, so that any QMP client in any
+language can use it, and the monitor under test shows nothing of it.
+"""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from qmpx.errors import GenericError, LocalProtocolError, QmpxError
+from qmpx.machine.clock import VirtualClock
+from qmpx.machine.guest import ObedientGuest
+from qmpx.monitor import CommandRegistry, Monitor
+from qmpx.standin.faults.menu import FAULTS
+from qmpx.standin.stage import Stage
+
+if TYPE_CHECKING:
+    from qmpx.transcript import Entry
+
+commands = CommandRegistry()
+
+MAX_ENTRIES: Final = 4096
+"""Messages of the conversation in one reply, some two megabytes."""
+
+
+class ClockInfo(Struct, frozen=True):
+    """The time of the machine and of the faults."""
+
+    kind: str
+    microseconds: int
+    elapsed: float
+
+
+def control_monitor(stage: Stage) -> Monitor:
+    """Return the monitor that controls *stage*; its commands begin with ``x-qmpx-``."""
+    version = {"qemu": {"major": 0, "minor": 0, "micro": 0}, "package": "qmpx-control"}
+    return Monitor(stage, commands=CommandRegistry(commands), version=version)
+
+
+@commands.command("query-commands")
+def query_commands() -> list[dict[str, str]]:
+    """Tell the names of all commands."""
+    return [{"name": name} for name in commands]
+
+
+@commands.command("x-qmpx-fault-add")
+def fault_add(stage: Stage, *, fault: dict[str, Any]) -> dict[str, int]:
+    """Add a fault, described as in a scenario; tell its number.
+
+    Raises:
+        GenericError: It is not described as it must be.
+    """
+    try:
+        return {"id": stage.plan.add_described(fault).id}
+    except QmpxError as error:
+        raise GenericError(str(error)) from None
+
+
+@commands.command("x-qmpx-fault-remove")
+def fault_remove(stage: Stage, *, id_: int | None = None) -> None:
+    """Take a fault away; all of them if none is named.
+
+    Raises:
+        GenericError: There is none of that number.
+    """
+    if id_ is None:
+        stage.plan.clear()
+    elif not stage.plan.remove(id_):
+        raise GenericError(f"there is no fault {id_}")
+
+
+@commands.command("x-qmpx-fault-query")
+def fault_query(stage: Stage) -> list[dict[str, Any]]:
+    """Tell the faults: how they are described, how often each was met and set in."""
+    return [fault.describe() for fault in stage.plan.faults]
+
+
+@commands.command("x-qmpx-fault-kinds")
+def fault_kinds() -> list[dict[str, Any]]:
+    """Tell the fault menu."""
+    return [
+        {
+            "name": kind.name,
+            "summary": kind.summary,
+            "parameters": [
+                {"name": name, "summary": parameter.summary}
+                for name, parameter in kind.parameters.items()
+            ],
+        }
+        for kind in FAULTS.values()
+    ]
+
+
+@commands.command("x-qmpx-clock-query")
+def clock_query(stage: Stage) -> ClockInfo:
+    """Tell the time, and the seconds since the faults were set up."""
+    kind = "virtual" if isinstance(stage.clock, VirtualClock) else "real"
+    return ClockInfo(kind, stage.clock.microseconds(), stage.plan.now)
+
+
+@commands.command("x-qmpx-clock-advance")
+def clock_advance(stage: Stage, *, seconds: float) -> ClockInfo:
+    """Let virtual time pass, and do what falls due; tell the time then.
+
+    Raises:
+        GenericError: The time is the real one, or would go back.
+    """
+    if seconds < 0:
+        raise GenericError("time does not go back: expected 0 seconds or more")
+    try:
+        stage.advance(seconds)
+    except LocalProtocolError as error:
+        raise GenericError(str(error)) from None
+    return clock_query(stage)
+
+
+@commands.command("x-qmpx-event-emit")
+def event_emit(stage: Stage, *, event: str, data: dict[str, Any] | None = None) -> None:
+    """Send an event to the clients of the monitor."""
+    stage.monitor.emit(event, data)
+
+
+@commands.command("x-qmpx-guest-set")
+def guest_set(
+    stage: Stage,
+    *,
+    power_off: float | None = None,
+    balloon: float | None = None,
+    unplug: float | None = None,
+) -> None:
+    """Put in a guest that does what it is asked for after so many seconds, or never."""
+    stage.machine.guest = ObedientGuest(
+        power_off=power_off, balloon=balloon, unplug=unplug
+    )
+
+
+@commands.command("x-qmpx-guest-shutdown")
+def guest_shutdown(stage: Stage) -> None:
+    """Let the guest switch its machine off."""
+    stage.machine.shut_down(by_guest=True, reason="guest-shutdown")
+
+
+@commands.command("x-qmpx-guest-reset")
+def guest_reset(stage: Stage) -> None:
+    """Let the guest start its machine anew."""
+    stage.machine.reset(by_guest=True, reason="guest-reset")
+
+
+@commands.command("x-qmpx-guest-suspend")
+def guest_suspend(stage: Stage) -> None:
+    """Let the guest put its machine to sleep."""
+    stage.machine.suspend()
+
+
+@commands.command("x-qmpx-guest-panic")
+def guest_panic(stage: Stage) -> None:
+    """Let the guest give up: the machine stands still, and GUEST_PANICKED tells."""
+    stage.monitor.emit("GUEST_PANICKED", {"action": "pause"})
+    stage.machine.panic()
+
+
+@commands.command("x-qmpx-conversation-query")
+def conversation_query(stage: Stage, *, since: int = 0) -> dict[str, Any]:
+    """Tell what crossed the wire, as the lines of a transcript.
+
+    Args:
+        stage: The stage.
+        since: How many messages to pass over: the ``next`` of the reply before.
+
+    Returns:
+        ``entries``, at most `MAX_ENTRIES`; ``next``; and ``forgotten``, how many of
+        the first are not kept any more.
+    """
+    start = max(since - stage.forgotten, 0)
+    entries: list[Entry] = list(stage.conversation)[start : start + MAX_ENTRIES]
+    return {
+        "entries": [msgspec.to_builtins(entry) for entry in entries],
+        "next": stage.forgotten + start + len(entries),
+        "forgotten": stage.forgotten,
+    }
+
+
+@commands.command("x-qmpx-conversation-clear")
+def conversation_clear(stage: Stage) -> None:
+    """Forget what crossed the wire so far."""
+    stage.forgotten = 0
+    stage.conversation.clear()
+
+
+@commands.command("x-qmpx-quit")
+def quit_(stage: Stage) -> None:
+    """Switch the machine off and end the monitor under test."""
+    stage.machine.shut_down(reason="host-signal")
+    stage.monitor.shut_down()

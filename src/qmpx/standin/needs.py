@@ -1,0 +1,201 @@
+"""What a machine needs, by its command line: accelerator, memory, processors.
+
+Looked at before anything is opened, so that what contradicts itself is told at once.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from qmpx.standin.command_line import CommandLine
+from qmpx.standin.failure import StartFailure
+from qmpx.standin.option_lists import OptionList, read_size
+from qmpx.standin.profile.file import Profile
+
+MAX_MEMORY: Final = 2**42
+"""Bytes of RAM that a machine may be told to have: as much as a host may map."""
+
+MAX_PROCESSORS: Final = 288
+"""Virtual processors of a machine: the most that a machine of QEMU 7.2 has."""
+
+DEFAULT_MEMORY: Final = 128 * 2**20
+"""Bytes of RAM of a machine that was not told: QEMU's figure."""
+
+_KVM: Final = "/dev/kvm"
+
+
+def check_needs(line: CommandLine, profile: Profile) -> None:
+    """Check what a command line says of the machine as a whole.
+
+    Raises:
+        StartFailure: There is no such machine or processor; the sizes contradict
+            themselves; no accelerator can be used.
+    """
+    _check_machine(line, profile)
+    choose_accelerator(line, profile)
+    processor_count(line.topology)
+    memory_size(line.memory)
+    _check_processor(line, profile)
+
+
+def _check_machine(line: CommandLine, profile: Profile) -> None:
+    name = line.machine.get("type")
+    machines = profile.find("query-machines")
+    if name is None or machines is None:
+        return
+    quoted = f'"{name}"'.encode()
+    if b'"name": ' + quoted not in machines and b'"alias": ' + quoted not in machines:
+        message = (
+            "unsupported machine type\nUse -machine help to list supported machines"
+        )
+        raise StartFailure(message)
+
+
+def _check_processor(line: CommandLine, profile: Profile) -> None:
+    if line.processor is None:
+        return
+    model = line.processor.partition(",")[0]
+    types = profile.find("qom-list-types")
+    if types is not None and f'"{model}-x86_64-cpu"'.encode() not in types:
+        message = f"unable to find CPU model '{model}'"
+        raise StartFailure(message)
+
+
+def choose_accelerator(line: CommandLine, profile: Profile) -> str:
+    """Return what runs the guest's code: the first that can be used.
+
+    Whether KVM can be used, the right to open its device tells: libvirt compares what
+    it is told with just that.
+
+    Raises:
+        StartFailure: None can be used.
+    """
+    known = (profile.text("-accel help") or "tcg\nkvm\n").split()
+    wanted = line.accelerators or ["tcg"]
+    further: list[str] = []
+    for name in wanted:
+        if name == "kvm":
+            if os.access(_KVM, os.R_OK | os.W_OK):
+                return name
+            further.append("failed to initialize kvm: Permission denied")
+        elif name in known or name == "qtest":
+            return "tcg"
+        else:
+            further.append(f"invalid accelerator {name}")
+    if further[0].startswith("failed"):
+        failure = StartFailure("Could not access KVM kernel module: Permission denied")
+        failure.further = further
+        raise failure
+    failure = StartFailure(further[0])
+    failure.further = further[1:]
+    raise failure
+
+
+def memory_size(options: OptionList | None) -> int:
+    """Return how much RAM ``-m`` asks for, in bytes.
+
+    Raises:
+        StartFailure: It contradicts itself.
+    """
+    if options is None:
+        return DEFAULT_MEMORY
+    size = read_size(options["size"], "M") if "size" in options else DEFAULT_MEMORY
+    most = read_size(options["maxmem"]) if "maxmem" in options else None
+    if size is None or size > MAX_MEMORY:
+        message = "ram size too large"
+        raise StartFailure(message)
+    if most is not None and most < size:
+        message = (
+            f"invalid value of maxmem: maximum memory size ({most:#x}) must be at "
+            f"least the initial memory size ({size:#x})"
+        )
+        raise StartFailure(message)
+    if most is None and "slots" in options:
+        message = "slots specified but no max-size"
+        raise StartFailure(message)
+    return size or DEFAULT_MEMORY
+
+
+_TOPOLOGY: Final = (
+    "cpus",
+    "maxcpus",
+    "sockets",
+    "dies",
+    "clusters",
+    "cores",
+    "threads",
+)
+
+
+def processor_count(topology: Mapping[str, Any]) -> int:
+    """Return how many virtual processors ``-smp`` asks for.
+
+    Raises:
+        StartFailure: It contradicts itself, or says what is no number.
+    """
+    numbers: dict[str, int] = {}
+    for name, value in topology.items():
+        if name not in _TOPOLOGY:
+            raise StartFailure(f"Parameter 'smp.{name}' is unexpected")
+        if not isinstance(value, str) or not value.isdecimal():
+            raise StartFailure(f"Parameter 'smp.{name}' expects integer")
+        numbers[name] = int(value)
+    full = fill_topology(numbers)
+    if full["cpus"] > MAX_PROCESSORS:
+        message = (
+            f"Invalid SMP CPUs {full['cpus']}. The max CPUs supported by machine is "
+            f"{MAX_PROCESSORS}"
+        )
+        raise StartFailure(message)
+    return full["cpus"]
+
+
+def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:
+    """Return a topology with what was left out worked out, as QEMU 7.2 does.
+
+    Cores come before sockets and threads.
+
+    Raises:
+        StartFailure: The parts do not make the whole.
+    """
+    get = numbers.get
+    cpus, most = get("cpus", 0), get("maxcpus", 0)
+    sockets, dies = get("sockets", 0), get("dies", 0) or 1
+    cores, threads = get("cores", 0), get("threads", 0)
+    if not cpus and not most:
+        sockets, cores, threads = sockets or 1, cores or 1, threads or 1
+    else:
+        most = most or cpus
+        if not cores:
+            sockets, threads = sockets or 1, threads or 1
+            cores = most // (sockets * dies * threads)
+        elif not sockets:
+            threads = threads or 1
+            sockets = most // (dies * cores * threads)
+    threads = threads or (most // (sockets * dies * cores) if sockets * cores else 1)
+    total = sockets * dies * cores * threads
+    most = most or total
+    cpus = cpus or most
+    shown = f"sockets ({sockets})" + (f" * dies ({dies})" if "dies" in numbers else "")
+    shown += f" * cores ({cores}) * threads ({threads})"
+    if total != most:
+        message = "product of the hierarchy must match maxcpus: "
+        message = f"Invalid CPU topology: {message}{shown} != maxcpus ({most})"
+        raise StartFailure(message)
+    if most < cpus:
+        message = "maxcpus must be equal to or greater than smp: "
+        message = (
+            f"Invalid CPU topology: {message}{shown} == maxcpus ({most}) < "
+            f"smp_cpus ({cpus})"
+        )
+        raise StartFailure(message)
+    return {
+        "cpus": cpus,
+        "maxcpus": most,
+        "sockets": sockets,
+        "dies": dies,
+        "cores": cores,
+        "threads": threads,
+    }

@@ -1,0 +1,161 @@
+"""What a test has in its hands: time, faults, and a monitor to control them.
+
+A stage stands around a machine and its monitor::
+
+    stage = Stage(read_scenario("slow.toml"))
+    machine = Machine(clock=stage.clock)
+    monitor = modern_monitor(machine)
+    stage.set(machine, monitor)
+    async with stage.controlled(["unix:control.sock"]):
+        late = await wait_to_listen(stage.plan, addresses)
+        ...
+"""
+
+import contextlib
+import os
+import signal as signals
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from qmpx.errors import LocalProtocolError
+from qmpx.machine.clock import VirtualClock
+from qmpx.standin.faults.plan import FaultPlan
+from qmpx.standin.faults.scenario import Scenario
+
+if TYPE_CHECKING:
+    from qmpx.machine import Machine
+    from qmpx.monitor.monitor import Monitor
+    from qmpx.transcript import Entry
+    from qmpx.transport.address import ListenAddress
+
+MAX_KEPT: Final = 65536
+"""Messages of the conversation that are kept, some thirty megabytes; then the oldest
+are dropped and counted."""
+
+
+def end_process(status: int, signal: int | None) -> None:
+    """End this process at once, as a crash would."""
+    sys.stderr.flush()
+    if signal is not None:
+        os.kill(os.getpid(), signal)
+        signals.pause()
+    os._exit(status)
+
+
+class Stage:
+    """The circumstances of one machine.
+
+    Args:
+        scenario: What they are at first.
+        clock: ``real`` or ``virtual``, whatever the scenario says.
+        end: Ends the process, for the faults that do this; see `FaultPlan`.
+
+    Attributes:
+        scenario: The same.
+        clock: The time of the machine and of the faults.
+        plan: The faults.
+        conversation: What crossed the wire, the newest messages of all clients.
+        forgotten: How many older messages are not kept any more.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario | None = None,
+        *,
+        clock: str | None = None,
+        end: Callable[[int, int | None], None] | None = None,
+    ) -> None:
+        self.scenario = scenario if scenario is not None else Scenario()
+        if clock is not None:
+            self.scenario.clock = clock
+        self.clock = self.scenario.make_clock()
+        self.plan = FaultPlan(self.clock, seed=self.scenario.seed, end_process=end)
+        self.scenario.apply(self.plan)
+        self.conversation: deque[Entry] = deque(maxlen=MAX_KEPT)
+        self.forgotten = 0
+        self._machine: Machine | None = None
+        self._monitor: Monitor | None = None
+        self.plan.witnesses.append(self._keep)
+
+    def set(self, machine: "Machine", monitor: "Monitor") -> None:
+        """Put a machine and its monitor on the stage.
+
+        Args:
+            machine: The machine, which has the stage's clock.
+            monitor: Its monitor; clients that come from now on meet the faults.
+        """
+        self._machine = machine
+        self._monitor = monitor
+        self.plan.attach(monitor)
+        if (guest := self.scenario.make_guest()) is not None:
+            machine.guest = guest
+
+    @property
+    def machine(self) -> "Machine":
+        """The machine.
+
+        Raises:
+            LocalProtocolError: There is none yet.
+        """
+        if self._machine is None:
+            raise LocalProtocolError("there is no machine yet")
+        return self._machine
+
+    @property
+    def monitor(self) -> "Monitor":
+        """The machine's monitor.
+
+        Raises:
+            LocalProtocolError: There is none yet.
+        """
+        if self._monitor is None:
+            raise LocalProtocolError("there is no monitor yet")
+        return self._monitor
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass, and do what falls due.
+
+        Raises:
+            LocalProtocolError: The time is the real one.
+        """
+        if not isinstance(self.clock, VirtualClock):
+            message = (
+                "the clock is the real one: it cannot be advanced (--clock virtual)"
+            )
+            raise LocalProtocolError(message)
+        self.clock.advance(seconds)
+
+    @contextlib.asynccontextmanager
+    async def controlled(
+        self,
+        addresses: "Sequence[str | os.PathLike[str] | ListenAddress]",
+        *,
+        allow_remote: bool = False,
+    ) -> "AsyncIterator[list[ListenAddress]]":
+        """Serve the control monitor, and let moments come.
+
+        Args:
+            addresses: Where; none is in order.
+            allow_remote: Whether others may reach it.
+
+        Raises:
+            AddressError: An address cannot be had.
+        """
+        self.plan.start()
+        if not addresses:
+            yield []
+            return
+        from qmpx.standin.control import control_monitor
+
+        server = control_monitor(self).serve(
+            *addresses, allow_remote=allow_remote, grace=0.0
+        )
+        async with server:
+            yield server.addresses
+
+    def _keep(self, entry: "Entry") -> None:
+        if len(self.conversation) == MAX_KEPT:
+            self.forgotten += 1
+        self.conversation.append(entry)
