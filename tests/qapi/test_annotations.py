@@ -6,7 +6,7 @@ import enum
 from typing import Annotated, Any, Literal, NoReturn, NotRequired, TypedDict
 
 import pytest
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, defstruct
 
 from qmpx.cli.schema_text import details, outline
 from qmpx.qapi import Boxed, Encoded, Signature, Size, Values, WireName
@@ -94,9 +94,9 @@ def returned(annotation: Any) -> list[str]:
         (float, "number"),
         (Size, "size"),
         (Annotated[int, "anything else"], "int"),
-        (WireName and Annotated[str, WireName("x")], "str"),
+        (Annotated[str, WireName("x")], "str"),
         (list[str], "[str]"),
-        (list[list[int]], "[[int]]"),
+        (list[list[int]], "[any]"),
         (tuple[int, ...], "[int]"),
         (str | None, "str"),
         (Encoded[list[str]], "[str]"),
@@ -136,13 +136,23 @@ def test_an_annotation_is_a_type(annotation: Any, name: str) -> None:
         ),
         (
             Node,
-            ["Node", "struct Node", "  members", "    name: str"]
-            + ["    children?: [Node]"],
+            [
+                "Node",
+                "struct Node",
+                "  members",
+                "    name: str",
+                "    children?: [Node]",
+            ],
         ),
         (
             Reply,
-            ["Reply", "struct Reply", "  members", "    node-name: str"]
-            + ["    old?: [int]"],
+            [
+                "Reply",
+                "struct Reply",
+                "  members",
+                "    node-name: str",
+                "    old?: [int]",
+            ],
         ),
         (
             Marked,
@@ -158,13 +168,24 @@ def test_an_annotation_is_a_type(annotation: Any, name: str) -> None:
         ),
         (
             Circle,
-            ["Circle", "union Circle", "  members", "    kind: CircleKind"]
-            + ["    id: str", "    radius: int"],
+            [
+                "Circle",
+                "union Circle",
+                "  members",
+                "    kind: CircleKind",
+                "    id: str",
+                "    radius: int",
+            ],
         ),
         (
             str | Point | None,
-            ["GoResult", "alternate GoResult", "  one of", "    string: str"]
-            + ["    object: Point"],
+            [
+                "GoResult",
+                "alternate GoResult",
+                "  one of",
+                "    string: str",
+                "    object: Point",
+            ],
         ),
     ],
 )
@@ -231,7 +252,7 @@ def test_the_same_values_are_one_enumeration() -> None:
 
 
 def test_types_of_one_name_are_told_apart() -> None:
-    other = Struct.__class__("Point", (Struct,), {"__annotations__": {"z": int}})
+    other = defstruct("Point", [("z", int)])
     declarations = [
         CommandDeclaration("one", lambda: None, [], Point),
         CommandDeclaration("two", lambda: None, [], other),
@@ -254,7 +275,7 @@ def test_events_have_the_data_that_is_declared() -> None:
 
 
 def test_the_data_of_an_event_are_an_object() -> None:
-    with pytest.raises(TypeError, match="the data of an event are an object; .*int"):
+    with pytest.raises(TypeError, match=r"the data of an event are an object; .*int"):
         schema_of([], [EventDeclaration("GONE", int)])
 
 

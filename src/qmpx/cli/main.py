@@ -238,6 +238,26 @@ def _add_serve(add: Any) -> None:
         help="hold replies and events against the schema; one that does not fit is "
         "logged, and its command fails (to test qmpx itself)",
     )
+    _add_stage(parser)
+
+
+def _add_stage(parser: Any) -> None:
+    parser.add_argument(
+        "--clock",
+        choices=["real", "virtual"],
+        help="the machine's time: the host's, or one that only --control moves",
+    )
+    parser.add_argument(
+        "--scenario", metavar="FILE", help="what goes wrong, and when: a TOML file"
+    )
+    parser.add_argument(
+        "--control",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="serve here the QMP commands that move the clock, add faults and play "
+        "the guest; may be given several times",
+    )
 
 
 def _add_errors(add: Any) -> None:
@@ -431,8 +451,8 @@ def _add_standin(add: Any) -> None:
     parser.add_argument(
         "--profile",
         metavar="FILE",
-        help="answer as this binary does: see 'qmpx profile capture'; libvirt's .replies "
-        "files do, too (default: a QEMU 7.2)",
+        help="answer as this binary does: see 'qmpx profile capture'; a .replies file "
+        "of libvirt's will do, too (default: a QEMU 7.2)",
     )
     parser.add_argument(
         "--fleet",

@@ -8,14 +8,18 @@ import resource
 import signal
 import sys
 import uuid
+from typing import TYPE_CHECKING
 
 from qmpx.errors import AddressError, QmpxError
-from qmpx.machine import Machine, Medium
+from qmpx.machine import Clock, Machine, Medium
 from qmpx.machine.happenings import Happening, IncomingMoved
 from qmpx.monitor.frontend import Mode
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.monitor import MAX_SESSIONS, Monitor
 from qmpx.transport.address import StdioAddress
+
+if TYPE_CHECKING:
+    from qmpx.standin.stage import Stage
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,7 +42,9 @@ async def _serve_demo(arguments: argparse.Namespace) -> None:
     if arguments.options:
         message = "options of QEMU are taken with --dialect 2010 only"
         raise AddressError(message)
-    machine = demo_machine(arguments.name, _uuid(arguments.uuid))
+    stage = _stage(arguments)
+    clock = None if stage is None else stage.clock
+    machine = demo_machine(arguments.name, _uuid(arguments.uuid), clock=clock)
     if not arguments.paused:
         machine.cont()
     monitor = make_monitor(
@@ -48,7 +54,7 @@ async def _serve_demo(arguments: argparse.Namespace) -> None:
         offers_async=arguments.offers_async,
         check=arguments.check,
     )
-    await _serve(monitor, machine, arguments)
+    await _serve(monitor, machine, arguments, stage)
 
 
 async def _serve_2010(arguments: argparse.Namespace) -> None:
@@ -62,7 +68,8 @@ async def _serve_2010(arguments: argparse.Namespace) -> None:
     options.is_paused = options.is_paused or arguments.paused
     for place, mode in options.monitors:
         (arguments.qmp if mode is Mode.CONTROL else arguments.hmp).append(place)
-    machine = await assemble(options)
+    stage = _stage(arguments)
+    machine = await assemble(options, None if stage is None else stage.clock)
     monitor = make_monitor(
         machine,
         "2010",
@@ -70,7 +77,22 @@ async def _serve_2010(arguments: argparse.Namespace) -> None:
         offers_async=arguments.offers_async,
     )
     await start(machine, options)
-    await _serve(monitor, machine, arguments)
+    await _serve(monitor, machine, arguments, stage)
+
+
+def _stage(arguments: argparse.Namespace) -> "Stage | None":
+    """Return the circumstances that were asked for, if any were.
+
+    Raises:
+        ScenarioError: The scenario is not as it must be.
+    """
+    if not (arguments.scenario or arguments.control or arguments.clock):
+        return None
+    from qmpx.standin.faults.scenario import read_scenario
+    from qmpx.standin.stage import Stage, end_process
+
+    scenario = read_scenario(arguments.scenario) if arguments.scenario else None
+    return Stage(scenario, clock=arguments.clock, end=end_process)
 
 
 def make_monitor(
@@ -98,9 +120,14 @@ def make_monitor(
     )
 
 
-def demo_machine(name: str | None = None, id_: uuid.UUID | None = None) -> Machine:
+def demo_machine(
+    name: str | None = None,
+    id_: uuid.UUID | None = None,
+    *,
+    clock: Clock | None = None,
+) -> Machine:
     """Return a machine with a disk and a CD-ROM drive, as the talk's had."""
-    machine = Machine(name, uuid=id_ or uuid.UUID(int=0))
+    machine = Machine(name, uuid=id_ or uuid.UUID(int=0), clock=clock)
     machine.add_drive(
         "ide0-hd0",
         id="/machine/unattached/device[10]",
@@ -119,7 +146,10 @@ def demo_machine(name: str | None = None, id_: uuid.UUID | None = None) -> Machi
 
 
 async def _serve(
-    monitor: Monitor, machine: Machine, arguments: argparse.Namespace
+    monitor: Monitor,
+    machine: Machine,
+    arguments: argparse.Namespace,
+    stage: "Stage | None",
 ) -> None:
     loop = asyncio.get_running_loop()
     if not arguments.qmp and not arguments.hmp:
@@ -151,16 +181,23 @@ async def _serve(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError):  # not on this platform
             loop.add_signal_handler(number, end, "host-signal")
-    with contextlib.closing(machine):
-        async with server:
-            for listener, frontend in server.frontends.items():
-                if (
-                    listener.address == StdioAddress()
-                    and frontend.mode is Mode.READLINE
-                ):
-                    continue  # the person is here, and sees
-                print(f"qmpx: serving {listener.address}", file=sys.stderr, flush=True)
-            await server.wait_closed()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(contextlib.closing(machine))
+        if stage is None:
+            await stack.enter_async_context(server)
+        else:
+            stage.set(machine, monitor)
+            controlled = stage.controlled(
+                arguments.control, allow_remote=arguments.allow_remote
+            )
+            for address in await stack.enter_async_context(controlled):
+                print(f"qmpx: control {address}", file=sys.stderr, flush=True)
+            await stack.enter_async_context(stage.opened(server))
+        for listener, frontend in server.frontends.items():
+            if listener.address == StdioAddress() and frontend.mode is Mode.READLINE:
+                continue  # the person is here, and sees
+            print(f"qmpx: serving {listener.address}", file=sys.stderr, flush=True)
+        await server.wait_closed()
     if refusals:
         message = f"the machine that was awaited has not come: {refusals[0]}"
         raise QmpxError(message)

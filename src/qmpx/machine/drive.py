@@ -279,6 +279,12 @@ class Drive:
         self._take(medium)
         return medium
 
+    def take(self, medium: Medium | None) -> None:
+        """Let something else be the medium, or nothing, wherever the tray is."""
+        self._drop()
+        if medium is not None:
+            self._take(medium)
+
     def close(self) -> None:
         """Close the image file, as when the drive is unplugged."""
         self._drop()

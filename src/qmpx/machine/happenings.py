@@ -163,6 +163,17 @@ class MigrationMoved:
 
 
 @dataclass(frozen=True, slots=True)
+class MigrationPassBegan:
+    """A migration goes over the memory once more.
+
+    Attributes:
+        number: Which time it is, from 1.
+    """
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMoved:
     """A machine that was awaited has come, or will not come any more.
 
@@ -189,6 +200,83 @@ class DeviceUnplugged:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteThresholdReached:
+    """A block node was written beyond the place that was watched.
+
+    Attributes:
+        node_name: The node.
+        exceeded: By how many bytes.
+        threshold: The place.
+    """
+
+    node_name: str
+    exceeded: int
+    threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobMoved:
+    """A job has come to another state.
+
+    Attributes:
+        id: The job.
+        status: Such as ``running``.
+    """
+
+    id: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockJobTold:
+    """A block job tells of itself.
+
+    Attributes:
+        what: ``ready``, ``completed``, ``cancelled`` or ``pending``.
+        id: The job.
+        type: Such as ``mirror``.
+        length: Bytes that there are to do.
+        offset: Bytes that are done.
+        speed: Bytes a second that it may do; 0 for any.
+        error: What went wrong, if something did.
+    """
+
+    what: str
+    id: str
+    type: str
+    length: int = 0
+    offset: int = 0
+    speed: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BlockJobFailed:
+    """A block job could not read or write.
+
+    Attributes:
+        id: The job.
+        operation: ``read`` or ``write``.
+        action: What is done about it: ``report``, ``ignore`` or ``stop``.
+    """
+
+    id: str
+    operation: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExportDeleted:
+    """A block export is gone.
+
+    Attributes:
+        id: The export.
+    """
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The machine ended without switching off: its watchdog pulled the plug."""
 
@@ -210,7 +298,13 @@ Happening = (
     | VncInitialized
     | VncDisconnected
     | MigrationMoved
+    | MigrationPassBegan
     | IncomingMoved
     | DeviceUnplugged
+    | WriteThresholdReached
+    | JobMoved
+    | BlockJobTold
+    | BlockJobFailed
+    | ExportDeleted
     | Exited
 )

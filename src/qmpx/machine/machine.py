@@ -34,6 +34,7 @@ from qmpx.machine.run_time import RunTime
 from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
 
 if TYPE_CHECKING:
+    from qmpx.machine.block.graph import BlockGraph
     from qmpx.machine.character import CharacterDevices
     from qmpx.machine.debugger import Debugger
     from qmpx.machine.devices import DeviceTree
@@ -51,7 +52,7 @@ RESET_PARTS: Final = ("processors", "chipset", "balloon", "display", "devices")
 """The attributes that hold parts with a ``reset``, in its order."""
 
 
-_REACHING_OUT: Final = ("debugger", "display", "characters", "network")
+_REACHING_OUT: Final = ("migration", "debugger", "display", "characters", "network", "blocks")
 """The attributes that hold parts with listeners, connections and files."""
 
 
@@ -168,6 +169,13 @@ class Machine:
         from qmpx.machine.devices import DeviceTree  # few machines are looked into
 
         return DeviceTree(self)
+
+    @cached_property
+    def blocks(self) -> "BlockGraph":
+        """Its block nodes, and the jobs that work on them."""
+        from qmpx.machine.block.graph import BlockGraph  # most machines have none
+
+        return BlockGraph(self)
 
     @cached_property
     def network(self) -> "Network":

@@ -8,7 +8,7 @@ of the schema:
 | ``str``, ``bool``, ``int``, ``float``, ``None`` | ``str``, ``bool``, ``int``, ``number``, ``null`` |
 | `Size` | ``size`` |
 | ``Literal`` of strings, an ``Enum`` of strings | an enumeration |
-| ``list[X]`` | ``[X]`` |
+| ``list[X]`` | ``[X]``, and ``[any]`` for a list of lists |
 | a `msgspec.Struct`, a ``TypedDict`` | a struct; members with a default are optional |
 | a union of tagged Structs | a union; what all of them have is its base |
 | a union of other kinds | an alternate |
@@ -272,6 +272,8 @@ class _Reading:
         return name
 
     def _array(self, element: str) -> str:
+        if element.startswith("["):
+            element = self._builtin("any")  # a schema has no lists of lists
         name = f"[{element}]"
         self.types[name] = ArrayType(name=name, element=element)
         return name
@@ -392,9 +394,22 @@ def _struct_fields(struct: type[Struct]) -> list[_Field]:
 def _dict_fields(cls: Any) -> list[_Field]:
     hints = get_type_hints(cls, include_extras=True)
     return [
-        _Field(name, hint, name not in cls.__required_keys__ or _may_lack(hint))
+        _Field(name, hint, _is_optional(cls, name, hint))
         for name, hint in hints.items()
     ]
+
+
+def _is_optional(cls: Any, name: str, hint: Any) -> bool:
+    inner = hint
+    while get_origin(inner) is Annotated:
+        inner = get_args(inner)[0]
+    match get_origin(inner):
+        case form if form is NotRequired:
+            return True  # which the class itself does not see if hints are strings
+        case form if form is Required:
+            return False
+        case _:
+            return name not in cls.__required_keys__ or _may_lack(hint)
 
 
 def _may_lack(annotation: Any) -> bool:

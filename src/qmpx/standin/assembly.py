@@ -84,7 +84,9 @@ class Assembly:
         )
         self.machine.accelerator.is_enabled = self.accelerator == "kvm"
         self.answers = ProfileAnswers(profile, self.accelerator)
-        self.monitor = self.new_monitor(like=None if like is None else like.monitor)
+        self.monitor: Monitor = self.new_monitor(
+            like=None if like is None else like.monitor
+        )
         self.kept: list[Backend | OptionList] = []
 
     def new_monitor(

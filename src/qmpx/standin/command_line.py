@@ -12,10 +12,9 @@ that the embedded machine has no use for are read, checked as far as is said in
 Source: QEMU 7.2.22, observed.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
 
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import OptionList, parse_keyval
@@ -37,10 +36,15 @@ from qmpx.standin.options import (
     VALUES,
 )
 
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Final
+
 MAX_WORDS: Final = 100_000
 """Words of a command line: a kernel allows some 2 MiB, and so fewer than that."""
 
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_UUID: Final = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _DRIVE_OPTIONS: Final = ("hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "sd")
 
 MONITOR_OPTIONS: Final = {
@@ -51,7 +55,6 @@ MONITOR_OPTIONS: Final = {
 """The options that make a character device and a monitor on it at once."""
 
 
-@dataclass
 class Backend:
     """An object of QAPI that an option describes: ``-object``, ``-blockdev``, ...
 
@@ -62,17 +65,19 @@ class Backend:
         values: What it says; unless it is JSON, all scalars are strings.
     """
 
-    option: str
-    text: str
-    is_json: bool
-    values: dict[str, Any]
+    def __init__(
+        self, option: str, text: str, *, is_json: bool, values: dict[str, Any]
+    ) -> None:
+        self.option = option
+        self.text = text
+        self.is_json = is_json
+        self.values = values
 
     def failure(self, message: str) -> StartFailure:
         """Return what says that this option is wrong."""
         return StartFailure(message, self.option, self.text)
 
 
-@dataclass
 class Place:
     """Where a monitor or a port of the machine is connected.
 
@@ -81,11 +86,11 @@ class Place:
         text: What stands after it.
     """
 
-    option: str
-    text: str
+    def __init__(self, option: str, text: str) -> None:
+        self.option = option
+        self.text = text
 
 
-@dataclass
 class CommandLine:
     """What a command line says.
 
@@ -132,45 +137,46 @@ class CommandLine:
         warnings: What is to be told on standard error.
     """
 
-    words: list[tuple[str, str]] = field(default_factory=list)
-    asks_version: bool = False
-    asks_help: bool = False
-    lists: list[tuple[str, str]] = field(default_factory=list)
-    name: str | None = None
-    process_name: str | None = None
-    names_threads: bool = False
-    uuid: str | None = None
-    is_paused: bool = False
-    is_preconfig: bool = False
-    is_daemon: bool = False
-    pid_file: str | None = None
-    has_defaults: bool = True
-    has_graphics: bool = True
-    machine: dict[str, Any] = field(default_factory=dict)
-    accelerators: list[str] = field(default_factory=list)
-    processor: str | None = None
-    topology: dict[str, Any] = field(default_factory=dict)
-    memory: OptionList | None = None
-    actions: dict[str, str] = field(default_factory=dict)
-    rtc: OptionList | None = None
-    boot: dict[str, Any] = field(default_factory=dict)
-    incoming: str | None = None
-    load: str | None = None
-    log_file: str | None = None
-    log_items: str | None = None
-    has_timestamps: bool = False
-    passed: list[OptionList] = field(default_factory=list)
-    character_devices: list[OptionList] = field(default_factory=list)
-    monitors: list[OptionList] = field(default_factory=list)
-    monitor_places: list[Place] = field(default_factory=list)
-    ports: list[Place] = field(default_factory=list)
-    backends: list[Backend] = field(default_factory=list)
-    drives: list[OptionList] = field(default_factory=list)
-    vnc: list[str] = field(default_factory=list)
-    qtest: str | None = None
-    profile: str | None = None
-    kept: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.words: list[tuple[str, str]] = []
+        self.asks_version: bool = False
+        self.asks_help: bool = False
+        self.lists: list[tuple[str, str]] = []
+        self.name: str | None = None
+        self.process_name: str | None = None
+        self.names_threads: bool = False
+        self.uuid: str | None = None
+        self.is_paused: bool = False
+        self.is_preconfig: bool = False
+        self.is_daemon: bool = False
+        self.pid_file: str | None = None
+        self.has_defaults: bool = True
+        self.has_graphics: bool = True
+        self.machine: dict[str, Any] = {}
+        self.accelerators: list[str] = []
+        self.processor: str | None = None
+        self.topology: dict[str, Any] = {}
+        self.memory: OptionList | None = None
+        self.actions: dict[str, str] = {}
+        self.rtc: OptionList | None = None
+        self.boot: dict[str, Any] = {}
+        self.incoming: str | None = None
+        self.load: str | None = None
+        self.log_file: str | None = None
+        self.log_items: str | None = None
+        self.has_timestamps: bool = False
+        self.passed: list[OptionList] = []
+        self.character_devices: list[OptionList] = []
+        self.monitors: list[OptionList] = []
+        self.monitor_places: list[Place] = []
+        self.ports: list[Place] = []
+        self.backends: list[Backend] = []
+        self.drives: list[OptionList] = []
+        self.vnc: list[str] = []
+        self.qtest: str | None = None
+        self.profile: str | None = None
+        self.kept: list[tuple[str, str]] = []
+        self.warnings: list[str] = []
 
 
 def parse_command_line(
@@ -270,7 +276,7 @@ def _name(line: CommandLine, option: str, value: str) -> None:
 
 
 def _uuid(line: CommandLine, option: str, value: str) -> None:
-    if not _UUID.fullmatch(value):
+    if not re.fullmatch(_UUID, value):
         message = "failed to parse UUID string: wrong format"
         raise StartFailure(message, option, value)
     line.uuid = value

@@ -7,16 +7,21 @@ end up as an `Endpoint`: a listening socket, or a connected one.
 Source: QEMU 7.2.22, observed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import os
 import socket
 import stat
-from collections.abc import Callable
-from typing import Final
 
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import OptionList
 from qmpx.standin.options import CHARDEV
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Final
 
 BACKLOG: Final = 1
 """Clients that wait while one is served: QEMU's figure."""

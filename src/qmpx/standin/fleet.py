@@ -9,11 +9,10 @@ import contextlib
 import os
 import signal
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import AddressError, QmpxError
 from qmpx.machine.happenings import Happening, ShutDown
-from qmpx.monitor import Monitor
 from qmpx.monitor.loop import loop_factory
 from qmpx.standin.assembly import Assembly, start
 from qmpx.standin.command_line import CommandLine, parse_command_line
@@ -23,6 +22,9 @@ from qmpx.standin.needs import check_needs
 from qmpx.standin.process import Teller
 from qmpx.standin.profile.file import Profile, read_profile, shipped_profile
 from qmpx.transport.address import UnixAddress
+
+if TYPE_CHECKING:
+    from qmpx.monitor import Monitor
 
 MAX_FLEET: Final = 16 * 1024
 """Machines of one process: each has a listening socket, and a descriptor for it."""

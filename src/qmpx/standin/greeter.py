@@ -4,13 +4,18 @@ A greeting is always the same, and who starts a QEMU waits for it. A thread send
 what the client then says waits in its socket.
 """
 
+from __future__ import annotations
+
 import os
 import select
-import socket
 import threading
-from collections.abc import Sequence
 
-from qmpx.standin.endpoints import Endpoint
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+
+    from qmpx.standin.endpoints import Endpoint
 
 
 class Greeter:

@@ -19,8 +19,8 @@ _SAME: Final = {"-M": "-machine"}
 _DEFAULTS: Final = {"true": "on", "false": "off"}
 
 
-def answer(line: CommandLine, profile: Profile, program: str) -> bool:
-    """Print what is asked for; tell whether anything was.
+def answer(line: CommandLine, profile: Profile, program: str) -> None:
+    """Print what is asked for: the version, the options, or a list.
 
     Raises:
         StartFailure: The profile does not tell.
@@ -29,13 +29,10 @@ def answer(line: CommandLine, profile: Profile, program: str) -> bool:
         sys.stdout.write(version_text(profile))
     elif line.asks_help:
         sys.stdout.write(help_text(profile, program))
-    elif line.lists:
+    else:
         option, what = line.lists[0]
         sys.stdout.write(list_text(profile, option, what))
-    else:
-        return False
     sys.stdout.flush()
-    return True
 
 
 def version_text(profile: Profile) -> str:

@@ -5,14 +5,21 @@ Looked at before anything is opened, so that what contradicts itself is told at 
 Source: QEMU 7.2.22, observed.
 """
 
-import os
-from collections.abc import Mapping
-from typing import Any, Final
+from __future__ import annotations
 
-from qmpx.standin.command_line import CommandLine
+import os
+
 from qmpx.standin.failure import StartFailure
-from qmpx.standin.option_lists import OptionList, read_size
-from qmpx.standin.profile.file import Profile
+from qmpx.standin.option_lists import read_size
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Final
+
+    from qmpx.standin.command_line import CommandLine
+    from qmpx.standin.option_lists import OptionList
+    from qmpx.standin.profile.file import Profile
 
 MAX_MEMORY: Final = 2**42
 """Bytes of RAM that a machine may be told to have: as much as a host may map."""

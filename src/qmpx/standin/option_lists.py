@@ -7,14 +7,18 @@ objects, and a schema says what is right. In both, two commas stand for one.
 Source: QEMU 7.2.22, observed.
 """
 
+from __future__ import annotations
+
 import re
-from collections.abc import Callable, Mapping
-from typing import Any, Final
 
 from qmpx.standin.failure import StartFailure
 
-OptionTypes = Mapping[str, str]
-"""For each name of an option list ``str``, ``bool``, ``number`` or ``size``."""
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, Final
+
+    OptionTypes = Mapping[str, str]  # name to ``str``, ``bool``, ``number``, ``size``
 
 MAX_INDEX: Final = 1000
 """The highest number of a list's element in a key: what stands above has gaps below."""
@@ -25,10 +29,11 @@ SWITCHES: Final = {
 }
 """The positions of a switch."""
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-_KEY: Final = re.compile(r"(?:[A-Za-z_][A-Za-z0-9_-]*|[0-9]+)")
-_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
-_SIZE: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|0[xX][0-9a-fA-F]+)([BbKkMmGgTtPpEe]?)")
+# Not compiled before they are needed: that would take longer than all the rest.
+_IDENTIFIER: Final = r"[A-Za-z][A-Za-z0-9._-]*"
+_KEY: Final = r"[A-Za-z_][A-Za-z0-9_-]*|[0-9]+"
+_NUMBER: Final = r"0[xX][0-9a-fA-F]+|[0-9]+"
+_SIZE: Final = r"([0-9]+(?:\.[0-9]*)?|0[xX][0-9a-fA-F]+)([BbKkMmGgTtPpEe]?)"
 _UNITS: Final = {unit: 1024**power for power, unit in enumerate("BKMGTPE")}
 _SIZE_HINT: Final = (
     "\nOptional suffix k, M, G, T, P or E means kilo-, mega-, giga-, tera-, peta-"
@@ -91,7 +96,9 @@ class OptionList(dict[str, str]):
 
     def _add(self, name: str, value: str, types: OptionTypes | None) -> None:
         if name == "id":
-            if not _IDENTIFIER.fullmatch(value):
+            # What Python calls an identifier, too, needs no pattern.
+            is_plain = value.isascii() and value.isidentifier() and value[0] != "_"
+            if not is_plain and not re.fullmatch(_IDENTIFIER, value):
                 raise self.failure(
                     "Parameter 'id' expects an identifier\nIdentifiers consist of "
                     "letters, digits, '-', '.', '_', starting with a letter."
@@ -107,7 +114,7 @@ class OptionList(dict[str, str]):
     def _check(self, name: str, value: str, kind: str) -> None:
         if kind == "bool" and value not in SWITCHES:
             raise self.failure(f"Parameter '{name}' expects 'on' or 'off'")
-        if kind == "number" and not _NUMBER.fullmatch(value):
+        if kind == "number" and not re.fullmatch(_NUMBER, value):
             raise self.failure(f"Parameter '{name}' expects a number")
         if kind == "size" and read_size(value) is None:
             raise self.failure(
@@ -140,7 +147,7 @@ def read_size(text: str, unit: str = "B") -> int | None:
         text: Digits, perhaps with a unit behind them.
         unit: The unit if there is none.
     """
-    match = _SIZE.fullmatch(text)
+    match = re.fullmatch(_SIZE, text)
     if match is None:
         return None
     digits, suffix = match.groups()
@@ -183,7 +190,7 @@ def _put(root: dict[str, Any], key: str, value: str, option: str, text: str) -> 
     *above, last = key.split(".")
     seen = ""
     for name in (*above, last):
-        if not _KEY.fullmatch(name):
+        if not name.isidentifier() and not re.fullmatch(_KEY, name):
             raise StartFailure(f"Invalid parameter '{key}'", option, text)
     for name in above:
         seen = f"{seen}.{name}" if seen else name

@@ -3,9 +3,13 @@
 Source: QEMU 7.2.22 (``-help``, ``query-command-line-options``), observed.
 """
 
-from typing import Final
+from __future__ import annotations
 
-from qmpx.standin.option_lists import OptionTypes
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Final
+
+    from qmpx.standin.option_lists import OptionTypes
 
 _FLAG_NAMES: Final = """
     h help version audio-help usb snapshot nographic portrait full-screen win2k-hack

@@ -7,14 +7,19 @@ what it was given as standard output stays open then: libvirt reads that to its 
 Source: QEMU 7.2.22, observed.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
 import sys
 import time
-from typing import Final
 
 from qmpx.standin.failure import StartFailure
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Final
 
 _READY: Final = b"\0"
 

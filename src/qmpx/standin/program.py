@@ -6,12 +6,11 @@ comes is being greeted, `qmpx.standin.assembly` puts the machine together.
 Source: QEMU 7.2.22, observed: the order of what happens, and of what fails.
 """
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Sequence
-from typing import Final
 
-from qmpx.errors import QmpxError
 from qmpx.standin.command_line import CommandLine, parse_command_line
 from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
@@ -20,6 +19,11 @@ from qmpx.standin.option_lists import OptionList
 from qmpx.standin.options import CHARDEV
 from qmpx.standin.process import Daemon, PidFile, Teller, name_process, open_log
 from qmpx.standin.profile.file import Profile, read_profile, shipped_profile
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 PROFILE_VARIABLE: Final = "QMPX_PROFILE"
 """The environment's name for what ``--profile`` says."""
@@ -48,14 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StartFailure as failure:
         for message in (failure.text, *failure.further):
             teller.tell(message)
-    except QmpxError as error:
+    except Exception as error:
+        from qmpx.errors import QmpxError  # a greeting needs none
+
+        if not isinstance(error, QmpxError):
+            raise
         teller.tell(str(error))
     return FAILED
 
 
 def _run(words: Sequence[str], program: str, teller: Teller) -> int:
-    from qmpx.standin import listings
-
     line = CommandLine()
     try:
         parse_command_line(words, line)
@@ -64,7 +70,10 @@ def _run(words: Sequence[str], program: str, teller: Teller) -> int:
             teller.tell(warning)
     teller.has_timestamps = line.has_timestamps
     profile = _profile(line)
-    if listings.answer(line, profile, program):
+    if line.asks_version or line.asks_help or line.lists:
+        from qmpx.standin import listings
+
+        listings.answer(line, profile, program)
         return 0
     check_needs(line, profile)
     return _start(line, profile, teller)

@@ -6,9 +6,11 @@ A stage stands around a machine and its monitor::
     machine = Machine(clock=stage.clock)
     monitor = modern_monitor(machine)
     stage.set(machine, monitor)
-    async with stage.controlled(["unix:control.sock"]):
-        late = await wait_to_listen(stage.plan, addresses)
-        ...
+    async with (
+        stage.controlled(["unix:control.sock"]),
+        stage.opened(monitor.serve("unix:qmp.sock")) as server,
+    ):
+        await server.wait_closed()
 """
 
 import contextlib
@@ -21,12 +23,14 @@ from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import LocalProtocolError
 from qmpx.machine.clock import VirtualClock
+from qmpx.standin.faults.listening import begin_to_listen, wait_to_listen
 from qmpx.standin.faults.plan import FaultPlan
 from qmpx.standin.faults.scenario import Scenario
 
 if TYPE_CHECKING:
     from qmpx.machine import Machine
     from qmpx.monitor.monitor import Monitor
+    from qmpx.monitor.server import Server
     from qmpx.transcript import Entry
     from qmpx.transport.address import ListenAddress
 
@@ -154,6 +158,21 @@ class Stage:
         )
         async with server:
             yield server.addresses
+
+    @contextlib.asynccontextmanager
+    async def opened(self, server: "Server") -> "AsyncIterator[Server]":
+        """Open a server of the monitor under test, with the faults of its sockets.
+
+        Args:
+            server: What `Monitor.serve` returned; it is closed in the end.
+
+        Raises:
+            AddressError: An address cannot be had.
+        """
+        faults = await wait_to_listen(self.plan, server.addresses)
+        async with server:
+            begin_to_listen(self.plan, faults, server.listeners)
+            yield server
 
     def _keep(self, entry: "Entry") -> None:
         if len(self.conversation) == MAX_KEPT:

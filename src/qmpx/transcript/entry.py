@@ -71,7 +71,7 @@ class Entry(Struct, omit_defaults=True, frozen=True):
 
     @property
     def kind(self) -> str:
-        """``command``, ``reply``, ``error``, ``event``, ``greeting``, ``raw``, ``note``."""
+        """command, reply, error, event, greeting, raw or note."""
         if self.note is not UNSET:
             return "note"
         message = self.message

@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 MAX_VALUE: Final = 64 * 1024 * 1024
-"""Bytes of one unfinished value: as much as a server reads. More comes out in pieces."""
+"""Bytes of one unfinished value: as much as a server reads; more comes in pieces."""
 
 _TOKEN: Final = re.compile(rb"""[\[\]{}"'\n]""")
 _END: Final = {

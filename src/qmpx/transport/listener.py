@@ -118,7 +118,7 @@ class Listener:
         self._update()
 
     def hold_back(self) -> None:
-        """Take in nobody for now, and let hardly anybody wait, as a busy program does."""
+        """Take in nobody for now, and let hardly anybody wait: a busy program."""
         self._is_held_back = True
         for sock in self._sockets:
             sock.listen(0)

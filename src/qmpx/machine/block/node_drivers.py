@@ -213,8 +213,6 @@ class FormatNode(Node):
             raise ImageError(file.filename, f"Image is not in {driver} format")
         self.image: Image = opening.FORMATS[driver](storage, read_only=read_only)
         opening.forget_statistics(storage)
-        if self.image.backing_file is not None and self.image.backing_file == "":
-            self.image.backing_file = None
         self.set_file(file)
 
     @property
@@ -322,18 +320,6 @@ class CopyOnReadNode(FilterNode):
         return data
 
 
-class MirrorNode(FilterNode):
-    """Stands above the source of a job that follows what is written."""
-
-    driver = "mirror_top"
-
-
-class CommitNode(FilterNode):
-    """Stands above the images that a job commits."""
-
-    driver = "commit_top"
-
-
 class DebugNode(FilterNode):
     """Fails as its rules say."""
 
@@ -408,7 +394,7 @@ FILTERS: Final[dict[str, _Maker]] = {
 }
 """Drivers that show what is below them."""
 
-WRITABLE: Final = frozenset({"qcow2", "vmdk"})
+WRITABLE: Final = frozenset({"qcow2"})
 """Formats whose images can be written."""
 
 FORMATS: Final = frozenset(opening.FORMATS) - {"raw", "file", "host_device", "cow"}

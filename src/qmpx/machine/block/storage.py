@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 MAX_OFFSET: Final = 1 << 62
 """Bytes into a file: what a broken image may claim goes beyond what a host can seek."""
@@ -92,6 +92,21 @@ class Storage:
     def allocated(self) -> int:
         """Bytes that it takes on the host."""
         return os.fstat(self._fd).st_blocks * 512
+
+    def hole(self, offset: int) -> tuple[Literal["data", "zero"], int]:
+        """Tell whether there are data or a hole, and for how many bytes from there."""
+        size = self.size
+        if offset >= size:
+            return "zero", MAX_OFFSET
+        try:
+            begins = os.lseek(self._fd, offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return "zero", size - offset
+            return "data", size - offset
+        if begins > offset:
+            return "zero", begins - offset
+        return "data", os.lseek(self._fd, offset, os.SEEK_HOLE) - offset
 
     def event(self, name: str) -> None:
         """Hear what a format is about to do; see `qmpx.machine.block.blkdebug`."""

@@ -56,6 +56,7 @@ class Incoming:
 
     Attributes:
         phase: How far it is.
+        may_run: Whether the machine may run afterwards.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Incoming:
         self._machine = machine
         self._link = link
         self._disks = disks
-        self._may_run = may_run
+        self.may_run = may_run
         self._on_end = on_end
         self._clock = machine.clock
         self._writer, self._reader = RecordWriter(), RecordReader()
@@ -199,7 +200,7 @@ class Incoming:
         self._stop_waiting()
         self._other.stop_asking()
         state = self._parts.run_state()
-        if state.is_running and not self._may_run:
+        if state.is_running and not self.may_run:
             state = RunState.PAUSED
         if self._machine.state is RunState.INMIGRATE:  # not if it was switched off
             self._machine.transfer(state)

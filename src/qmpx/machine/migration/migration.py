@@ -12,17 +12,22 @@ What happens is told as `MigrationMoved`; `status` and `progress` say how far it
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
-from qmpx.machine.happenings import IncomingMoved, MigrationMoved
+from qmpx.machine.happenings import (
+    IncomingMoved,
+    MigrationMoved,
+    MigrationPassBegan,
+)
 from qmpx.machine.memory import PAGE_SIZE
 from qmpx.machine.migration.addresses import Stop, await_incoming, open_outgoing
 from qmpx.machine.migration.disks import Disk, disks_of
 from qmpx.machine.migration.incoming import Incoming
 from qmpx.machine.migration.links import Link
 from qmpx.machine.migration.outgoing import Outcome, Outgoing
+from qmpx.machine.migration.parameters import Parameters
+from qmpx.machine.migration.progress import Progress, Statistics
 from qmpx.machine.pages import PageSet
 from qmpx.machine.runstate import TRANSFERS, RunState
 
@@ -41,24 +46,12 @@ DEFAULT_DOWNTIME: Final = 30_000_000
 MAX_DOWNTIME: Final = 2**62
 """Nanoseconds, 146 years: less than the 64 bits hold that QEMU has for it."""
 
+UNLIMITED: Final = 2**63 - 1
+"""Bytes a second that no link has: what newer QEMUs take for no limit."""
+
 MAX_UNSETTLED: Final = 8
 """Migrations that broke off at their very end and may yet be asked about; of more, the
 oldest is let go. A destination asks within a minute, unless its process was stopped."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far something is.
-
-    Attributes:
-        transferred: Bytes that were sent, those sent again included.
-        remaining: Bytes that are still to go.
-        total: Bytes that there are.
-    """
-
-    transferred: int
-    remaining: int
-    total: int
 
 
 class Migration:
@@ -73,6 +66,12 @@ class Migration:
         failure: Why the last migration failed, to elsewhere or from there; else empty.
         is_expected: Whether a machine is awaited that has not come yet.
         downtime: Nanoseconds that the machine may stand still.
+        parameters: The figures of newer QEMUs; see `set_limits` for what has an effect.
+        capabilities: The switches of newer QEMUs that are on.
+        statistics: What there is to know of the migration under way, or the last one.
+        incoming_status: ``None`` before a machine comes, then ``active``,
+            ``completed`` or ``failed``.
+        address: Where a machine is awaited; empty if that is nowhere.
     """
 
     def __init__(self, machine: "Machine") -> None:
@@ -81,6 +80,13 @@ class Migration:
         self.failure = ""
         self.is_expected = False
         self.downtime = DEFAULT_DOWNTIME
+        self.parameters = Parameters()
+        self.capabilities: frozenset[str] = frozenset()
+        self.statistics: Statistics | None = None
+        self.incoming_status: str | None = None
+        self.address = ""
+        self._may_run = True
+        self._is_staged = False
         self._speed = DEFAULT_SPEED
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
@@ -105,6 +111,22 @@ class Migration:
     def set_downtime(self, seconds: float) -> None:
         """Set the limit of downtime to *seconds*, or the nearest possible."""
         self.downtime = int(min(max(seconds * 1e9, 0), MAX_DOWNTIME))
+
+    def set_limits(self) -> None:
+        """Let the limits of speed and downtime be those of `parameters`."""
+        self._speed = self.parameters.max_bandwidth or UNLIMITED
+        self.downtime = self.parameters.downtime_limit * 1_000_000
+
+    @property
+    def may_run(self) -> bool:
+        """Whether a machine that comes runs on, if it ran; if not, it is paused."""
+        return self._may_run
+
+    @may_run.setter
+    def may_run(self, value: bool) -> None:
+        self._may_run = value
+        if self._incoming is not None:
+            self._incoming.may_run = value
 
     @property
     def is_active(self) -> bool:
@@ -155,15 +177,30 @@ class Migration:
         self.start_over(link, block=block, incremental=incremental)
 
     def start_over(
-        self, link: Link, *, block: bool = False, incremental: bool = False
+        self,
+        link: Link,
+        *,
+        block: bool = False,
+        incremental: bool = False,
+        is_staged: bool = False,
     ) -> None:
-        """Begin to move the machine through *link*; see `start`."""
+        """Begin to move the machine through *link*; see `start`.
+
+        Args:
+            link: What leads there; not started yet.
+            block: As of `start`.
+            incremental: As of `start`.
+            is_staged: Whether each stage and each pass is told, as newer QEMUs do:
+                ``setup``, ``active``, ``pre-switchover``, ``device``, ``cancelling``.
+        """
         self._check()
         guest = self._machine.guest
         pages = min(guest.working_set, self._machine.memory.size) // PAGE_SIZE
         self._machine.memory.touch(0, pages)
         self.failure = ""
-        self._move(status="active")
+        self._is_staged = is_staged
+        self.statistics = Statistics(began=self._machine.clock.microseconds())
+        self._move(status="setup" if is_staged else "active")
         self._outgoing = Outgoing(
             self._machine,
             link,
@@ -187,6 +224,26 @@ class Migration:
         """Call the migration off; nothing happens if there is none, or too late."""
         if self._outgoing is not None:
             self._outgoing.cancel()
+
+    def cancel_soon(self) -> None:
+        """Call the migration off, and tell of that before it is done."""
+        outgoing = self._outgoing
+        if outgoing is None or self.status == "cancelling":
+            return
+        if not outgoing.can_be_cancelled:
+            return
+        self._move(status="cancelling")
+        self._machine.clock.call_later(0, self.cancel)
+
+    def proceed(self) -> None:
+        """Go on with a migration that waits before it gives the machine away."""
+        if self._outgoing is not None:
+            self._outgoing.proceed()
+
+    @property
+    def pauses_before_switchover(self) -> bool:
+        """Whether a migration waits for `proceed` once the machine stands still."""
+        return self._is_staged and "pause-before-switchover" in self.capabilities
 
     async def wait(self) -> None:
         """Wait until no migration to elsewhere is under way.
@@ -221,6 +278,16 @@ class Migration:
         self.status = status
         self._machine.tell(MigrationMoved(status))
 
+    def note_stage(self, status: str) -> None:
+        """Take note of a stage of the migration to elsewhere."""
+        if self._is_staged and self.status != "cancelling":
+            self._move(status=status)
+
+    def note_pass(self, number: int) -> None:
+        """Take note that RAM is gone over once more."""
+        if self._is_staged:
+            self._machine.tell(MigrationPassBegan(number))
+
     # From elsewhere.
 
     async def listen(self, uri: str, *, may_run: bool = True) -> str:
@@ -238,16 +305,41 @@ class Migration:
                 cannot be had.
         """
         self._machine.transfer(RunState.INMIGRATE)
+        try:
+            return self.expect(uri, may_run=may_run)
+        except GenericError:
+            self._machine.transfer(RunState.PRELAUNCH)
+            raise
+
+    def expect(
+        self,
+        uri: str,
+        *,
+        may_run: bool = True,
+        wait: Callable[
+            [str, Callable[[Link], None]], tuple[str, Stop]
+        ] = await_incoming,
+    ) -> str:
+        """Await a machine at *uri*; this one is in the state for it already.
+
+        Args:
+            uri: As of `listen`.
+            may_run: As of `listen`.
+            wait: What waits there, and gives the full address and what stops it.
+
+        Raises:
+            GenericError: As of `listen`.
+        """
         self.is_expected = True
         try:
-            address, self._stop_waiting = await_incoming(
-                uri, lambda link: self.receive_from(link, may_run=may_run)
+            self._may_run = may_run
+            self.address, self._stop_waiting = wait(
+                uri, lambda link: self.receive_from(link, may_run=self._may_run)
             )
         except GenericError:
             self.is_expected = False
-            self._machine.transfer(RunState.PRELAUNCH)
             raise
-        return address
+        return self.address
 
     def receive_from(self, link: Link, *, may_run: bool = True) -> None:
         """Take the machine that comes through *link*; see `listen`.
@@ -258,6 +350,10 @@ class Migration:
         if self._machine.state is not RunState.INMIGRATE:
             self._machine.transfer(RunState.INMIGRATE)
         self.is_expected = True
+        self._may_run = may_run
+        self.incoming_status = "active"
+        if "events" in self.capabilities:
+            self._machine.tell(MigrationMoved("active"))
         self._incoming = Incoming(
             self._machine,
             link,
@@ -270,6 +366,9 @@ class Migration:
         self.failure = reason
         if has_come:
             self.is_expected = False
+        self.incoming_status = "completed" if has_come else "failed"
+        if "events" in self.capabilities:
+            self._machine.tell(MigrationMoved(self.incoming_status))
         self._machine.tell(IncomingMoved(has_come, reason))
 
     def close(self) -> None:

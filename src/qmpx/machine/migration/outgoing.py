@@ -4,6 +4,7 @@ Nothing here waits: a timer of the machine's clock moves the stream on, ten time
 second, and the link calls back. The phases:
 
 * *connecting*, *live*: the machine may run on, and what it writes is sent again;
+* *waiting*, if that is wanted: it stands still, and somebody has to say ``proceed``;
 * *closing*: it stands still; all is sent, the destination has to say that it is sound;
 * *committed*: the destination has the word to go on, and has to say that it does;
 * *ended*.
@@ -61,6 +62,7 @@ class Phase(enum.Enum):
 
     CONNECTING = "connecting"
     LIVE = "live"
+    WAITING = "waiting"
     CLOSING = "closing"
     COMMITTED = "committed"
     ENDED = "ended"
@@ -145,6 +147,11 @@ class Outgoing:
         """Say what machine comes, and begin."""
         self.phase = Phase.LIVE
         self._opened_at = self._clock.microseconds()
+        self._note_figures(set_up=self._opened_at)
+        self._settings.note_pass(self.passes)
+        self._settings.note_stage("active")
+        if self.phase is not Phase.LIVE:
+            return  # who was told has called it off
         disks = self._settings.disk_sizes() if self.disks is not None else {}
         description = describe(self._machine, disks)
         host = self._link.local_host if self._link.answers else None
@@ -192,7 +199,7 @@ class Outgoing:
                     case _:
                         message = "its greeting is none"
                         raise StreamError(message)
-            case Kind.REFUSED, Phase.LIVE | Phase.CLOSING:
+            case Kind.REFUSED, Phase.LIVE | Phase.WAITING | Phase.CLOSING:
                 reason = record.payload.decode(errors="replace")
                 self._fail(f"the destination refuses: {reason}")
             case Kind.READY, Phase.CLOSING:
@@ -245,8 +252,7 @@ class Outgoing:
                     self._close()
                     return
                 elif self._has_more():
-                    self.ram.begin_pass()
-                    self.passes += 1
+                    self._begin_pass()
                     if self.disks is not None:
                         spent = self.disks.step(some)
                 else:
@@ -257,6 +263,23 @@ class Outgoing:
                 self._rate = min(self._rate, int(used / TICK))
         except OSError as error:
             self._fail(f"a disk cannot be read: {error}")
+
+    def _note_figures(self, **figures: int) -> None:
+        statistics = self._settings.statistics
+        if statistics is None:
+            return
+        for name, value in figures.items():
+            setattr(statistics, name, value)
+        statistics.passes = self.passes
+        statistics.total = self.ram.total
+        statistics.remaining = self.ram.remaining_bytes
+        statistics.transferred = self.ram.transferred
+        statistics.used_pages = self.ram.used_pages
+        statistics.unused_pages = self.ram.unused_pages
+
+    def refresh(self) -> None:
+        """Bring the statistics up to date."""
+        self._note_figures()
 
     def _has_more(self) -> bool:
         return bool(self._machine.memory.dirty) or (
@@ -281,19 +304,49 @@ class Outgoing:
     def _close(self) -> None:
         """Let the machine stand still, and send all the rest."""
         self._home = self._machine.state
+        self.phase = Phase.WAITING
+        self._stop_waiting()
         self._machine.transfer(RunState.FINISH_MIGRATE)
+        self._note_figures(stopped=self._clock.microseconds())
+        if self.phase is not Phase.WAITING:
+            return  # who was told has called it off
+        if self._settings.pauses_before_switchover:
+            self._settings.note_stage("pre-switchover")
+        else:
+            self._finish()
+
+    def proceed(self) -> None:
+        """Give the machine away, if that is what is waited for."""
+        if self.phase is Phase.WAITING:
+            self._settings.note_stage("device")
+            try:
+                self._finish()
+            except OSError as error:
+                self._fail(f"a disk cannot be read: {error}")
+
+    def _begin_pass(self) -> None:
+        self.ram.begin_pass()
+        self.passes += 1
+        self._settings.note_pass(self.passes)
+
+    def _finish(self) -> None:
+        """Send all the rest; the machine stands still."""
+        home = self._home
+        if self.phase is not Phase.WAITING or home is None:
+            return  # it was called off meanwhile
         self.phase = Phase.CLOSING
+        before = self.ram.transferred
         everything = self.ram.total * 2
         if self.disks is not None:
             while self.disks.remaining:
                 self.disks.step(self.disks.total)
         self._settings.flush_disks()
-        self.ram.begin_pass()
-        self.passes += 1
+        self._begin_pass()
         self.ram.step(everything)
         self.ram.flush()
+        self._note_figures(sent_still=self.ram.transferred - before)
         try:
-            write_parts(self._machine, self._home, self._write)
+            write_parts(self._machine, home, self._write)
         except (TypeError, ValueError) as error:
             self._fail(f"the machine's state cannot be moved: {error}")
             return
@@ -374,10 +427,15 @@ class Outgoing:
 
     # The end.
 
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Whether the destination cannot have gone on yet."""
+        given_away = self._is_one_way and not self._link.unsent
+        return not given_away and self.phase not in (Phase.COMMITTED, Phase.ENDED)
+
     def cancel(self) -> None:
         """Call it off; nothing happens if the destination may go on already."""
-        given_away = self._is_one_way and not self._link.unsent
-        if given_away or self.phase in (Phase.COMMITTED, Phase.ENDED):
+        if not self.can_be_cancelled:
             return
         if self._greeted:
             self._write(Kind.ABORT, b"")
@@ -395,6 +453,7 @@ class Outgoing:
         may_be_asked: bool = False,
     ) -> None:
         was, self.phase = self.phase, Phase.ENDED
+        self._note_figures(ended=self._clock.microseconds())
         self._stop_waiting()
         if self.disks is not None:
             self.disks.close()

@@ -57,7 +57,7 @@ class RamWalk:
         self._in_use = in_use
         self._write = write
         self._zeros = (0, 0)
-        self.transferred = 0
+        self.transferred = self.used_pages = self.unused_pages = 0
         self.remaining = memory.page_count
         in_use.update(memory.take_dirty())
         in_use.update(memory.used)
@@ -100,6 +100,10 @@ class RamWalk:
             if taken < count:
                 self._rest = first + taken, count - taken, is_used
             self._send(first, taken)
+            if is_used:
+                self.used_pages += taken
+            else:
+                self.unused_pages += taken
             self.remaining -= taken
             spent += taken * cost
         self.transferred += spent

@@ -17,9 +17,9 @@ from typing import Any, Final
 import qmpx
 from qmpx.client import Client
 from qmpx.errors import CommandError, ConnectionLost, QmpxError
+from qmpx.standin.profile.errors import ProfileError
 from qmpx.standin.profile.file import (
     ANY,
-    ProfileError,
     canonical,
     refused,
     returned,

@@ -9,12 +9,18 @@ little of it.
 Nothing is imported here that is not needed for a greeting.
 """
 
+from __future__ import annotations
+
 import os
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Final
 
-from qmpx.errors import CommandError, QmpxError
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import Final
+
+    from qmpx.standin.profile.errors import ProfileError
 
 MAGIC: Final = b"qmpx profile 1\n"
 """The first line."""
@@ -31,12 +37,6 @@ MAX_INDEX: Final = 16 * 2**20
 _WINDOW: Final = 32 * 1024  # what deflate looks back
 ANY: Final = "*"
 """In a key: the answer is the same with every accelerator."""
-
-
-class ProfileError(QmpxError):
-    """A file is no profile, or cannot be read; the message says why."""
-
-    exit_status = 2
 
 
 class Profile:
@@ -59,7 +59,7 @@ class Profile:
         magic, _, rest = data.partition(b"\n")
         if magic + b"\n" != MAGIC:
             message = f"{name} is no profile: make one with 'qmpx profile capture'"
-            raise ProfileError(message)
+            raise _error(message)
         self.version, _, rest = rest.partition(b"\n")
         sizes, _, rest = rest.partition(b"\n")
         try:
@@ -99,6 +99,8 @@ class Profile:
         kind, _, text = record.partition(b" ")
         if kind == b"error":
             error_class, _, desc = text.decode().partition(" ")
+            from qmpx.errors import CommandError
+
             raise CommandError.from_reply(error_class, desc, {}, None)
         return text
 
@@ -138,7 +140,7 @@ class Profile:
             raise self._damaged() from None
         return index
 
-    def _inflate(self, inflater: "zlib._Decompress", data: bytes, most: int) -> bytes:
+    def _inflate(self, inflater: zlib._Decompress, data: bytes, most: int) -> bytes:
         try:
             text = inflater.decompress(data, most)
         except zlib.error:
@@ -148,7 +150,13 @@ class Profile:
         return text
 
     def _damaged(self) -> ProfileError:
-        return ProfileError(f"the profile {self.name} is damaged")
+        return _error(f"the profile {self.name} is damaged")
+
+
+def _error(message: str) -> ProfileError:
+    from qmpx.standin.profile.errors import ProfileError  # a greeting needs none
+
+    return ProfileError(message)
 
 
 def write_profile(
@@ -205,10 +213,10 @@ def read_profile(path: str | os.PathLike[str]) -> Profile:
             data = file.read(MAX_FILE + 1)
     except OSError as error:
         message = f"cannot read the profile {name}: {error.strerror}"
-        raise ProfileError(message) from None
+        raise _error(message) from None
     if len(data) > MAX_FILE:
         message = f"the profile {name} has more than {MAX_FILE} bytes"
-        raise ProfileError(message)
+        raise _error(message)
     if data[:1] == b"{":
         from qmpx.standin.profile.replies import read_replies
 

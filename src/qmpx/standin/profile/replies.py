@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from qmpx.standin.profile.errors import ProfileError
 from qmpx.standin.profile.file import (
     ANY,
     Profile,
-    ProfileError,
     canonical,
     refused,
     returned,

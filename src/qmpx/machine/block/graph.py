@@ -1,0 +1,588 @@
+"""The block graph of a machine: nodes by name, made, joined, exchanged and deleted.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+import errno
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine.block import opening
+from qmpx.machine.block.image import ImageError
+from qmpx.machine.block.node_drivers import (
+    FILTERS,
+    FORMATS,
+    PROTOCOLS,
+    WRITABLE,
+    FormatNode,
+)
+from qmpx.machine.block.nodes import Node, NodeView
+from qmpx.machine.drive import Drive, Medium
+from qmpx.machine.happenings import WriteThresholdReached
+
+if TYPE_CHECKING:
+    from qmpx.machine import Machine
+    from qmpx.machine.block.exports import Exports
+    from qmpx.machine.block.jobs import Jobs
+    from qmpx.machine.block.throttling import Limits
+
+MAX_NODES: Final = 4096
+"""Nodes of one machine: each may hold a file; libvirt needs two for each image."""
+
+MAX_NAME: Final = 31
+"""Bytes of a node's name: QEMU's figure."""
+
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+
+
+class BlockGraph:
+    """The block nodes of a machine.
+
+    Args:
+        machine: The machine, whose drives use nodes.
+
+    Attributes:
+        machine: That machine.
+        nodes: All nodes by name, oldest first.
+        limits: What drives are held to, by the drive's ``device`` or ``id``.
+    """
+
+    def __init__(self, machine: "Machine") -> None:
+        self.machine = machine
+        self.nodes: dict[str, Node] = {}
+        self.limits: dict[str, Limits] = {}
+        self._numbers = itertools.count(1)
+
+    @cached_property
+    def jobs(self) -> "Jobs":
+        """The jobs."""
+        from qmpx.machine.block.jobs import Jobs
+
+        return Jobs(self)
+
+    @cached_property
+    def exports(self) -> "Exports":
+        """What is exported, and the NBD server."""
+        from qmpx.machine.block.exports import Exports
+
+        return Exports(self)
+
+    def close(self) -> None:
+        """Close all nodes, and what serves them."""
+        if "exports" in self.__dict__:
+            self.exports.close()
+        for node in self.nodes.values():
+            node.close()
+        self.nodes.clear()
+
+    # finding
+
+    def node(self, name: str) -> Node:
+        """Return a node by its name, or that of the drive it is in.
+
+        Raises:
+            GenericError: There is none.
+        """
+        found = self.find(name)
+        if found is None:
+            message = f"Cannot find device='{name}' nor node-name='{name}'"
+            raise GenericError(message)
+        return found
+
+    def find(self, name: str) -> Node | None:
+        """Return a node by the drive it is in, or its own name; ``None``: none."""
+        drive = self.machine.drives.get(name)
+        if drive is not None and drive.device == name:
+            return self.node_in(drive)
+        return self.nodes.get(name)
+
+    def node_in(self, drive: Drive) -> Node | None:
+        """Return the node that is in a drive."""
+        for node in self.nodes.values():
+            if drive in node.drives:
+                return node
+        return None
+
+    def chain(self, node: Node | None) -> Iterator[Node]:
+        """Yield a node and those behind it, filters among them."""
+        while node is not None:
+            yield node
+            node = node.file if node.is_filter else node.backing
+
+    # making
+
+    def add(self, options: dict[str, Any]) -> Node:
+        """Make a node as its user wants it.
+
+        Args:
+            options: As in ``blockdev-add``.
+
+        Raises:
+            GenericError: It cannot be made; QEMU's text.
+        """
+        if "driver" in options and options.get("driver") not in self.drivers():
+            message = f"Parameter 'driver' does not accept value '{options['driver']}'"
+            raise GenericError(message)
+        _require(options)
+        if "node-name" not in options:
+            message = "'node-name' must be specified for the root node"
+            raise GenericError(message)
+        node = self.open(options)
+        node.is_owned = True
+        return node
+
+    @staticmethod
+    def drivers() -> frozenset[str]:
+        """Return the names of all drivers."""
+        return frozenset({*PROTOCOLS, *FILTERS, *FORMATS, "nbd"})
+
+    def open(
+        self, options: dict[str, Any], *, read_only: bool = False, depth: int = 0
+    ) -> Node:
+        """Make a node with all that it needs.
+
+        Args:
+            options: As in ``blockdev-add``.
+            read_only: Whether it is, if the options do not tell.
+            depth: How many images are in front of it.
+
+        Raises:
+            GenericError: It cannot be made.
+        """
+        _require(options)
+        name = self._name(options.get("node-name"))
+        made = list[Node]()
+        try:
+            return self._open(name, dict(options), read_only, made, depth)
+        except OSError as error:
+            self._undo(made)
+            raise GenericError(_words(error, options)) from error
+        except GenericError:
+            self._undo(made)
+            raise
+
+    def _undo(self, made: list[Node]) -> None:
+        for node in reversed(made):
+            self._forget(node)
+
+    def _name(self, name: str | None) -> str:
+        if name is None:
+            for number in self._numbers:
+                name = f"#block{number:03d}"
+                if name not in self.nodes:
+                    break
+        elif not _NAME.fullmatch(name):
+            message = f"Invalid node-name: '{name}'"
+            raise GenericError(message)
+        elif len(name) > MAX_NAME:
+            message = "Node name too long"
+            raise GenericError(message)
+        elif name in self.nodes:
+            message = f"Duplicate nodes with node-name='{name}'"
+            raise GenericError(message)
+        elif name in self.machine.drives:
+            message = f"node-name={name} is conflicting with a device id"
+            raise GenericError(message)
+        if len(self.nodes) >= MAX_NODES:
+            message = f"more than {MAX_NODES} block nodes"
+            raise GenericError(message)
+        return str(name)
+
+    def _open(
+        self,
+        name: str,
+        options: dict[str, Any],
+        read_only: bool,  # noqa: FBT001 - internal
+        made: list[Node],
+        depth: int,
+    ) -> Node:
+        if depth > opening.MAX_DEPTH:
+            message = f"more than {opening.MAX_DEPTH} images behind one another"
+            raise GenericError(message)
+        driver = options["driver"]
+        read_only = bool(options.get("read-only", read_only))
+        if driver == "nbd":
+            from qmpx.machine.block.nbd_client import NbdNode
+
+            return self._take(NbdNode(name, options, read_only=read_only), made)
+        if driver in PROTOCOLS:
+            node = PROTOCOLS[driver](name, options, read_only=read_only)
+            return self._take(node, made)
+        if driver in FORMATS and driver not in WRITABLE and not read_only:
+            if options.get("auto-read-only") not in (True, "on"):
+                message = f"Format '{driver}' is read-only here; open it so"
+                raise GenericError(message)
+            read_only = True
+        key = "image" if driver == "blkdebug" else "file"
+        below = self._child(options[key], made, read_only=read_only, depth=depth)
+        group = options.get("throttle-group")
+        if driver == "throttle" and group not in self.machine.objects:
+            message = f"Throttle group '{group}' does not exist"
+            raise GenericError(message)
+        if not read_only and below.read_only:
+            if options.get("auto-read-only") not in (True, "on"):
+                message = "Block node is read-only"
+                raise GenericError(message)
+            read_only = True
+        if driver in FILTERS:
+            node = FILTERS[driver](name, options, read_only=read_only)
+            node.set_file(below)
+            return self._take(node, made)
+        image = FormatNode(name, driver, options, below, read_only=read_only)
+        self._take(image, made)
+        self._open_backing(image, options, made, depth)
+        return image
+
+    def _child(
+        self,
+        reference: Any,
+        made: list[Node],
+        *,
+        read_only: bool,
+        depth: int,
+    ) -> Node:
+        if isinstance(reference, str):
+            if (node := self.find(reference)) is None:
+                message = (
+                    f"Cannot find device='{reference}' nor node-name='{reference}'"
+                )
+                raise GenericError(message)
+            return node
+        _require(reference)
+        name = self._name(reference.get("node-name"))
+        return self._open(name, dict(reference), read_only, made, depth)
+
+    def _open_backing(
+        self, image: FormatNode, options: dict[str, Any], made: list[Node], depth: int
+    ) -> None:
+        wanted = options.get("backing", "")
+        if wanted is None:
+            return
+        if wanted:
+            node = self._child(wanted, made, read_only=True, depth=depth + 1)
+        elif said := image.full_backing_file:
+            driver = image.image.backing_format
+            if driver not in (*FORMATS, "raw"):
+                below = opening.open_storage(said, read_only=True)
+                try:
+                    driver = opening.probe(below)
+                finally:
+                    below.close()
+            file = {"driver": "file", "filename": said}
+            behind = {"driver": driver, "file": file}
+            try:
+                node = self._child(behind, made, read_only=True, depth=depth + 1)
+            except OSError as error:
+                reason = error.strerror
+                message = f"Could not open backing file: Could not open '{said}': "
+                raise GenericError(message + str(reason)) from error
+        else:
+            return
+        image.set_backing(node)
+
+    def _take(self, node: Node, made: list[Node]) -> Node:
+        self.nodes[node.name] = node
+        node.on_threshold = self._tell_threshold
+        made.append(node)
+        return node
+
+    def _tell_threshold(self, node: Node, exceeded: int) -> None:
+        told = WriteThresholdReached(node.name, exceeded, node.write_threshold)
+        self.machine.tell(told)
+
+    def reopen(self, options: dict[str, Any]) -> None:
+        """Change what a node can be changed in: read-only, its file, its backing.
+
+        Raises:
+            GenericError: It cannot be changed so.
+        """
+        name = options.get("node-name")
+        if name is None:
+            message = "node-name not specified"
+            raise GenericError(message)
+        node = self.nodes.get(name)
+        if node is None:
+            message = f"Failed to find node with node-name='{name}'"
+            raise GenericError(message)
+        if options.get("driver") != node.driver:
+            message = "Cannot change the option 'driver'"
+            raise GenericError(message)
+        read_only = bool(options.get("read-only", False))
+        try:
+            if "file" in options and isinstance(options["file"], str):
+                below = self.node(options["file"])
+                if below is not node.file:
+                    self._exchange_file(node, below)
+            elif node.driver in PROTOCOLS:
+                same = options.get("filename") == node.options.get("filename")
+                if not same:
+                    message = "Cannot change the option 'filename'"
+                    raise GenericError(message)
+            if "backing" in options and isinstance(node, FormatNode):
+                wanted = options["backing"]
+                behind = None if wanted is None else self.node(wanted)
+                if behind is not node.backing:
+                    self._require_quiet(node)
+                    old = node.backing
+                    node.set_backing(behind)
+                    self._drop_unused(old)
+            if read_only != node.read_only:
+                if read_only and any(not d.is_read_only for d in node.drives):
+                    message = "Block node is read-only"
+                    raise GenericError(message)
+                node.flush()
+                node.set_read_only(read_only=read_only)
+        except OSError as error:
+            raise GenericError(_words(error, options)) from error
+
+    def _exchange_file(self, node: Node, below: Node) -> None:
+        if isinstance(node, FormatNode):
+            node.flush()
+            behind, old = node.backing, node.file
+            fresh = FormatNode(
+                node.name, node.driver, node.options, below, read_only=node.read_only
+            )
+            fresh.set_file(None)
+            node.image = fresh.image
+            node.set_file(below)
+            node.set_backing(behind)
+        else:
+            old = node.file
+            node.set_file(below)
+        self._drop_unused(old)
+
+    # taking away
+
+    def delete(self, name: str) -> None:
+        """Delete a node that its user has made.
+
+        Raises:
+            GenericError: There is none, or something needs it.
+        """
+        node = self.nodes.get(name)
+        if node is None:
+            message = f"Failed to find node with node-name='{name}'"
+            raise GenericError(message)
+        if node.drives or node.uses:
+            message = f"Node {name} is in use"
+            raise GenericError(message)
+        self._require_quiet(node)
+        if not node.is_owned:
+            message = f"Node {name} is not owned by the monitor"
+            raise GenericError(message)
+        if node.parents:
+            message = f"Block device {name} is in use"
+            raise GenericError(message)
+        self._forget(node)
+
+    def _require_quiet(self, node: Node) -> None:
+        require_quiet(node)
+
+    def release(self, node: Node) -> None:
+        """Let go of a node: one that nobody named or uses disappears."""
+        self._drop_unused(node)
+
+    def _drop_unused(self, node: Node | None) -> None:
+        if node is None or node.is_owned or node.name not in self.nodes:
+            return
+        if not (node.parents or node.drives or node.uses or node.busy):
+            self._forget(node)
+
+    def _forget(self, node: Node) -> None:
+        self.nodes.pop(node.name, None)
+        try:
+            node.flush()
+        except OSError:
+            pass  # what counts was flushed; there is nobody to tell
+        below, behind = node.file, node.backing
+        node.set_file(None)
+        node.set_backing(None)
+        node.close()
+        self._drop_unused(below)
+        self._drop_unused(behind)
+
+    # joining
+
+    def replace(self, old: Node, new: Node) -> None:
+        """Let all that has *old* as a child, or in a drive, have *new* instead."""
+        for parent, role in list(old.parents):
+            if parent is new:
+                continue
+            if role == "backing":
+                parent.set_backing(new)
+            else:
+                parent.set_file(new)
+        for drive in list(old.drives):
+            old.drives.remove(drive)
+            self._put(new, drive)
+
+    def insert(self, drive: Drive, name: str) -> None:
+        """Put a node into a drive.
+
+        Raises:
+            GenericError: There is no such node, or another drive needs it for itself.
+        """
+        node = self.nodes.get(name)
+        if node is None:
+            message = f"Failed to find node with node-name='{name}'"
+            raise GenericError(message)
+        self.check_shared(node, drive)
+        self._put(node, drive)
+
+    def check_shared(self, node: Node, drive: Drive) -> None:
+        """Make sure that no other drive writes to what a drive wants to use.
+
+        Raises:
+            GenericError: One does.
+        """
+        for other in node.drives:
+            if not (other.is_read_only or drive.is_read_only) and other is not drive:
+                message = (
+                    f"Permission conflict on node '{node.name}': permissions 'write' "
+                    f"are both required by block device '{other.id}' (uses node "
+                    f"'{node.name}' as 'root' child) and unshared by block device "
+                    f"'{drive.id}' (uses node '{node.name}' as 'root' child)."
+                )
+                raise GenericError(message)
+
+    def _put(self, node: Node, drive: Drive) -> None:
+        node.drives.append(drive)
+        medium = Medium(
+            node.filename,
+            node.driver,
+            node.size,
+            node.read_only,
+            node.name,
+            NodeView(node),
+        )
+        drive.take(medium)
+
+    def remove(self, drive: Drive) -> None:
+        """Take the node out of a drive; it stays, if its user has made it."""
+        node = self.node_in(drive)
+        drive.take(None)
+        if node is not None:
+            node.drives.remove(drive)
+            self._drop_unused(node)
+
+    def plug(
+        self,
+        node_name: str | None,
+        id_: str,
+        *,
+        device: str = "",
+        removable: bool = False,
+        has_tray: bool = False,
+    ) -> Drive:
+        """Plug in a drive that shows a node.
+
+        Args:
+            node_name: The node; ``None`` for an empty drive.
+            id_: What ``query-block`` tells as its ``qdev``.
+            device: The name of its back end; empty if it has none of its own.
+            removable: Whether the medium can be taken out.
+            has_tray: Whether there is a tray.
+
+        Raises:
+            GenericError: There is no such node, or it can't be used twice.
+        """
+        machine = self.machine
+        drive = Drive(
+            device, id=id_, removable=removable, has_tray=has_tray, tell=machine.tell
+        )
+        drive.is_read_only = has_tray
+        if node_name is not None:
+            self.insert(drive, node_name)
+        machine.drives[device or id_] = drive
+        return drive
+
+    def unplug(self, drive: Drive) -> None:
+        """Take a drive out of the machine; nodes that users made stay."""
+        self.remove(drive)
+        for name, other in list(self.machine.drives.items()):
+            if other is drive:
+                del self.machine.drives[name]
+
+    def resize(self, node: Node, size: int) -> None:
+        """Change the size of a node, and tell drives.
+
+        Raises:
+            GenericError: It cannot have that size.
+        """
+        if node.read_only:
+            message = "Cannot resize a read-only image"
+            raise GenericError(message)
+        try:
+            node.resize(size)
+        except OSError as error:
+            raise GenericError(error.strerror or str(error)) from error
+        for other in self.nodes.values():
+            for drive in other.drives:
+                if drive.medium is not None:
+                    drive.medium.size = other.size
+
+    def drive(self, name: str) -> Drive:
+        """Return a drive by its back end's name, its id, or the end of its path.
+
+        Raises:
+            DeviceNotFound: There is none.
+        """
+        for drive in self.machine.drives.values():
+            path = f"/machine/peripheral/{name}/"
+            if name in (drive.device, drive.id) or drive.id.startswith(path):
+                return drive
+        raise DeviceNotFound(device=name)
+
+
+def require_quiet(node: Node) -> None:
+    """Make sure that no job needs a node to stay where it is.
+
+    Raises:
+        GenericError: One does.
+    """
+    if node.busy:
+        message = (
+            f"Node '{node.name}' is busy: block device is in use by {node.busy[0]}"
+        )
+        raise GenericError(message)
+
+
+def _require(options: dict[str, Any]) -> None:
+    if "driver" not in options:
+        message = "Parameter 'driver' is missing"
+        raise GenericError(message)
+    driver = options["driver"]
+    if driver not in BlockGraph.drivers():
+        message = f"Parameter 'driver' does not accept value '{driver}'"
+        raise GenericError(message)
+    needed = ["file"] if driver in (*FORMATS, *FILTERS) else []
+    if driver == "blkdebug":
+        needed = ["image"]
+    elif driver in ("file", "host_device"):
+        needed = ["filename"]
+    elif driver == "nbd":
+        needed = ["server"]
+    elif driver == "throttle":
+        needed = ["throttle-group", "file"]
+    for key in needed:
+        if key not in options:
+            message = f"Parameter '{key}' is missing"
+            raise GenericError(message)
+
+
+def _words(error: OSError, options: dict[str, Any]) -> str:
+    """Return what QEMU says of a file that cannot be opened, or an image."""
+    if isinstance(error, ImageError):
+        return str(error.strerror)
+    if isinstance(error.filename, str) and error.errno:
+        name = error.filename
+        reason = os.strerror(error.errno)
+        if error.errno == errno.EISDIR:
+            reason = "Is a directory"
+        return f"Could not open '{name}': {reason}"
+    return error.strerror or str(error) or str(options.get("driver"))
