@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.peer("qemu"), pytest.mark.slow]
 
-QEMU = "qemu-system-x86_64"
+QEMU = Path("qemu-system-x86_64")
 STANDIN = BIN / "qmpx-system-x86_64"
 EMPTY = ["-nodefaults", "-display", "none", "-machine", "none", "-S"]
 
@@ -108,6 +109,9 @@ WRONG = [
     "-global foo",
     "-global driver=a,property=b",
     "-boot foo=1",
+    "-boot order=q",
+    "-boot foo",
+    "-boot menu=x",
     "-boot a,b",
     "-pidfile /nonexistent/a",
     "-D /nonexistent/a",
@@ -117,7 +121,6 @@ WRONG = [
     "-object {}",
     "-object secret",
     "-object secret,id=a,data=x,foo=1",
-    "-object memory-backend-ram,id=m,size=foo",
     "-netdev user",
     "-netdev user,id=x,foo=1",
     "-blockdev foo",
@@ -139,8 +142,8 @@ WRONG = [
 """Command lines that a QEMU refuses, with a message that says why."""
 
 
-def said(program: str | Path, *words: str) -> tuple[int, str, str]:
-    """Run a program to its end; return its status and what it said, without its name."""
+def said(program: Path, *words: str) -> tuple[int, str, str]:
+    """Run a program to its end; return its status and what it said."""
     ended = subprocess.run(
         [program, *words],
         stdin=subprocess.DEVNULL,
@@ -148,15 +151,247 @@ def said(program: str | Path, *words: str) -> tuple[int, str, str]:
         env=ENVIRONMENT,
         text=True,
         timeout=SECONDS,
+        check=False,
     )
-    name = Path(program).name
-    texts = (
-        text.replace(f"{name}:", "PROGRAM:") for text in (ended.stderr, ended.stdout)
-    )
-    return ended.returncode, *texts
+    name = f"{program.name}:"
+    errors = ended.stderr.replace(name, "PROGRAM:")
+    return ended.returncode, errors, ended.stdout.replace(name, "PROGRAM:")
 
 
 @pytest.mark.parametrize("line", WRONG)
 def test_what_qemu_refuses_is_refused_in_its_words(line: str) -> None:
     words = [*EMPTY, *line.split(" ")]
     assert said(STANDIN, *words) == said(QEMU, *words)
+
+
+def test_the_version_is_told_in_the_same_words() -> None:
+    assert said(STANDIN, "-version") == said(QEMU, "-version")
+    assert said(STANDIN, "--version", "x") == said(QEMU, "--version", "x")
+
+
+@pytest.mark.parametrize("what", ["-machine", "-M", "-cpu", "-accel", "-device"])
+def test_what_there_is_is_listed_alike(what: str) -> None:
+    assert said(STANDIN, what, "help") == said(QEMU, what, "help")
+
+
+def test_the_properties_of_a_device_are_listed_alike() -> None:
+    ours = said(STANDIN, "-device", "virtio-balloon-pci,help")
+    theirs = said(QEMU, "-device", "virtio-balloon-pci,help")
+    names = [
+        [line.split("=")[0].strip() for line in text.splitlines()]
+        for _, _, text in (ours, theirs)
+    ]
+    assert ours[:2] == theirs[:2]
+    assert sorted(names[0]) == sorted(names[1])
+
+
+class Started:
+    """A program that libvirt would have started, in the background."""
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        self.socket = folder / "qmp.monitor"
+        self.pid_file = folder / "qmp.pid"
+        self.launched = subprocess.run(
+            [
+                program,
+                *("-S", "-no-user-config", "-nodefaults", "-nographic"),
+                *("-machine", "none,accel=tcg"),
+                *("-qmp", f"unix:{self.socket},server=on,wait=off"),
+                *("-pidfile", str(self.pid_file), "-daemonize"),
+            ],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,  # read to their ends: a child that keeps them hangs us
+            env=ENVIRONMENT,
+            timeout=SECONDS,
+        )
+        self.pid = int(self.pid_file.read_text())
+
+    def converse(self, commands: list[dict[str, Any]]) -> list[bytes]:
+        """Send commands one by one; return the greeting and the replies."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(SECONDS)
+            client.connect(str(self.socket))
+            with client.makefile("rwb") as stream:
+                heard = [stream.readline()]
+                for command in commands:
+                    stream.write(json.dumps(command).encode())
+                    stream.flush()
+                    heard.append(stream.readline())
+        return heard
+
+    def end(self) -> bytes:
+        """Send SIGTERM; return the last words of the monitor."""
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(SECONDS)
+            client.connect(str(self.socket))
+            with client.makefile("rwb") as stream:
+                stream.readline()
+                stream.write(b'{"execute": "qmp_capabilities"}')
+                stream.flush()
+                stream.readline()
+                os.kill(self.pid, signal.SIGTERM)
+                return stream.read()
+
+
+def wait_until_gone(path: Path) -> None:
+    """Wait until a file is removed: a QEMU does that after its last words."""
+    deadline = time.monotonic() + SECONDS
+    while path.exists():
+        assert time.monotonic() < deadline, path
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def folders() -> Iterator[list[Path]]:
+    """Return two folders with short names."""
+    with (
+        tempfile.TemporaryDirectory(prefix="qmpx-") as one,
+        tempfile.TemporaryDirectory(prefix="qmpx-") as other,
+    ):
+        yield [Path(one), Path(other)]
+
+
+def test_a_daemon_keeps_the_contract_that_libvirt_relies_on(
+    folders: list[Path],
+) -> None:
+    outcomes = []
+    for program, folder in zip((STANDIN, QEMU), folders, strict=True):
+        started = Started(program, folder)
+        is_alive = Path(f"/proc/{started.pid}").exists()
+        fds = {os.readlink(f"/proc/{started.pid}/fd/{fd}") for fd in (0, 1, 2)}
+        last = json.loads(started.end().splitlines()[0])
+        last.pop("timestamp")
+        wait_until_gone(started.pid_file)
+        outcomes.append(
+            (
+                started.launched.returncode,
+                started.launched.stdout + started.launched.stderr,
+                is_alive,
+                fds,
+                last,
+                started.pid_file.exists(),
+                started.socket.exists(),
+            )
+        )
+    assert outcomes[0] == outcomes[1]
+
+
+def test_what_libvirt_probes_is_answered_alike(folders: list[Path]) -> None:
+    heard = []
+    for program, folder in zip((STANDIN, QEMU), folders, strict=True):
+        started = Started(program, folder)
+        heard.append(started.converse(PROBE))
+        started.end()
+    different = [
+        command.get("execute", "")
+        for command, ours, theirs in zip([{}, *PROBE], *heard, strict=True)
+        if ours != theirs
+    ]
+    # Capabilities can be changed here: their members come in an order of their own.
+    assert [name for name in different if name != "query-migrate-capabilities"] == []
+    assert [json.loads(x) for x in heard[0]] == [json.loads(x) for x in heard[1]]
+
+
+_TYPES = """
+    virtio-blk-pci virtio-net-pci virtio-scsi-pci virtio-net-ccw virtio-scsi-ccw
+    vfio-pci scsi-hd ide-hd PIIX4_PM usb-redir usb-storage kvm-pit VGA vmware-svga qxl
+    virtio-gpu-pci virtio-gpu-device ICH9-LPC virtio-balloon-pci virtio-balloon-ccw
+    virtio-balloon-device intel-iommu mch nvdimm pcie-root-port usb-host
+    vhost-user-fs-device virtio-mem-pci virtio-iommu-pci
+"""
+
+
+def _probe() -> list[dict[str, Any]]:
+    """Return what libvirt 9.0 asks a QEMU without a machine, in its order."""
+
+    def expand(kind: str, **props: bool) -> tuple[str, dict[str, Any]]:
+        model: dict[str, Any] = {"name": "max"}
+        if props:
+            model["props"] = {k.replace("_", "-"): v for k, v in props.items()}
+        return "query-cpu-model-expansion", {"type": kind, "model": model}
+
+    def properties(name: str) -> tuple[str, dict[str, Any]]:
+        return "qom-list-properties", {"typename": name}
+
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("qmp_capabilities", {}),
+        *(
+            (name, {})
+            for name in (
+                "query-version",
+                "query-target",
+                "query-qmp-schema",
+                "query-commands",
+                "query-kvm",
+                "qom-list-types",
+            )
+        ),
+        *(("device-list-properties", {"typename": name}) for name in _TYPES.split()),
+        properties("memory-backend-file"),
+        properties("memory-backend-memfd"),
+        properties("max-x86_64-cpu"),
+        ("query-machines", {}),
+        properties("none-machine"),
+        *(
+            (name, {})
+            for name in (
+                "query-cpu-definitions",
+                "query-tpm-models",
+                "query-tpm-types",
+                "query-command-line-options",
+                "query-migrate-capabilities",
+                "query-sev-capabilities",
+                "query-sgx-capabilities",
+            )
+        ),
+        expand("static"),
+        expand("static", migratable=False),
+        expand("full", migratable=False, hv_passthrough=True),
+    ]
+    return [
+        {"execute": name, **({"arguments": arguments} if arguments else {})}
+        | {"id": f"libvirt-{number}"}
+        for number, (name, arguments) in enumerate(asked, 1)
+    ]
+
+
+PROBE = _probe()
+
+
+def test_a_program_that_connects_is_greeted_and_leaves_with_quit(
+    folders: list[Path],
+) -> None:
+    outcomes = []
+    for program, folder in zip((STANDIN, QEMU), folders, strict=True):
+        path = str(folder / "qmp")
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.settimeout(SECONDS)
+            listening.bind(path)
+            listening.listen(1)
+            words = ["-chardev", f"socket,id=mon,path={path}", "-accel", "tcg"]
+            words += ["-mon", "chardev=mon,mode=control", "-name", "n", *EMPTY]
+            with subprocess.Popen(
+                [program, *words],
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+            ) as process:
+                client, _ = listening.accept()
+                client.settimeout(SECONDS)
+                with client, client.makefile("rwb") as stream:
+                    heard = [stream.readline()]
+                    for name in ("qmp_capabilities", "query-name", "query-status"):
+                        stream.write(json.dumps({"execute": name}).encode())
+                        stream.flush()
+                        heard.append(stream.readline())
+                    stream.write(b'{"execute": "quit"}')
+                    stream.flush()
+                    last = [json.loads(line) for line in stream.read().splitlines()]
+                _, told = process.communicate(timeout=SECONDS)
+                status = process.returncode
+        for message in last:
+            message.pop("timestamp", None)
+        # Which comes first is a matter of chance in QEMU.
+        last.sort(key=str)
+        outcomes.append((heard, last, told, status))
+    assert outcomes[0] == outcomes[1]

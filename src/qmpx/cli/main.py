@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from qmpx.cli.recording_options import add_recordings
 from qmpx.errors import QmpxError
 
 EXIT_STATUSES = """\
@@ -94,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_tour(add)
     _add_schema(add)
     _add_demo(add)
+    add_recordings(add, _command)
     _add_standin(add)
     _add_profile(add)
     return parser
@@ -288,7 +290,7 @@ def _add_tour(add: Any) -> None:
 def _add_schema(add: Any) -> None:
     schema = add.add_parser(
         "schema",
-        help="check, list and look up what a schema says",
+        help="check, look up, compare and translate schemas",
         description="Work with the vocabulary of a monitor: a QAPI schema file, or "
         "what a\nmonitor tells of itself (query-qmp-schema).",
     )
@@ -296,11 +298,21 @@ def _add_schema(add: Any) -> None:
     _add_schema_check(add)
     _add_schema_introspect(add)
     _add_schema_show(add)
+    _add_schema_diff(add)
+    _add_schema_lint(add)
     _add_schema_generate(add)
 
 
-def _schema_command(add: Any, action: str, summary: str, description: str) -> Any:
-    parser = _command(add, "schema", summary, description, shown=action)
+def _schema_command(
+    add: Any,
+    action: str,
+    summary: str,
+    description: str,
+    *,
+    more: str = "",
+    module: str = "schema",
+) -> Any:
+    parser = _command(add, module, summary, description, more, shown=action)
     parser.set_defaults(action=action)
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     _add_schema_release(parser)
@@ -368,29 +380,101 @@ def _add_schema_show(add: Any) -> None:
     parser.add_argument("name", metavar="NAME", help="such as block_resize")
 
 
+def _add_schema_diff(add: Any) -> None:
+    parser = _schema_command(
+        add,
+        "diff",
+        "tell what is different in another schema, and what breaks callers",
+        "Tell what a schema has, and has not, that another one has not, and has.\n\n"
+        "  qmpx schema diff 7.2 9.2\n"
+        "  qmpx schema diff 9.2 /run/vm/qmp.sock\n\n"
+        "Lines that begin with ! are about what breaks a caller. The exit status is 0\n"
+        "if nothing is different, 10 if nothing breaks a caller, and else 11.",
+        module="schema_diff",
+    )
+    parser.add_argument("old", metavar="OLD", help=f"the schema before: {_SOURCES}")
+    parser.add_argument("new", metavar="NEW", help="the schema after")
+    _add_timeouts(parser, 30.0, "for the reply")
+
+
+def _add_schema_lint(add: Any) -> None:
+    parser = _schema_command(
+        add,
+        "lint",
+        "find uses of what a schema does not have, or deprecates",
+        "Find uses of commands, arguments, events and values that are missing or\n"
+        "deprecated somewhere, in Python, and in transcripts (*.jsonl, *.json: a\n"
+        "message on each line).\n\n"
+        "  qmpx schema lint --against 7.2,9.2 *.py\n\n"
+        "The exit status is 0 if there are none, 10 if all of them are there, but\n"
+        "some are deprecated, and 11 if some are missing.",
+        more="paths",
+        module="schema_lint",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="SCHEMA[,SCHEMA...]",
+        action="append",
+        required=True,
+        help=f"hold them against these: {_SOURCES}; may be given several times",
+    )
+    parser.add_argument("paths", metavar="FILE", nargs="+", help="what to look at")
+    _add_timeouts(parser, 30.0, "for the reply")
+
+
 def _add_schema_generate(add: Any) -> None:
     generate = add.add_parser(
         "generate",
-        help="write code for the commands, events and types of a schema",
-        description="Write code for the commands, events and types of a schema.",
+        help="write code, JSON Schema or a site for a schema",
+        description="Write something for the commands, events and types of a schema.",
     )
     add = generate.add_subparsers(title="languages", metavar="LANGUAGE", required=True)
-    parser = _command(
+    _add_schema_output(
         add,
-        "generate",
+        "python",
         "write a typed Python module",
         "Write a Python module: a class for each type and event, and for each command\n"
         "a function whose result a client runs.\n\n"
         "  qmpx schema generate python /run/vm/qmp.sock -o qapi.py\n\n"
         "A monitor does not tell the names of its types: in a module made from one\n"
         "they are named after the commands that use them.",
-        shown="python",
+        "the module's docstring",
     )
+    _add_schema_output(
+        add,
+        "json-schema",
+        "write JSON Schema",
+        "Write JSON Schema (2020-12) for the messages of a monitor.\n\n"
+        "  qmpx schema generate json-schema 9.2 -o qmp.schema.json\n\n"
+        "As a whole it describes commands and events; what a command takes and\n"
+        "returns is in $defs, under 'arguments:NAME' and 'return:NAME'.",
+        "its title",
+    )
+    _add_schema_output(
+        add,
+        "site",
+        "write a site for reference",
+        "Write a site: a page for each command, event and type, with links between\n"
+        "them, and a search box. It needs no server and no network.\n\n"
+        "  qmpx schema generate site qapi/qapi-schema.json -o site\n",
+        "its title",
+        "the folder; what is not there is made",
+    )
+
+
+def _add_schema_output(
+    add: Any,
+    language: str,
+    summary: str,
+    description: str,
+    titled: str,
+    output: str = "where to; - to print it",
+) -> None:
+    parser = _command(add, "generate", summary, description, shown=language)
+    parser.set_defaults(language=language)
     _add_schema_release(parser)
     _add_schema_source(parser)
-    parser.add_argument(
-        "-o", "--output", metavar="PATH", required=True, help="where to; - to print it"
-    )
+    parser.add_argument("-o", "--output", metavar="PATH", required=True, help=output)
     parser.add_argument(
         "-D",
         "--define",
@@ -402,17 +486,22 @@ def _add_schema_generate(add: Any) -> None:
     parser.add_argument(
         "--title",
         metavar="TEXT",
-        help="what it is the schema of, for the module's docstring, such as "
-        "'QEMU 9.2.0' (default: its source)",
+        help=f"what it is the schema of, for {titled}, such as 'QEMU 9.2.0' (default: "
+        "its source)",
     )
+
+
+_SOURCES = (
+    "a schema file, saved introspection, a release (6.2, 7.2, 8.2, 9.1, 9.2), or where "
+    "a monitor is; see 'qmpx --help'"
+)
 
 
 def _add_schema_source(parser: Any) -> None:
     parser.add_argument(
         "source",
         metavar="FILE|ADDRESS",
-        help="a schema file, saved introspection, or where a monitor is; see "
-        "'qmpx --help'",
+        help=_SOURCES,
     )
     _add_timeouts(parser, 30.0, "for the reply")
 

@@ -17,6 +17,7 @@ from qmpx.qapi.introspection import from_introspection, to_introspection
 from qmpx.qapi.language import Release, load_schema, read_release
 from qmpx.qapi.language.files import read_file
 from qmpx.qapi.model import Schema
+from qmpx.qapi.shipped import RELEASES, shipped_introspection
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,7 +67,7 @@ def _introspect(arguments: argparse.Namespace) -> int:
     else:
         if arguments.define is not None:
             schema = schema.resolved(arguments.define)
-        _print_lines(outline(schema))
+        print_lines(outline(schema))
     return 0
 
 
@@ -82,7 +83,7 @@ def _show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(to_introspection(schema, masked=False, only=found))
     else:
-        _print_lines(details(schema, found))
+        print_lines(details(schema, found))
     return 0
 
 
@@ -92,6 +93,20 @@ def read_source(arguments: argparse.Namespace) -> Schema:
     Raises:
         QmpxError: It cannot be had.
     """
+    return read_schema(arguments.source, arguments)
+
+
+def read_schema(source: str, arguments: argparse.Namespace) -> Schema:
+    """Return the schema of a file, of a shipped release, or of a monitor.
+
+    Args:
+        source: Which.
+        arguments: The command line, for how to read it.
+
+    Raises:
+        QmpxError: It cannot be had.
+    """
+    arguments.source = source
     return _schema(arguments, _told(arguments))
 
 
@@ -107,6 +122,8 @@ def _told(arguments: argparse.Namespace) -> Any:
     # A socket is a file, too, but not one to read.
     if os.path.isfile(source) or source.endswith(".json"):
         return _saved(source)
+    if source in RELEASES:
+        return shipped_introspection(source)
     return run_command(
         source,
         "query-qmp-schema",
@@ -148,6 +165,7 @@ def _hint(name: str, names: Collection[str]) -> str:
     return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
-def _print_lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines, with nothing in them that a terminal would obey."""
     sys.stdout.writelines(printable(line) + "\n" for line in lines)
     sys.stdout.flush()

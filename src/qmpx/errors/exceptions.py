@@ -7,10 +7,12 @@
     ├── LocalProtocolError    we, or the code that calls us, broke the rules
     ├── RemoteProtocolError   the peer broke the rules
     ├── ConnectError          there is no conversation to be had at this address
-    │   └── GreetingTimeout   somebody listens, but says nothing
+    │   ├── GreetingTimeout   somebody listens, but says nothing
+    │   └── LaunchError       the program that was to have the monitor did not start
     ├── ConnectionLost        there was a conversation, and it broke off
     ├── DeadlineExceeded      no reply in time (also a TimeoutError)
     ├── EventsLost            a subscriber was too slow, and asked to be told
+    ├── OperationFailed       what was begun did not come to a good end
     ├── SchemaError           a QAPI schema, or what introspection tells, is not valid
     └── CommandError          the peer understood, and said no: see `catalogue`
 
@@ -75,6 +77,25 @@ class GreetingTimeout(ConnectError):
     """
 
 
+class LaunchError(ConnectError):
+    """A program was started to be talked to, and it came to nothing.
+
+    Args:
+        address: The program.
+        reason: What happened.
+        hint: What it said on its standard error, the end of it.
+        status: What it exited with: negative for a signal, ``None`` if it did not
+            start, or had to be ended because it did not answer.
+    """
+
+    def __init__(
+        self, address: str, reason: str, hint: str = "", status: int | None = None
+    ) -> None:
+        super().__init__(address, reason, hint)
+        self.args = (address, reason, hint, status)
+        self.status = status
+
+
 class ConnectionLost(QmpxError):
     """The conversation broke off; every call that waited got one of these.
 
@@ -126,6 +147,26 @@ class EventsLost(QmpxError):
             f"{self.dropped} events were dropped because this subscription's buffer "
             "was full: read it faster, narrow its patterns or raise its limit"
         )
+
+
+class OperationFailed(QmpxError):
+    """Something that takes a while was begun, and did not come to a good end.
+
+    The peer accepted the command; what follows here was told by an event, by a query
+    or in a text for people.
+
+    Args:
+        operation: What was to be done, such as ``"job 'backup0'"``.
+        reason: What went wrong, in the peer's words where there are any.
+    """
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(operation, reason)
+        self.operation = operation
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.operation} failed: {self.reason}"
 
 
 class SchemaError(QmpxError):

@@ -277,6 +277,28 @@ class ExportDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestPanicked:
+    """The guest has given up.
+
+    Attributes:
+        action: What follows: ``pause``, ``poweroff`` or ``run``.
+    """
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuestCrashLoaded:
+    """The guest has gone over to its crash kernel.
+
+    Attributes:
+        action: What follows: ``run``.
+    """
+
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The machine ended without switching off: its watchdog pulled the plug."""
 
@@ -306,5 +328,7 @@ Happening = (
     | BlockJobTold
     | BlockJobFailed
     | ExportDeleted
+    | GuestPanicked
+    | GuestCrashLoaded
     | Exited
 )

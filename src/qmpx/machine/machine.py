@@ -15,6 +15,8 @@ from qmpx.machine.clock import Clock, RealClock
 from qmpx.machine.drive import Drive, Interface, Kind, Medium
 from qmpx.machine.guest import Guest
 from qmpx.machine.happenings import (
+    GuestCrashLoaded,
+    GuestPanicked,
     Happening,
     PowerButtonPressed,
     Reset,
@@ -31,7 +33,7 @@ from qmpx.machine.memory import Memory
 from qmpx.machine.objects import UserObjects
 from qmpx.machine.processor import Processors
 from qmpx.machine.run_time import RunTime
-from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
+from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, PanicAction, RunState
 
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
@@ -52,8 +54,19 @@ RESET_PARTS: Final = ("processors", "chipset", "balloon", "display", "devices")
 """The attributes that hold parts with a ``reset``, in its order."""
 
 
-_REACHING_OUT: Final = ("migration", "debugger", "display", "characters", "network", "blocks")
+_REACHING_OUT: Final = (
+    "migration",
+    "debugger",
+    "display",
+    "characters",
+    "network",
+    "blocks",
+)
 """The attributes that hold parts with listeners, connections and files."""
+
+
+FINAL_REASONS: Final = frozenset({"host-qmp-quit", "host-signal"})
+"""Reasons to switch off that end a machine, also one that would only stop."""
 
 
 class Part(Protocol):
@@ -83,6 +96,7 @@ class Machine:
         is_single_stepping: Whether its processors take one instruction at a time.
         restarts: Whether a reset starts it anew; else it switches off.
         ends: Whether it ends when it switches off; else it only stops.
+        panic_action: What is done when the guest gives up.
         can_sleep: Whether a guest that wants to sleep does, and can be woken; else it
             begins anew at once, as in QEMU 0.13.
         accelerator: What runs the guest's code, if not an emulator.
@@ -110,6 +124,7 @@ class Machine:
         self.is_single_stepping = False
         self.restarts = True
         self.ends = True
+        self.panic_action = PanicAction.SHUTDOWN
         self.can_sleep = True
         self.accelerator = Accelerator()
         self.drives: dict[str, Drive] = {}
@@ -450,8 +465,26 @@ class Machine:
         self._move(Cause.WATCHDOG)
 
     def panic(self) -> None:
-        """Let the virtual processors stand still, because the guest gave up."""
-        self._move(Cause.PANIC)
+        """Deal with a guest that has given up, as `panic_action` says."""
+        action = self.panic_action
+        if action is PanicAction.SHUTDOWN and not self.ends:
+            action = PanicAction.PAUSE
+        if action is PanicAction.NONE:
+            self.tell(GuestPanicked("run"))
+        elif action is PanicAction.PAUSE:
+            self.tell(GuestPanicked("pause"))
+            self._move(Cause.PANIC)
+        else:
+            self.tell(GuestPanicked("poweroff"))
+            self.shut_down(by_guest=True, reason="guest-panic")
+
+    def note_crash_loaded(self) -> None:
+        """Tell that the guest has gone over to its crash kernel."""
+        self.tell(GuestCrashLoaded("run"))
+
+    def fail_internally(self) -> None:
+        """Let the virtual processors stand still: they cannot go on."""
+        self._move(Cause.INTERNAL_ERROR)
 
     def suspend(self) -> None:
         """Put the guest to sleep, as its own wish."""
@@ -477,13 +510,16 @@ class Machine:
             by_guest: Whether the guest did it.
             reason: QEMU's name for why, such as ``host-qmp-quit``.
         """
+        ends = self.ends or reason in FINAL_REASONS
         if self.state is RunState.SHUTDOWN:
+            if not self.ends:  # it is off, and its monitor hears of it once more
+                self.tell(ShutDown(by_guest, reason))
             return
         was_running = self.state.is_running
         self.state = MOVES[self.state, Cause.SHUTDOWN]
         self.run_time.note(is_running=False)
         self.tell(ShutDown(by_guest, reason))
-        if self.ends and "processors" in self.__dict__:
+        if ends and "processors" in self.__dict__:
             self.processors.end_threads()
-        if was_running and not self.ends:
+        if was_running and not ends:
             self.tell(Stopped())

@@ -16,6 +16,7 @@ class RunState(enum.Enum):
     PAUSED = "paused"
     SUSPENDED = "suspended"
     IO_ERROR = "io-error"
+    INTERNAL_ERROR = "internal-error"
     SHUTDOWN = "shutdown"
     INMIGRATE = "inmigrate"
     FINISH_MIGRATE = "finish-migrate"
@@ -43,9 +44,19 @@ class Cause(enum.Enum):
     SUSPEND = "suspend"
     WAKEUP = "wakeup"
     IO_ERROR = "io-error"
+    INTERNAL_ERROR = "internal-error"
     SHUTDOWN = "shutdown"
     WATCHDOG = "watchdog"
     PANIC = "panic"
+
+
+class PanicAction(enum.Enum):
+    """What is done when a guest gives up; the values are QEMU's names."""
+
+    PAUSE = "pause"
+    SHUTDOWN = "shutdown"
+    EXIT_FAILURE = "exit-failure"
+    NONE = "none"
 
 
 MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
@@ -58,6 +69,7 @@ MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
     (RunState.RUNNING, Cause.RESET): RunState.RUNNING,
     (RunState.RUNNING, Cause.SUSPEND): RunState.SUSPENDED,
     (RunState.RUNNING, Cause.IO_ERROR): RunState.IO_ERROR,
+    (RunState.RUNNING, Cause.INTERNAL_ERROR): RunState.INTERNAL_ERROR,
     (RunState.RUNNING, Cause.SHUTDOWN): RunState.SHUTDOWN,
     (RunState.RUNNING, Cause.WATCHDOG): RunState.WATCHDOG,
     (RunState.RUNNING, Cause.PANIC): RunState.GUEST_PANICKED,
@@ -74,6 +86,12 @@ MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
     (RunState.IO_ERROR, Cause.STOP): RunState.IO_ERROR,
     (RunState.IO_ERROR, Cause.RESET): RunState.PRELAUNCH,
     (RunState.IO_ERROR, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.INTERNAL_ERROR, Cause.STOP): RunState.INTERNAL_ERROR,
+    (RunState.INTERNAL_ERROR, Cause.RESET): RunState.PRELAUNCH,
+    (RunState.INTERNAL_ERROR, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.SHUTDOWN, Cause.STOP): RunState.SHUTDOWN,
+    (RunState.SHUTDOWN, Cause.RESET): RunState.PRELAUNCH,
+    (RunState.SHUTDOWN, Cause.SHUTDOWN): RunState.SHUTDOWN,
     (RunState.INMIGRATE, Cause.STOP): RunState.INMIGRATE,
     (RunState.INMIGRATE, Cause.RESET): RunState.INMIGRATE,
     (RunState.INMIGRATE, Cause.SHUTDOWN): RunState.SHUTDOWN,
@@ -114,8 +132,8 @@ _AT_HOME: Final = frozenset(
         RunState.WATCHDOG,
         RunState.GUEST_PANICKED,
         RunState.POSTMIGRATE,
-        RunState.WATCHDOG,
-        RunState.GUEST_PANICKED,
+        RunState.INTERNAL_ERROR,
+        RunState.SHUTDOWN,
     }
 )
 

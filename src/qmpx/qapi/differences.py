@@ -7,7 +7,7 @@ what is harmless in the one may break a caller in the other.
 
 What breaks a caller:
 
-- anything that was removed;
+- anything that was removed, but for values that results had;
 - an argument that became mandatory, or takes fewer kinds of values;
 - a member of results or events that may be missing now, or has other kinds of values.
 
@@ -18,6 +18,7 @@ they bear them. Sizes of integers are compared where both schemas tell them.
 Source: QEMU, ``docs/devel/qapi-code-gen.rst``, "Compatibility considerations".
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
@@ -56,6 +57,8 @@ _RANGES: Final = {
 
 _WARNINGS: Final = frozenset({DEPRECATED, UNSTABLE})
 
+_WHOLE: Final = frozenset({"command", "event"})
+
 _ANY: Final = "value"
 
 
@@ -64,19 +67,22 @@ class Change(Struct, frozen=True):
 
     Attributes:
         verb: What happened.
-        kind: To what: ``command``, ``event``, ``argument``, ``result`` or ``data`` (a
-            member of these), ``value`` (of an enumeration) or ``feature``.
+        kind: To what: ``command``, ``event``, ``argument``, ``result`` or ``data`` (or
+            a member of these), ``value`` (of an enumeration) or ``feature``.
         of: The command or event.
+        role: Whether it is about its arguments, its result or its data; empty if it is
+            about the whole.
         path: Where in its arguments, result or data, with dots; ``[]`` is any element
             of a list, ``(tag=value)`` one branch of a union. Empty for the whole.
         name: What it is about: a command, an event, a member, a value, a feature.
         breaks: Whether callers that were right before may not be now.
-        detail: More of it, for people.
+        detail: More of it, for people; of a feature what it is a feature of.
     """
 
     verb: Verb
     kind: str
     of: str
+    role: Role | Literal[""]
     path: str
     name: str
     breaks: bool
@@ -132,7 +138,9 @@ class _Place(Struct, frozen=True):
         *,
         breaks: bool = False,
     ) -> Change:
-        return Change(verb, kind, self.of, self.path, name, breaks, detail)
+        about_all = kind in _WHOLE or (kind == "feature" and detail in _WHOLE)
+        role: Role | Literal[""] = "" if about_all else self.role
+        return Change(verb, kind, self.of, role, self.path, name, breaks, detail)
 
     def element(self) -> "_Place":
         return _Place(self.of, self.role, f"{self.path}[]")
@@ -146,6 +154,7 @@ class _Comparison:
         self._old = old
         self._new = new
         self._seen: set[tuple[str, str, bool]] = set()
+        self._ahead: deque[tuple[str, str, _Place]] = deque()
 
     def definitions(
         self,
@@ -161,21 +170,30 @@ class _Comparison:
                 yield place.change("removed", kind, name, breaks=True)
                 continue
             yield from _marks(before, after, place, kind)
-            yield from self._types(before.arguments, after.arguments, place)
+            self._meet(before.arguments, after.arguments, place)
+            yield from self._met()
             if isinstance(before, Command) and isinstance(after, Command):
                 result = _Place(name, "result")
-                yield from self._types(before.returns, after.returns, result)
+                self._meet(before.returns, after.returns, result)
+                yield from self._met()
                 yield from _out_of_band(before, after, place)
         for name in new:
             if name not in old:
                 yield _Place(name, role).change("added", kind, name)
 
-    def _types(self, old: str, new: str, place: _Place) -> Iterator[Change]:
-        """Yield the differences of two types at a place where both are met."""
+    def _meet(self, old: str, new: str, place: _Place) -> None:
+        """Have two types compared that are met at the same place."""
         pair = (old, new, place.is_input)
-        if pair in self._seen:
-            return
-        self._seen.add(pair)
+        if pair not in self._seen:
+            self._seen.add(pair)
+            self._ahead.append((old, new, place))
+
+    def _met(self) -> Iterator[Change]:
+        """Yield the differences of all types that were met, the nearest first."""
+        while self._ahead:
+            yield from self._types(*self._ahead.popleft())
+
+    def _types(self, old: str, new: str, place: _Place) -> Iterator[Change]:
         before, after = kinds_of(self._old, old), kinds_of(self._new, new)
         if before.keys() != after.keys():
             lost = _ANY not in after and (
@@ -192,7 +210,7 @@ class _Comparison:
         before, after = self._old.types[old], self._new.types[new]
         match before, after:
             case ArrayType(), ArrayType():
-                yield from self._types(before.element, after.element, place.element())
+                self._meet(before.element, after.element, place.element())
             case ObjectType(), ObjectType():
                 yield from self._objects(before, after, place)
             case EnumType(), EnumType():
@@ -265,7 +283,7 @@ class _Comparison:
                 "changed", place.role, after.name, detail, breaks=breaks
             )
         yield from _marks(before, after, outside, place.role)
-        yield from self._types(before.type, after.type, place)
+        self._meet(before.type, after.type, place)
 
     def _changed(self, old: str, new: str, place: _Place, *, breaks: bool) -> Change:
         before = type_text(self._old, old) or "nothing"
@@ -324,7 +342,8 @@ def _values(before: EnumType, after: EnumType, place: _Place) -> Iterator[Change
     for value in before.values:
         now = after.value(value.name)
         if now is None:
-            yield place.change("removed", "value", value.name, breaks=True)
+            breaks = place.is_input  # nobody misses what does not come any more
+            yield place.change("removed", "value", value.name, breaks=breaks)
         else:
             yield from _marks(value, now, place, "value")
     for value in after.values:
@@ -338,7 +357,7 @@ def _marks(
     """Yield the features that something got or lost."""
     old = [feature.name for feature in before.features]
     new = [feature.name for feature in after.features]
-    about = f"of {kind} {after.name}"
+    about = kind if kind in _WHOLE else f"{kind} {after.name}"
     for name in old:
         if name not in new:
             breaks = name not in _WARNINGS

@@ -13,24 +13,27 @@ import asyncio
 import calendar
 import json
 import os
+import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
 from qmpx.dialects.modern import modern_monitor
 from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
-from qmpx.errors import CommandError
+from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
+from qmpx.machine.character.device import MUX_USERS, CharacterDevice
+from qmpx.machine.character.opened import OpenedSocket
 from qmpx.monitor import Monitor
 from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
 from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.standin.command_line import Backend, CommandLine
-from qmpx.standin.endpoints import check_backend, legacy_options
+from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.needs import choose_accelerator, memory_size, processor_count
 from qmpx.standin.option_lists import OptionList
@@ -44,6 +47,7 @@ COMMANDS: Final = {
 }
 """The command that carries out what an option describes."""
 
+_UNEXPECTED: Final = re.compile(r"Parameters? '(.*)' (?:is|are) unexpected")
 _ORDER: Final = ("-object", "-blockdev", "-netdev", "-device")
 
 
@@ -53,6 +57,7 @@ class Assembly:
     Args:
         line: What it is to be.
         profile: The binary that is stood in for.
+        tell: Is told what is waited for.
         like: Another machine with the same profile, to share its commands.
 
     Attributes:
@@ -60,13 +65,19 @@ class Assembly:
         monitor: Its monitor.
         answers: What the profile tells.
         kept: What was described and is not carried out here.
+        endpoints: Its sockets that are no monitors', whose files go at the end.
 
     Raises:
         StartFailure: What is described cannot be.
     """
 
     def __init__(
-        self, line: CommandLine, profile: Profile, *, like: "Assembly | None" = None
+        self,
+        line: CommandLine,
+        profile: Profile,
+        tell: Callable[[str], None],
+        *,
+        like: "Assembly | None" = None,
     ) -> None:
         self.line = line
         self.profile = profile
@@ -88,6 +99,8 @@ class Assembly:
             like=None if like is None else like.monitor
         )
         self.kept: list[Backend | OptionList] = []
+        self.endpoints: list[Endpoint] = []
+        self._tell = tell
 
     def new_monitor(
         self, *, pretty: bool = False, like: Monitor | None = None
@@ -128,6 +141,13 @@ class Assembly:
                 self._plug_drives()
         self._set_watchdog()
         await self._show()
+
+    def close(self) -> None:
+        """Let go of what other programs can see."""
+        if "characters" in self.machine.__dict__:
+            self.machine.characters.close()
+        for endpoint in self.endpoints:
+            endpoint.remove()
 
     def _pass_descriptors(self) -> None:
         for passed in self.line.passed:
@@ -173,8 +193,24 @@ class Assembly:
         values: Any = backend.values
         command = self.answers.schema.commands.get(name)
         if command is not None and backend.option != "-device":
-            values = self.answers.validator.read_keyval(command.arguments, values)
+            values = self._read_keyval(backend, command.arguments)
         return json.dumps(values).encode()
+
+    def _read_keyval(self, backend: Backend, type_name: str) -> Any:
+        """Return what an option says, by the schema.
+
+        Raises:
+            CommandError: It is not as the schema says.
+        """
+        try:
+            return self.answers.validator.read_keyval(type_name, backend.values)
+        except CommandError as error:
+            unexpected = _UNEXPECTED.fullmatch(error.desc)
+            if unexpected is None or backend.option == "-blockdev":
+                raise
+            # These two options were there before the schema was.
+            message = f"Invalid parameter '{unexpected[1]}'"
+            raise GenericError(message) from None
 
     def _is_carried_out(self, entry: Entry, arguments: bytes) -> bool:
         """Whether the command takes what the schema says is right."""
@@ -243,17 +279,32 @@ class Assembly:
         return str(options.id)
 
     async def _open(self, options: OptionList) -> None:
+        label = str(options.id)
+        if options.get("backend") == "socket":
+            endpoint = Endpoint(label, options, is_control=False)
+            endpoint.open(self._tell)
+            self.endpoints.append(endpoint)
+            device: CharacterDevice = OpenedSocket(
+                label,
+                endpoint.place,
+                listening=endpoint.listening,
+                connected=endpoint.connected,
+                is_telnet=options.switch("telnet"),
+                users=MUX_USERS if options.switch("mux") else 1,
+            )
+            await self.machine.characters.add(device)
+            return
         check_backend(options)
-        values: Mapping[str, str] = {**options, "id": str(options.id)}
+        if options["backend"] == "file":
+            _check_file(options)
         try:
-            await self.machine.characters.open(values)
+            device = await self.machine.characters.open({**options, "id": label})
         except CommandError as error:
             detail = next(iter(getattr(error, "__notes__", ())), error.desc)
             raise options.failure(detail) from None
-        device = self.machine.characters[str(options.id)]
         if options["backend"] == "pty":
             where = device.filename.removeprefix("pty:")
-            told = f"char device redirected to {where} (label {options.id})\n"
+            told = f"char device redirected to {where} (label {label})\n"
             os.write(1, told.encode())
 
     def _plug_drives(self) -> None:
@@ -284,12 +335,25 @@ class Assembly:
                 continue
             options = OptionList("-vnc", text, None, "vnc")
             where = options["vnc"]
+            if ":" not in where:
+                message = "no vnc port specified"
+                raise options.failure(message)
             if options.switch("password"):
                 where += ",password"
             try:
                 await self.machine.display.start_vnc(where)
             except CommandError as error:
                 raise options.failure(error.desc) from None
+
+
+def _check_file(options: OptionList) -> None:
+    """Check that a file can be opened, to say it as QEMU does."""
+    path = options.get("path", "")
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+    except OSError as error:
+        message = f"Could not open '{path}': {os.strerror(error.errno or 0)}"
+        raise options.failure(message) from None
 
 
 class _Starting(SessionLike):

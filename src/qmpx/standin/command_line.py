@@ -23,6 +23,7 @@ from qmpx.standin.options import (
     ACTIONS,
     ADD_FD,
     CHARDEV,
+    DISPLAYS,
     FLAGS,
     GLOBAL,
     MEMORY,
@@ -457,6 +458,17 @@ def _json_error(value: str) -> str:
     return "JSON parse error, premature EOI"
 
 
+def _display(line: CommandLine, option: str, value: str) -> None:
+    if is_help(value):
+        line.lists.append((option, "help"))
+        return
+    kind = value.partition(",")[0].removeprefix("type=")
+    if kind not in DISPLAYS and not kind.startswith("vnc="):
+        message = f"Parameter 'type' does not accept value '{kind}'"
+        raise StartFailure(message, option, value)
+    line.kept.append((option[1:], value))
+
+
 def _drive(line: CommandLine, option: str, value: str) -> None:
     line.drives.append(OptionList(option, value, None, "", line.warnings.append))
 
@@ -548,6 +560,7 @@ _VALUES: Final[dict[str, Callable[[CommandLine, str, str], None]]] = {
     "sandbox": _sandbox,
     "overcommit": _overcommit,
     "global": _global,
+    "display": _display,
     "drive": _drive,
     "readconfig": _read_config,
     "pidfile": _kept("pid_file"),

@@ -71,4 +71,5 @@ def read_config(option: str, path: str) -> Iterator[tuple[str, str]]:
 def _at(path: str, number: int, message: str) -> StartFailure:
     failure = StartFailure(message)
     failure.text = f"{path}:{number}: {message}"
+    failure.gap = ""
     return failure

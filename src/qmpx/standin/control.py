@@ -6,7 +6,6 @@ language can use it, and the monitor under test shows nothing of it.
 
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
 from msgspec import Struct
 
 from qmpx.errors import GenericError, LocalProtocolError, QmpxError
@@ -15,6 +14,7 @@ from qmpx.machine.guest import ObedientGuest
 from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.standin.faults.menu import FAULTS
 from qmpx.standin.stage import Stage
+from qmpx.transcript.entry import as_object
 
 if TYPE_CHECKING:
     from qmpx.transcript import Entry
@@ -156,8 +156,7 @@ def guest_suspend(stage: Stage) -> None:
 
 @commands.command("x-qmpx-guest-panic")
 def guest_panic(stage: Stage) -> None:
-    """Let the guest give up: the machine stands still, and GUEST_PANICKED tells."""
-    stage.monitor.emit("GUEST_PANICKED", {"action": "pause"})
+    """Let the guest give up; what follows says ``set-action``."""
     stage.machine.panic()
 
 
@@ -176,7 +175,7 @@ def conversation_query(stage: Stage, *, since: int = 0) -> dict[str, Any]:
     start = max(since - stage.forgotten, 0)
     entries: list[Entry] = list(stage.conversation)[start : start + MAX_ENTRIES]
     return {
-        "entries": [msgspec.to_builtins(entry) for entry in entries],
+        "entries": [as_object(entry) for entry in entries],
         "next": stage.forgotten + start + len(entries),
         "forgotten": stage.forgotten,
     }

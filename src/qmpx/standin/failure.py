@@ -15,6 +15,8 @@ class StartFailure(Exception):
 
     Attributes:
         text: The whole message, without the program's name.
+        status: The exit status.
+        gap: What stands between the program's name and the message.
         further: What QEMU says after it, each as a message of its own.
     """
 
@@ -23,5 +25,7 @@ class StartFailure(Exception):
     ) -> None:
         place = option if value is None else f"{option} {value}".lstrip()
         self.text = f"{place}: {message}" if place else message
+        self.status = 1
+        self.gap = " "
         self.further: list[str] = []
         super().__init__(self.text)

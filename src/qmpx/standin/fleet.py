@@ -58,7 +58,8 @@ def run_fleet(words: Sequence[str], count: int, folder: str, program: str) -> in
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_Fleet(line, profile, count, folder, teller).serve())
     except StartFailure as failure:
-        for text in (failure.text, *failure.further):
+        teller.tell(failure.text, gap=failure.gap)
+        for text in failure.further:
             teller.tell(text)
         return 1
     except OSError as error:
@@ -105,7 +106,7 @@ class _Fleet:
         servers: contextlib.AsyncExitStack,
     ) -> Assembly:
         """Add a machine; return the first of all, whose commands they share."""
-        assembly = Assembly(self._line, self._profile, like=first)
+        assembly = Assembly(self._line, self._profile, self._teller.tell, like=first)
         if self._line.name is None:
             assembly.machine.name = f"vm{number}"
         await assembly.furnish(set())

@@ -111,8 +111,9 @@ def _properties(profile: Profile, option: str, driver: str) -> str:
     except CommandError:
         told = None
     if told is None:
-        message = f"'{driver}' is not a valid device model name"
-        raise StartFailure(message, option, f"{driver},help")
+        failure = StartFailure(f"Device '{driver}' not found", option, f"{driver},help")
+        failure.status = 0  # QEMU has answered a question
+        raise failure
     found: list[dict[str, Any]] = sorted(json.loads(told), key=lambda x: x["name"])
     lines = [f"{driver} options:"]
     for entry in found:

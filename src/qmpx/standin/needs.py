@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from qmpx.standin.failure import StartFailure
-from qmpx.standin.option_lists import read_size
+from qmpx.standin.option_lists import SWITCHES, read_size
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def check_needs(line: CommandLine, profile: Profile) -> None:
     choose_accelerator(line, profile)
     processor_count(line.topology)
     memory_size(line.memory)
+    _check_boot(line.boot)
     _check_processor(line, profile)
 
 
@@ -58,6 +59,30 @@ def _check_machine(line: CommandLine, profile: Profile) -> None:
             "unsupported machine type\nUse -machine help to list supported machines"
         )
         raise StartFailure(message)
+
+
+_BOOT: Final = {
+    **dict.fromkeys(("order", "once", "splash"), ""),
+    **dict.fromkeys(("splash-time", "reboot-timeout"), "integer"),
+    **dict.fromkeys(("menu", "strict"), "'on' or 'off'"),
+}
+
+
+def _check_boot(boot: Mapping[str, Any]) -> None:
+    for name, value in boot.items():
+        expected = _BOOT.get(name)
+        if expected is None:
+            raise StartFailure(f"Parameter 'boot.{name}' is unexpected")
+        fits = value in SWITCHES if "on" in expected else value.lstrip("-").isdecimal()
+        if expected and not fits:
+            raise StartFailure(f"Parameter 'boot.{name}' expects {expected}")
+    for name in ("order", "once"):
+        devices = boot.get(name, "")
+        for place, device in enumerate(devices):
+            if not "a" <= device <= "p":
+                raise StartFailure(f"Invalid boot device '{device}'")
+            if device in devices[:place]:
+                raise StartFailure(f"Boot device '{device}' was given twice")
 
 
 def _check_processor(line: CommandLine, profile: Profile) -> None:

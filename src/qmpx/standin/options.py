@@ -86,3 +86,6 @@ ACTIONS: Final = {
     ),
 }
 """What may follow upon an event: ``-action``."""
+
+DISPLAYS: Final = ("none", "gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus")
+"""What ``-display`` takes, beside ``vnc=``."""

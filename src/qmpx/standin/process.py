@@ -41,15 +41,18 @@ class Teller:
         self._program = program
         self.has_timestamps = False
 
-    def tell(self, message: str) -> None:
-        """Write a message; it may have several lines."""
+    def tell(self, message: str, *, gap: str = " ") -> None:
+        """Write a message; it may have several lines.
+
+        Args:
+            message: What there is to say.
+            gap: What stands between the program's name and that.
+        """
         stamp = ""
         if self.has_timestamps:
             now = time.time_ns()
             seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now // 10**9))
             stamp = f"{seconds}.{now // 1000 % 10**6:06d}Z "
-        # A place in a file follows the name without a blank.
-        gap = "" if message.startswith("/") else " "
         self.write(f"{stamp}{self._program}:{gap}{message}\n")
 
     @staticmethod

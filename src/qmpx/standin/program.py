@@ -29,7 +29,7 @@ PROFILE_VARIABLE: Final = "QMPX_PROFILE"
 """The environment's name for what ``--profile`` says."""
 
 FAILED: Final = 1
-"""The exit status of a start that failed."""
+"""The exit status where a file or an address cannot be had."""
 
 _FIRST_INHERITED: Final = 3  # what systemd hands over begins here
 
@@ -50,8 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(words[1:], program, teller)
     except StartFailure as failure:
-        for message in (failure.text, *failure.further):
+        teller.tell(failure.text, gap=failure.gap)
+        for message in failure.further:
             teller.tell(message)
+        return failure.status
     except Exception as error:
         from qmpx.errors import QmpxError  # a greeting needs none
 

@@ -78,7 +78,7 @@ class _Running:
         self._endpoints = endpoints
         self._daemon = daemon
         self._teller = teller
-        self._assembly = Assembly(line, profile)
+        self._assembly = Assembly(line, profile, teller.tell)
         self._monitors: list[Monitor] = [self._assembly.monitor]
         self._ended = asyncio.Event()
 
@@ -98,6 +98,7 @@ class _Running:
             await self._ended.wait()
             for monitor in self._monitors:
                 monitor.shut_down()
+        self._assembly.close()
         return 0
 
     def _server(

@@ -136,9 +136,18 @@ def _message_in(text: bytes) -> tuple[Any, str | UnsetType]:
     )
 
 
+def as_object(entry: Entry) -> dict[str, Any]:
+    """Return an entry as the object that is its line; it has a connection always."""
+    line: dict[str, Any] = msgspec.to_builtins(entry)
+    ordered = {"t": entry.time}
+    if "dir" in line:
+        ordered["dir"] = line["dir"]
+    return ordered | {"conn": entry.connection} | line
+
+
 def write_entry(entry: Entry) -> bytes:
     """Return an entry as a line, its end included."""
-    return _encode(entry) + b"\n"
+    return _encode(as_object(entry)) + b"\n"
 
 
 def read_transcript(lines: Iterable[bytes], name: str = "") -> Iterator[Entry]:

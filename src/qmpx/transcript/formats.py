@@ -22,7 +22,7 @@ A message whose direction the format does not tell is a command if it has ``exec
 ``exec-oob``.
 """
 
-import datetime
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -43,7 +43,7 @@ from qmpx.transcript.splitter import Splitter
 _SPY: Final = {"libvirt->qemu": TO_SERVER, "qemu->libvirt": TO_CLIENT}
 _ARROW: Final = re.compile(rb"\s*(->|<-)\s*(.*)", re.DOTALL)
 _SOCAT: Final = re.compile(
-    rb"([<>]) (\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})\s+length=(\d+) .*"
+    rb"([<>]) (\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d)\.(\d{6})\d*\s+length=\d+ .*"
 )
 _INCUS: Final = re.compile(rb"\[([^\]]+)\] (QUERY|REPLY|Event): (.*)", re.DOTALL)
 _INCUS_WAYS: Final = {b"QUERY": TO_SERVER, b"REPLY": TO_CLIENT, b"Event": TO_CLIENT}
@@ -151,28 +151,23 @@ def _read_replies(data: bytes, name: str) -> Iterator[Entry]:
 
 def _read_socat(data: bytes, name: str) -> Iterator[Entry]:
     splitters = {b">": Splitter(), b"<": Splitter()}
-    position, number = 0, 1
-    while position < len(data):
-        end = data.find(b"\n", position)
-        end = len(data) if end < 0 else end
-        header = _SOCAT.fullmatch(data[position:end].rstrip(b"\r"))
-        if header is None:
+    mark, time = b"", 0.0
+    for number, line in enumerate(data.splitlines(keepends=True), 1):
+        header = _SOCAT.fullmatch(line.rstrip())
+        if header is not None:
+            mark = header[1]
+            stamp = [int(part) for part in header.groups()[1:8]]
+            moment = dt.datetime(*stamp, tzinfo=dt.UTC)  # type: ignore[misc,arg-type]
+            time = moment.timestamp()
+            continue
+        if not mark:
             message = "expected '> DATE TIME length=N from=... to=...'"
             raise TranscriptError(message, name, number)
-        length = int(header[8])
-        text = data[end + 1 : end + 1 + length]
-        stamp = [int(part) for part in header.groups()[1:8]]
-        moment = datetime.datetime(*stamp, tzinfo=datetime.UTC)  # type: ignore[misc,arg-type]
-        way = TO_SERVER if header[1] == b">" else TO_CLIENT
-        for piece in splitters[header[1]].feed(text):
-            yield entry_for(moment.timestamp(), way, 1, piece)
-        position = end + 1 + length
-        # socat ends what has no line end itself with one.
-        if data[position : position + 1] == b"\n" and not text.endswith(b"\n"):
-            position += 1
-        elif data[position : position + 2] == b"\r\n":
-            position += 2
-        number = data.count(b"\n", 0, position) + 1
+        # It spells a carriage return as a backslash and an r.
+        text = line.removesuffix(b"\\r\n") + b"\n" if line.endswith(b"\\r\n") else line
+        for piece in splitters[mark].feed(text):
+            way = TO_SERVER if mark == b">" else TO_CLIENT
+            yield entry_for(time, way, 1, piece)
 
 
 def _read_incus(data: bytes, name: str) -> Iterator[Entry]:
@@ -184,7 +179,7 @@ def _read_incus(data: bytes, name: str) -> Iterator[Entry]:
             message = "expected '[TIME] QUERY: {...}', 'REPLY:' or 'Event:'"
             raise TranscriptError(message, name, number)
         try:
-            moment = datetime.datetime.fromisoformat(said[1].decode())
+            moment = dt.datetime.fromisoformat(said[1].decode())
         except ValueError:
             message = f"{said[1].decode('latin-1')!r} is no time"
             raise TranscriptError(message, name, number) from None

@@ -2,28 +2,33 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
+from qmpx.dialects.modern.block_info import (
+    drive_limits,
+    limits_info,
+    node_info,
+    snapshot_info,
+)
+from qmpx.dialects.modern.graph import find_drive
 from qmpx.dialects.modern.replies import (
     BlockDeviceInfo,
     BlockInfo,
     ImageInfo,
-    SnapshotInfo,
 )
 from qmpx.errors import (
     DeviceLocked,
-    DeviceNotFound,
     DeviceNotRemovable,
     GenericError,
     InvalidParameterValue,
 )
 from qmpx.machine import Drive, Machine, Medium
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import WireName
 from qmpx.qapi.model import DEPRECATED, Feature
 
 if TYPE_CHECKING:
-    from qmpx.machine.block import Image, Snapshot
+    from qmpx.machine.block import Image
+    from qmpx.machine.block.throttling import Limits
 
 commands = CommandRegistry()
 
@@ -34,10 +39,10 @@ _SECTOR: Final = 512
 @commands.command("query-block")
 def query_block(machine: Machine) -> list[BlockInfo]:
     """Tell of all block devices and what is in them."""
-    return [_block_info(drive) for drive in machine.drives.values()]
+    return [_block_info(machine, drive) for drive in machine.drives.values()]
 
 
-def _block_info(drive: Drive) -> BlockInfo:
+def _block_info(machine: Machine, drive: Drive) -> BlockInfo:
     info: BlockInfo = {
         "device": drive.device,
         "qdev": drive.id,
@@ -48,13 +53,17 @@ def _block_info(drive: Drive) -> BlockInfo:
     }
     if drive.has_tray:
         info["tray_open"] = drive.is_tray_open
-    if drive.medium is not None:
-        info["inserted"] = _inserted(drive.medium)
+    node = machine.blocks.node_in(drive)
+    limits = drive_limits(machine, drive)
+    if node is not None:
+        info["inserted"] = node_info(node, limits=limits)
+    elif drive.medium is not None:
+        info["inserted"] = _inserted(drive.medium, limits)
     return info
 
 
-def _inserted(medium: Medium) -> BlockDeviceInfo:
-    info: BlockDeviceInfo = {
+def _inserted(medium: Medium, limits: "Limits | None") -> BlockDeviceInfo:
+    info: dict[str, Any] = {
         "file": medium.file,
         "node-name": medium.node_name,
         "ro": medium.read_only,
@@ -62,19 +71,14 @@ def _inserted(medium: Medium) -> BlockDeviceInfo:
         "backing_file_depth": 0 if medium.image is None else medium.image.depth,
         "encrypted": medium.is_encrypted,
         "detect_zeroes": "off",
-        "bps": 0,
-        "bps_rd": 0,
-        "bps_wr": 0,
-        "iops": 0,
-        "iops_rd": 0,
-        "iops_wr": 0,
+        **limits_info(limits),
         "write_threshold": 0,
         "image": _image_info(medium),
         "cache": {"writeback": True, "direct": False, "no-flush": False},
     }
     if medium.backing_file is not None:
         info["backing_file"] = medium.backing_file
-    return info
+    return cast("BlockDeviceInfo", info)
 
 
 def _image_info(medium: Medium) -> ImageInfo:
@@ -102,7 +106,7 @@ def _told_by(image: "Image") -> ImageInfo:
     if image.is_encrypted:
         info["encrypted"] = True
     if shots := image.snapshots():
-        info["snapshots"] = [_snapshot_info(shot) for shot in shots]
+        info["snapshots"] = [snapshot_info(shot) for shot in shots]
     if image.backing is not None and image.backing_file is not None:
         info["backing-filename"] = image.backing_file
         info["full-backing-filename"] = image.backing.filename
@@ -112,34 +116,14 @@ def _told_by(image: "Image") -> ImageInfo:
     return info
 
 
-def _snapshot_info(shot: "Snapshot") -> SnapshotInfo:
-    seconds, nanoseconds = divmod(shot.clock, 10**9)
-    return {
-        "id": shot.id,
-        "name": shot.name,
-        "vm-state-size": shot.state_size,
-        "date-sec": shot.seconds,
-        "date-nsec": shot.nanoseconds,
-        "vm-clock-sec": seconds,
-        "vm-clock-nsec": nanoseconds,
-    }
-
-
 @contextmanager
 def _drive(machine: Machine, device: str | None, id_: str | None) -> Iterator[Drive]:
     """Give the drive that a command names by its back end or by its device id.
 
     Errors of the block's name it in the same way.
     """
-    if (device is None) is (id_ is None):
-        message = "Need exactly one of 'device' and 'id'"
-        raise GenericError(message)
     name = str(device if id_ is None else id_)
-    for drive in machine.drives.values():
-        if name == (drive.device if id_ is None else drive.id):
-            break
-    else:
-        raise DeviceNotFound(device=name)
+    drive = find_drive(machine, device, id_)
     try:
         yield drive
     except (DeviceLocked, DeviceNotRemovable) as error:
@@ -156,7 +140,8 @@ def eject(
 ) -> None:
     """Open the tray and take the medium out."""
     with _drive(machine, device, id_) as drive:
-        drive.eject(force=force)
+        drive.open_tray(force=force)
+        machine.blocks.remove(drive)
 
 
 @commands.command("blockdev-open-tray")
@@ -184,15 +169,15 @@ def blockdev_close_tray(
         drive.close_tray()
 
 
-@commands.command("block_resize")
-def block_resize(
-    machine: Machine,
-    *,
-    device: str | None = None,
-    node_name: Annotated[str | None, WireName("node-name")] = None,
-    size: int,
+def resize_medium(
+    machine: Machine, device: str | None, node_name: str | None, size: int
 ) -> None:
-    """Change the size of an image."""
+    """Change the size of an image that is in a drive without a node of its own.
+
+    Raises:
+        GenericError: There is none, or it can't have that size.
+        InvalidParameterValue: There is no such size.
+    """
     drive, medium = _medium(machine, device or "", node_name or "")
     if size < 0:
         raise InvalidParameterValue(name="size", expected="a >0 size")

@@ -7,12 +7,16 @@ from qmpx.dialects.modern import (
     descriptors,
     devices,
     display,
+    graph,
     hardware,
     human,
+    jobs,
     memory,
+    migration,
     objects,
     out_of_band,
     status,
+    transaction,
 )
 from qmpx.dialects.modern.events import EVENTS, as_event
 from qmpx.machine import Machine
@@ -37,7 +41,7 @@ def modern_monitor(
         machine: What it shows.
         pretty: Whether messages are spread over lines, for people.
         offers_async: Whether the greeting offers ``async`` beside ``oob``. QEMU has no
-    XX; a client that does not ask for it sees nothing else of it.
+            such capability; a client that does not ask for it sees nothing else of it.
         check: Whether replies and events are held against what is declared.
 
     Source: QEMU 7.2.22, observed.
@@ -47,11 +51,15 @@ def modern_monitor(
         commands=CommandRegistry(
             status.commands,
             block.commands,
+            graph.commands,
+            jobs.commands,
+            transaction.commands,
             descriptors.commands,
             devices.commands,
             display.commands,
             hardware.commands,
             memory.commands,
+            migration.commands,
             human.commands,
             objects.commands,
             out_of_band.commands,
@@ -64,14 +72,19 @@ def modern_monitor(
         introspection=True,
         check=check,
     )
-    for name, data in EVENTS.items():
+    for name, data in (EVENTS | migration.EVENTS | jobs.EVENTS).items():
         monitor.event(name, data)
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(
         running=machine.state.is_running
     )
 
     def tell(happening: Happening) -> None:
-        if (event := as_event(happening)) is not None:
+        event = (
+            jobs.as_event(happening)
+            or as_event(happening)
+            or migration.as_event(machine, happening)
+        )
+        if event is not None:
             monitor.emit(*event)
 
     machine.listen(tell)

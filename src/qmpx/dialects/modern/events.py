@@ -8,6 +8,7 @@ from qmpx.dialects.modern.replies import (
     Cause,
     ClockChange,
     DeletedDevice,
+    GuestPanic,
     IOErrorReport,
     TrayMove,
     VncConnection,
@@ -16,12 +17,19 @@ from qmpx.dialects.modern.replies import (
 from qmpx.machine.happenings import (
     BalloonChanged,
     BlockIOError,
+    BlockJobFailed,
+    BlockJobTold,
     ClockSet,
     DeviceUnplugged,
     Exited,
+    ExportDeleted,
+    GuestCrashLoaded,
+    GuestPanicked,
     Happening,
     IncomingMoved,
+    JobMoved,
     MigrationMoved,
+    MigrationPassBegan,
     PowerButtonPressed,
     Reset,
     Resumed,
@@ -34,6 +42,7 @@ from qmpx.machine.happenings import (
     VncInitialized,
     WatchdogExpired,
     WokenUp,
+    WriteThresholdReached,
 )
 
 EVENTS: Final[dict[str, Any]] = {
@@ -48,6 +57,8 @@ EVENTS: Final[dict[str, Any]] = {
     "BLOCK_IO_ERROR": IOErrorReport,
     "RTC_CHANGE": ClockChange,
     "WATCHDOG": WatchdogExpiry,
+    "GUEST_PANICKED": GuestPanic,
+    "GUEST_CRASHLOADED": GuestPanic,
     "BALLOON_CHANGE": BalloonInfo,
     "DEVICE_DELETED": DeletedDevice,
     "VNC_CONNECTED": VncConnection,
@@ -83,7 +94,11 @@ def as_event(happening: Happening) -> tuple[str, Any] | None:
             return "WAKEUP", None
         case ShutDown(by_guest, reason):
             return "SHUTDOWN", {"guest": by_guest, "reason": reason}
-        case MigrationMoved() | IncomingMoved() | Exited():
+        case MigrationMoved() | MigrationPassBegan() | IncomingMoved() | Exited():
+            return None
+        case JobMoved() | BlockJobTold() | BlockJobFailed() | ExportDeleted():
+            return None  # those of jobs are told by `qmpx.dialects.modern.jobs`
+        case WriteThresholdReached():
             return None
         case _:
             return _of_device(happening)
@@ -96,6 +111,8 @@ def _of_device(
     | WatchdogExpired
     | BalloonChanged
     | DeviceUnplugged
+    | GuestPanicked
+    | GuestCrashLoaded
     | VncConnected
     | VncInitialized
     | VncDisconnected,
@@ -112,6 +129,10 @@ def _of_device(
             return "RTC_CHANGE", {"offset": offset, "qom-path": "/machine/rtc"}
         case WatchdogExpired(action):
             return "WATCHDOG", {"action": action}
+        case GuestPanicked(action):
+            return "GUEST_PANICKED", {"action": action}
+        case GuestCrashLoaded(action):
+            return "GUEST_CRASHLOADED", {"action": action}
         case BalloonChanged(actual):
             return "BALLOON_CHANGE", {"actual": actual}
         case DeviceUnplugged(id_, path):

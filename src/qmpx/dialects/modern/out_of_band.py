@@ -42,10 +42,19 @@ class _InstanceNotFound(CommandError):
 
 @commands.command("query-yank", allow_oob=True)
 def query_yank(session: Session) -> list[YankInstance]:
-    """Tell of what can be broken off: the connections of the monitors."""
-    return [
+    """Tell of what can be broken off: the connections of monitors, and a migration."""
+    told: list[YankInstance] = [
         ChardevInstance(label) for label, _, _ in session.monitor.character_devices()
     ]
+    if _moves(session):
+        told.append(MigrationInstance())
+    return told
+
+
+def _moves(session: Session) -> bool:
+    """Whether the machine is on its way, or another one is awaited."""
+    migration = vars(session.monitor.target).get("migration")
+    return migration is not None and (migration.is_active or migration.is_expected)
 
 
 @commands.command("yank", allow_oob=True)
@@ -54,11 +63,18 @@ def yank(session: Session, *, instances: list[YankInstance]) -> None:
     monitor = session.monitor
     labels = {label for label, _, _ in monitor.character_devices()}
     for instance in instances:
-        if not isinstance(instance, ChardevInstance) or instance.id not in labels:
-            raise _InstanceNotFound
+        match instance:
+            case ChardevInstance(id=label) if label in labels:
+                pass
+            case MigrationInstance() if _moves(session):
+                pass
+            case _:
+                raise _InstanceNotFound
     for instance in instances:
         if isinstance(instance, ChardevInstance):
             monitor.break_off(instance.id)
+        elif isinstance(instance, MigrationInstance):
+            session.monitor.target.migration.break_off()
 
 
 @commands.command("migrate-pause", allow_oob=True)

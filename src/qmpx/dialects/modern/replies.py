@@ -7,7 +7,7 @@ Source: QEMU 7.2, schema files ``block-core.json``, ``char.json``, ``machine.jso
 ``misc.json``, ``run-state.json``, ``ui.json`` and ``yank.json``.
 """
 
-from typing import Annotated, NotRequired, TypedDict
+from typing import Annotated, Any, NotRequired, TypedDict
 
 from qmpx.machine import RunState
 from qmpx.machine.hardware.watchdog import WatchdogAction
@@ -53,6 +53,7 @@ ImageInfo = TypedDict(
         "backing-filename-format": NotRequired[str],
         "snapshots": NotRequired[list[SnapshotInfo]],
         "backing-image": NotRequired["ImageInfo"],
+        "format-specific": NotRequired[Any],
     },
 )
 
@@ -76,8 +77,34 @@ BlockDeviceInfo = TypedDict(
         "image": ImageInfo,
         "cache": BlockdevCacheInfo,
         "write_threshold": int,
+        "group": NotRequired[str],
+        "iops_size": NotRequired[int],
+        "bps_max": NotRequired[int],
+        "bps_max_length": NotRequired[int],
+        "bps_rd_max": NotRequired[int],
+        "bps_rd_max_length": NotRequired[int],
+        "bps_wr_max": NotRequired[int],
+        "bps_wr_max_length": NotRequired[int],
+        "iops_max": NotRequired[int],
+        "iops_max_length": NotRequired[int],
+        "iops_rd_max": NotRequired[int],
+        "iops_rd_max_length": NotRequired[int],
+        "iops_wr_max": NotRequired[int],
+        "iops_wr_max_length": NotRequired[int],
+        "dirty-bitmaps": NotRequired[list["BlockDirtyInfo"]],
     },
 )
+
+
+class BlockDirtyInfo(TypedDict):
+    name: NotRequired[str]
+    count: int
+    granularity: int
+    recording: bool
+    busy: bool
+    persistent: bool
+    inconsistent: NotRequired[bool]
+
 
 BlockInfo = TypedDict(
     "BlockInfo",
@@ -295,6 +322,12 @@ class WatchdogExpiry(TypedDict):
     """What follows."""
 
     action: WatchdogAction
+
+
+class GuestPanic(TypedDict):
+    """What follows."""
+
+    action: Annotated[str, Values("pause", "poweroff", "run")]
 
 
 class DeletedDevice(TypedDict):

@@ -10,6 +10,7 @@ from qmpx.dialects.modern.replies import (
     UuidInfo,
     VersionInfo,
 )
+from qmpx.errors import GenericError
 from qmpx.machine import Machine, RunState
 from qmpx.monitor import CommandRegistry, Session
 
@@ -70,13 +71,30 @@ def query_target(machine: Machine) -> TargetInfo:  # noqa: ARG001
 @commands.command("stop")
 def stop(machine: Machine) -> None:
     """Let the virtual processors stand still."""
+    if machine.state is RunState.INMIGRATE:
+        machine.migration.may_run = False
+        return
     machine.stop()
 
 
 @commands.command("cont")
 def cont(machine: Machine) -> None:
-    """Let the virtual processors run."""
-    machine.cont()
+    """Let the virtual processors run, now or once the awaited machine is here.
+
+    Raises:
+        GenericError: It has to be reset first, or it is on its way to elsewhere.
+    """
+    match machine.state:
+        case RunState.INMIGRATE:
+            machine.migration.may_run = True
+        case RunState.SHUTDOWN | RunState.INTERNAL_ERROR:
+            message = "Resetting the Virtual Machine is required"
+            raise GenericError(message)
+        case RunState.FINISH_MIGRATE:
+            message = "Migration is not finalized yet"
+            raise GenericError(message)
+        case _:
+            machine.cont()
 
 
 @commands.command("system_reset")

@@ -86,7 +86,7 @@ class StreamJob(Job):
             chain.append(node)
         for node in chain:
             require_quiet(node)
-        self.busy_nodes = chain
+        self.busy_nodes, self.covered = chain, top
 
     def prepare(self) -> None:
         """Begin at the beginning."""
@@ -176,7 +176,7 @@ class CommitJob(Job):
                 break
         for node in chain:
             require_quiet(node)
-        self.busy_nodes = chain
+        self.busy_nodes, self.covered = chain, top
 
     def prepare(self) -> None:
         """Let the base be written, and be large enough.
@@ -263,8 +263,7 @@ class MirrorJob(Job):
         **rest: Any,
     ) -> None:
         super().__init__(graph, id_, **rest)
-        self.kind = "commit" if is_commit else "mirror"
-        self.type = self.kind  # type: ignore[misc] # the same work under two names
+        self.kind = self.type = "commit" if is_commit else "mirror"
         self.source, self.target = source, target
         self._sync = sync
         self._replaces = replaces or source
@@ -283,6 +282,7 @@ class MirrorJob(Job):
             self.busy_nodes = [source]
         for node in self.busy_nodes:
             require_quiet(node)
+        self.covered = source
         self._base: Node | None = target if is_commit else None
         if sync == "top" and not is_commit:
             self._base = source.backing
@@ -421,8 +421,9 @@ class BackupJob(Job):
         self._wanted: set[int] = set()
         self._order: list[int] = []
         self._noted: Bitmap | None = None
+        self._is_resting = False
         require_quiet(source)
-        self.busy_nodes = [source]
+        self.busy_nodes, self.covered = [source], source
 
     def start(self) -> None:
         """Take the moment: what is to be copied is what is there now."""
@@ -461,8 +462,8 @@ class BackupJob(Job):
     def step(self) -> int | None:
         """Copy the next parts that have not been copied."""
         if self._sync == "none":
-            self._stop_timer()
-            return None if self.should_complete else self._rest()
+            self._is_resting = True
+            return 0
         done = 0
         while self._order and done < PIECE:
             unit = self._order[-1]
@@ -472,12 +473,8 @@ class BackupJob(Job):
             self._order.pop()
         return done or None
 
-    def _rest(self) -> int:
-        self._is_resting = True
-        return 0
-
     def _later(self, delay: float) -> None:
-        if getattr(self, "_is_resting", False) and not (
+        if self._is_resting and not (
             self.is_cancelled or self.error is not None
         ):
             return  # only what is overwritten is copied, until somebody cancels it

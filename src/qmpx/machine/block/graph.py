@@ -166,6 +166,44 @@ class BlockGraph:
             self._undo(made)
             raise
 
+    def open_file(
+        self,
+        filename: str,
+        format_: str | None = None,
+        *,
+        read_only: bool = False,
+        node_name: str | None = None,
+        has_backing: bool = True,
+    ) -> Node:
+        """Make the nodes for an image file.
+
+        Args:
+            filename: The file.
+            format_: Its format; ``None`` to find it out.
+            read_only: Whether it can't be written.
+            node_name: What the node is called; ``None``: anything.
+            has_backing: Whether what its header names is put behind it.
+
+        Raises:
+            GenericError: It cannot be opened.
+        """
+        file: dict[str, Any] = {"driver": "file", "filename": filename}
+        if format_ is None:
+            try:
+                storage = opening.open_storage(filename, read_only=True)
+                try:
+                    format_ = opening.probe(storage)
+                finally:
+                    storage.close()
+            except OSError as error:
+                raise GenericError(_words(error, file)) from error
+        options = {"driver": format_, "file": file, "read-only": read_only}
+        if node_name is not None:
+            options["node-name"] = node_name
+        if not has_backing and format_ in FORMATS:
+            options["backing"] = None
+        return self.open(options)
+
     def _undo(self, made: list[Node]) -> None:
         for node in reversed(made):
             self._forget(node)

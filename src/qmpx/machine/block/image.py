@@ -10,6 +10,7 @@ Every failure is an `OSError`; what is wrong with an image itself is an `ImageEr
 # ruff: noqa: ARG002 -- what a format does not offer is refused, whatever the arguments
 
 import errno
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -191,6 +192,24 @@ class Image:
         """
         message = f"the size of a {self.format} image cannot be changed"
         raise ImageError(self.filename, message, errno.ENOTSUP)
+
+    def set_backing_file(self, name: str | None, format_: str | None) -> None:
+        """Let the image say what is behind it; what is open stays.
+
+        Args:
+            name: The name of the backing file; ``None`` if there is none.
+            format_: Its format; ``None`` if that is to be found out.
+
+        Raises:
+            OSError: The format cannot do that, or the host.
+        """
+        message = os.strerror(errno.ENOTSUP)
+        raise ImageError(self.filename, message, errno.ENOTSUP)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What only this format has to tell of the image; see ``format-specific``."""
+        return {}
 
     def snapshots(self) -> list[Snapshot]:
         """Return its snapshots, oldest first; a format that has none has none."""

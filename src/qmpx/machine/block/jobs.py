@@ -61,12 +61,14 @@ class Job:
         is_user_paused: Whether somebody has asked it to pause.
         io_status: ``ok``, or why it was paused: ``failed`` or ``nospace``.
         busy_nodes: The nodes that must stay as they are meanwhile.
+        covered: The node that it stands in front of.
         group: The jobs that it ends with.
         on_source_error: What is done if it cannot read.
         on_target_error: What is done if it cannot write.
     """
 
-    type: ClassVar[str]
+    type: str = ""
+    """Its kind: ``mirror``, ``commit``, ..."""
     is_block_job: ClassVar[bool] = True
     cancels_at_once: ClassVar[bool] = True
     """Whether one that is cancelled ends before the command is answered."""
@@ -99,6 +101,7 @@ class Job:
         self.should_complete = False
         self.io_status = "ok"
         self.busy_nodes: list[Node] = []
+        self.covered: Node | None = None
         self.group = JobGroup()
         self.group.jobs.append(self)
         self.on_source_error = "report"
@@ -283,9 +286,7 @@ class Job:
     def conclude(self) -> None:
         """It is over, well or not: tell, and be forgotten if that is wanted."""
         self.clean()
-        for node in self.busy_nodes:
-            node.busy.remove(f"block job: {self.type}")
-        released, self.busy_nodes = self.busy_nodes, []
+        released = self.let_go()
         if self.is_cancelled and self.error == _CANCELED:
             self._tell("cancelled")
         else:
@@ -295,6 +296,16 @@ class Job:
             self.graph.release(node)
         if self.auto_dismiss:
             self.dismiss()
+
+    def let_go(self) -> list["Node"]:
+        """Let nodes be changed again; return them."""
+        for node in self.busy_nodes:
+            node.busy.remove(f"block job: {self.type}")
+        released, self.busy_nodes = self.busy_nodes, []
+        if self.covered is not None:
+            self.covered.covers.remove(self.id)
+            self.covered = None
+        return released
 
     def dismiss(self) -> None:
         """Forget it."""
@@ -488,6 +499,8 @@ class Jobs(dict[str, Job]):
         self.graph.machine.tell(JobMoved(job.id, JobStatus.CREATED.value))
         for node in job.busy_nodes:
             node.busy.append(f"block job: {job.type}")
+        if job.covered is not None:
+            job.covered.covers.append(job.id)
         if is_started:
             job.start()
 

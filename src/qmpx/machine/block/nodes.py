@@ -43,6 +43,7 @@ class Node:
         drives: Devices that use it.
         uses: What else uses it, in words: jobs and exports.
         busy: Why the graph around it must not be changed: ``block job: mirror``.
+        covers: The jobs that stand in front of it, as a filter does in QEMU.
         bitmaps: Dirty bitmaps by name.
         before_write: Told of offset and length before data are written.
         after_write: And after that.
@@ -68,6 +69,7 @@ class Node:
         self.drives: list[Drive] = []
         self.uses: list[str] = []
         self.busy: list[str] = []
+        self.covers: list[str] = []
         self.bitmaps: dict[str, Bitmap] = {}
         self.before_write: list[Callable[[int, int], None]] = []
         self.after_write: list[Callable[[int, int], None]] = []

@@ -30,10 +30,14 @@ from qmpx.machine.block.qcow2_header import (
     DIRTY,
     EXTENDED_L2,
     SIZE_AT,
+    change_backing,
     read_header,
 )
 from qmpx.machine.block.qcow2_snapshots import SnapshotTable
 from qmpx.machine.block.storage import Storage
+
+COMPATIBLE_AT: Final[int] = 80
+"""Where version 3 has the flags that a writer may overlook."""
 
 COMPRESSION_AT: Final[int] = 104
 """Where version 3 tells the method of compression, if the feature is set."""
@@ -144,6 +148,38 @@ class Qcow2(Image):
         self._clusters.grow_l1(-(-size // coverage))
         self.storage.write(SIZE_AT, struct.pack(">Q", size))
         self._header.size = self.size = size
+
+    def set_backing_file(self, name: str | None, format_: str | None) -> None:
+        """Let the header say what is behind the image; what is open stays.
+
+        Raises:
+            OSError: There is no room for the name, or it cannot be written.
+        """
+        self._ready(writing=True)
+        change_backing(self.storage, self._header, name, format_)
+        self.backing_file = self._header.backing_file
+        self.backing_format = format_
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The version and the features, as QEMU tells them."""
+        header = self._header
+        if header.version == 2:
+            return {
+                "compat": "0.10",
+                "compression-type": "zlib",
+                "refcount-bits": 16,
+            }
+        is_lazy = bool(self.storage.read(COMPATIBLE_AT, 8)[-1:] > b"\0")
+        is_zstd = self.storage.read(COMPRESSION_AT, 1) == b"\1"
+        return {
+            "compat": "1.1",
+            "compression-type": "zstd" if is_zstd and header.features >> 3 & 1 else "zlib",
+            "lazy-refcounts": is_lazy,
+            "refcount-bits": 1 << header.refcount_order,
+            "corrupt": bool(header.features & CORRUPT),
+            "extended-l2": bool(header.features & EXTENDED_L2),
+        }
 
     def snapshots(self) -> list[Snapshot]:
         """Return its snapshots, oldest first."""

@@ -3,6 +3,7 @@
 Source: the qcow2 specification that QEMU publishes (``docs/interop/qcow2.txt``).
 """
 
+import errno
 import struct
 from dataclasses import dataclass
 from typing import Final
@@ -179,6 +180,42 @@ def _backing_format(
             return storage.read(at + 8, min(length, 16)).decode(errors="replace")
         at += 8 + (length + 7) // 8 * 8
     return None
+
+
+def change_backing(
+    storage: Storage, header: Header, name: str | None, format_: str | None
+) -> None:
+    """Write another name of a backing file into a header, or none.
+
+    Raises:
+        OSError: It does not fit, or cannot be written.
+    """
+    cluster = header.cluster_size
+    data = storage.read(0, cluster).ljust(cluster, b"\0")
+    length = _FIXED.size
+    if header.version == 3:
+        length = _VERSION_3.unpack_from(data, _FIXED.size)[4]
+    extensions, at = b"", length
+    for _ in range(MAX_EXTENSIONS):
+        kind, size = struct.unpack_from(">II", data, at)
+        end = at + 8 + (size + 7) // 8 * 8
+        if not kind or end > cluster - 8:
+            break
+        if kind != _BACKING_FORMAT:
+            extensions += data[at:end]
+        at = end
+    raw = (name or "").encode(errors="surrogateescape")
+    if raw and format_:
+        format_name = format_.encode()
+        extensions += struct.pack(">II", _BACKING_FORMAT, len(format_name))
+        extensions += format_name.ljust(-(-len(format_name) // 8) * 8, b"\0")
+    extensions += bytes(8)
+    if len(raw) > MAX_BACKING_NAME or length + len(extensions) + len(raw) > cluster:
+        raise ImageError(storage.filename, "no room for the name", errno.EINVAL)
+    place = struct.pack(">QI", length + len(extensions) if raw else 0, len(raw))
+    fresh = data[:8] + place + data[20:length] + extensions + raw
+    storage.write(0, fresh.ljust(cluster, b"\0"))
+    header.backing_file, header.backing_format = (name or None), format_
 
 
 def new_image(

@@ -70,6 +70,18 @@ class CharacterDevices:
         check_identifier(label)
         return await self._open(label, options)
 
+    async def add(self, device: CharacterDevice) -> None:
+        """Take in a device that is made already, and open it.
+
+        Raises:
+            DuplicateId: Another device has its label.
+            GenericError: There are too many.
+            OSError: The host refuses.
+        """
+        self._check_room(device.label)
+        await device.open()
+        self._devices[device.label] = device
+
     async def open_legacy(self, label: str, text: str) -> CharacterDevice:
         """Make a device, as ``-serial TEXT`` and ``-parallel TEXT`` do.
 
@@ -86,12 +98,15 @@ class CharacterDevices:
             raise GenericError(message)
         return await self._open(label, parse_legacy(text))
 
-    async def _open(self, label: str, options: Mapping[str, str]) -> CharacterDevice:
+    def _check_room(self, label: str) -> None:
         if label in self._devices:
             raise DuplicateId(id=label, object="chardev")
         if len(self._devices) >= MAX_DEVICES:
             message = f"there are {MAX_DEVICES} character devices already"
             raise GenericError(message)
+
+    async def _open(self, label: str, options: Mapping[str, str]) -> CharacterDevice:
+        self._check_room(label)
         device = _make(label, options)
         try:
             await device.open()

@@ -235,6 +235,25 @@ class Migration:
         self._move(status="cancelling")
         self._machine.clock.call_later(0, self.cancel)
 
+    def refuse(self, reason: str) -> None:
+        """Take note that a migration could not be begun."""
+        self.failure, self.statistics = reason, None
+        self._is_staged = True
+        self._move(status="failed")
+
+    def statistics_now(self) -> Statistics | None:
+        """Return the statistics, brought up to date; ``None`` if there are none."""
+        if self._outgoing is not None:
+            self._outgoing.refresh()
+        return self.statistics
+
+    def break_off(self) -> None:
+        """Cut the connection, whichever way it leads."""
+        if self._outgoing is not None:
+            self._outgoing.link_broken("the connection was cut")
+        elif self._incoming is not None:
+            self._incoming.link_broken("the connection was cut")
+
     def proceed(self) -> None:
         """Go on with a migration that waits before it gives the machine away."""
         if self._outgoing is not None:

@@ -1,5 +1,7 @@
-"""Python for the commands, events and types of a schema."""
+"""What is generated from schemas."""
 
+from qmpx.qapi.generation.json_schema import generate_json_schema
 from qmpx.qapi.generation.python import generate_python
+from qmpx.qapi.generation.site import generate_site
 
-__all__ = ["generate_python"]
+__all__ = ["generate_json_schema", "generate_python", "generate_site"]

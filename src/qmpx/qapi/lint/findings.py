@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 
+from qmpx.qapi.differences import kinds_of
 from qmpx.qapi.generation.names import camel_case, value_names
 from qmpx.qapi.lint.uses import Known, Part, Place, Use
 from qmpx.qapi.model import (
@@ -147,14 +148,11 @@ class _Walk:
     def _alternate(
         self, type_: AlternateType, known: Known, path: str
     ) -> Iterator[Finding]:
-        kinds = {str: EnumType, list: ArrayType, dict: ObjectType}
-        kind = kinds.get(type(known.value))
-        types = [self._schema.types[branch.type] for branch in type_.branches]
-        if kind is EnumType and any(each.name == "str" for each in types):
-            return
-        for each in types:
-            if kind is not None and isinstance(each, kind):
-                yield from self.value(each.name, known, path)
+        kinds: dict[type, str] = {str: "string", list: "array", dict: "object"}
+        types = kinds_of(self._schema, type_.name)
+        name = types.get(kinds.get(type(known.value), ""))
+        if name is not None:
+            yield from self.value(name, known, path)
 
     def _object(
         self, type_: ObjectType, known: Known, parts: dict[str, Part], path: str

@@ -1,4 +1,4 @@
-"""What a transcript uses: JSON, a message on each line, anywhere within what it holds."""
+"""What a transcript uses: JSON, a line each, with messages anywhere within it."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What was found in a source: commands with as much of their arguments as stands there."""
+"""What was found in a source: commands, with what stands there of their arguments."""
 
 from typing import Final, Literal
 

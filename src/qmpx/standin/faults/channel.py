@@ -21,6 +21,7 @@ from qmpx.errors import CommandError, CommandNotFound, GenericError
 from qmpx.machine.clock import Timer
 from qmpx.standin.faults import rewriting
 from qmpx.standin.faults.commands import (
+    InjectedError,
     WatchedState,
     arguments_of,
     id_of,
@@ -205,8 +206,7 @@ class FaultyChannel(Channel):
                 self._is_over = kind.name != "mute"
                 error = GenericError("not run")
             elif kind.name == "command-failed":
-                desc = fault["desc"]
-                error = CommandError.from_reply(fault["class"], desc, {}, name)
+                error = InjectedError(fault["class"], fault["desc"])
             elif kind.name == "command-missing":
                 error = CommandNotFound(name=name)
             elif kind.point is Point.COMMAND:

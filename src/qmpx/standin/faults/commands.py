@@ -23,6 +23,18 @@ WAYS: Final = ("execute", "exec-oob", "execute_async")
 """The members that name a command."""
 
 
+class InjectedError(CommandError):
+    """An error of any class and text.
+
+    Args:
+        error_class: The class.
+        desc: The text.
+    """
+
+    def __init__(self, error_class: str, desc: str) -> None:
+        self._set(error_class, desc, {}, None)
+
+
 class Doomed(Command):
     """A command that is not to be run."""
 

@@ -1,0 +1,57 @@
+"""What ``help`` says in the shell."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from qmpx.cli.human_text import HumanCommand
+from qmpx.cli.output import printable
+from qmpx.cli.schema_text import details
+from qmpx.cli.shell.line import OWN
+from qmpx.errors import LocalProtocolError
+from qmpx.qapi.model import Schema
+
+_LINES: Final = """\
+COMMAND key=value ...   a command of QMP; by its schema values are text, numbers,
+                        truth values. a.b=value is nested, a.0=value an element
+COMMAND key:=JSON       the value is taken as it is
+{"execute": ...}        a message in JSON, over several lines if need be
+transaction( ... )      actions, a line each: all of them are done, or none
+!last  !3  !text        the last line again, the third, the last that begins so
+
+The shell's own words:
+"""
+
+
+def general_help(schema: Schema | None) -> str:
+    """Return what there is to know."""
+    width = max(len(usage) for usage, _ in OWN.values())
+    own = "\n".join(f"  {usage:{width}}  {about}" for usage, about in OWN.values())
+    count = 0 if schema is None else len(schema.commands)
+    last = f"Tab completes; there are {count} commands: 'help NAME' tells about each."
+    return f"{_LINES}{own}\n\n{last}"
+
+
+def help_on(
+    name: str, schema: Schema | None, human_commands: Sequence[HumanCommand]
+) -> str:
+    """Return what there is to know of one thing.
+
+    Args:
+        name: A word of the shell's own, something in the schema, or a command of the
+            human monitor.
+        schema: What the peer says of itself.
+        human_commands: The commands of its human monitor.
+
+    Raises:
+        LocalProtocolError: There is no such thing.
+    """
+    if name in OWN:
+        return f"{OWN[name][0]}\n  {OWN[name][1]}"
+    if schema is not None and (found := schema.find(name)) is not None:
+        return printable("\n".join(details(schema, found)))
+    for each in human_commands:
+        if name in each.names:
+            usage = f"hmp {'|'.join(each.names)} {each.takes}".rstrip()
+            return printable(f"{usage}\n  {each.what}")
+    message = f"there is no {name!r}"
+    raise LocalProtocolError(message)

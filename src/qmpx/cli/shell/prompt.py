@@ -1,0 +1,301 @@
+"""The shell on a terminal: prompt_toolkit's editor, and what is shown around it."""
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.formatted_text import FormattedText
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.patch_stdout import patch_stdout
+
+from qmpx.cli.output import printable
+from qmpx.cli.shell.completion import (
+    Candidate,
+    candidates,
+    explanation,
+    offered,
+    slot_at,
+)
+from qmpx.cli.shell.human_completion import human_slot
+from qmpx.cli.shell.line import is_complete
+from qmpx.cli.shell.places import TIMEOUT, Names, names_at
+from qmpx.cli.shell.session import Session
+from qmpx.cli.tables import Table
+from qmpx.client.asynchronous import AsyncClient
+
+FRESH: Final = 5.0
+"""Seconds for which what the machine told for completion is not asked for again."""
+
+REFRESH: Final = 0.5
+"""Seconds between looks whether the line below the prompt has to say something new."""
+
+MENU_ROWS: Final = 8
+"""Rows that are kept free for the menu of completions."""
+
+STATE_FOLDER: Final = "qmpx"
+
+
+class TerminalOutput:
+    """Shows what a session says on a terminal; events stand above the prompt."""
+
+    def __init__(self) -> None:
+        self.has_colour = "NO_COLOR" not in os.environ
+        self._pages: list[str] = []
+
+    def show(self, text: str) -> None:
+        """Show data; a pager has what is longer than the screen."""
+        if text.count("\n") + 3 > shutil.get_terminal_size().lines:
+            self._pages.append(text)
+        else:
+            sys.stdout.write(f"{text}\n")
+
+    def tell(self, text: str) -> None:
+        """Tell something about the conversation."""
+        sys.stdout.write(f"{text}\n")
+        sys.stdout.flush()
+
+    def table(self, table: Table) -> None:
+        """Show a table, as wide as the terminal allows."""
+        # Imported when needed: the first prompt does not wait for it.
+        from qmpx.cli.shell.rich_table import table_text
+
+        width = shutil.get_terminal_size().columns
+        self.show(table_text(table, width, colour=self.has_colour))
+
+    async def ask(self, question: str) -> bool:
+        """Ask; only ``y`` and ``yes`` are a yes."""
+        asking: PromptSession[str] = PromptSession()
+        try:
+            answer = await asking.prompt_async(f"{question} [y/N] ")
+        except (EOFError, KeyboardInterrupt):
+            return False
+        return answer.strip().lower() in ("y", "yes")
+
+    def turn_pages(self) -> None:
+        """Give what was too long for the screen to the pager."""
+        pages, self._pages = self._pages, []
+        for text in pages:
+            words = shlex.split(os.environ.get("PAGER", "")) or ["less", "-RFX"]
+            try:
+                subprocess.run(words, input=text, text=True, check=False)  # noqa: S603 - the user's own pager
+            except OSError:
+                sys.stdout.write(f"{text}\n")  # there is none: all at once
+
+
+class ShellCompleter(Completer):
+    """Completes by the schema at once, and by what the machine tells when it is asked.
+
+    Args:
+        session: The conversation.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._told: dict[tuple[str, str], tuple[float, Names]] = {}
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Any:
+        """Yield nothing: prompt_toolkit asks `get_completions_async`."""
+        return ()
+
+    async def get_completions_async(
+        self, document: Document, complete_event: CompleteEvent
+    ) -> AsyncIterator[Completion]:
+        """Yield what may stand where the cursor is."""
+        text = document.text_before_cursor
+        start, found, places, given = self._look(text)
+        if places:
+            prefix = text[start:].strip("\"'")
+            asked = complete_event.completion_requested
+            names = await self._names(places, prefix, given, may_ask=asked)
+            slot = slot_at(text, None)._replace(prefix=prefix)
+            found = [*found, *offered(slot, names)]
+        for each in found:
+            yield Completion(
+                each.text,
+                start_position=start - len(text),
+                display=printable(each.shown),
+                display_meta=printable(each.about),
+            )
+
+    def _look(self, text: str) -> tuple[int, list[Candidate], str, dict[str, str]]:
+        session = self._session
+        line, offset = text, 0
+        if not session.is_human:
+            slot = slot_at(text, session.schema, in_transaction=session.in_transaction)
+            if slot.kind != "human":
+                found = candidates(slot, session.schema)
+                return slot.start, found, slot.places, slot.given
+            line, offset = slot.prefix, slot.start
+        human = human_slot(line, session.human_commands, session.human_topics)
+        return human.start + offset, human.candidates, human.places, {}
+
+    async def _names(
+        self, places: str, prefix: str, given: dict[str, str], *, may_ask: bool
+    ) -> Names:
+        folder = prefix.rpartition("/")[0] if places in ("qom", "files") else ""
+        if places == "properties":
+            folder = given.get("path", "")
+        key = places, folder
+        moment, names = self._told.get(key, (float("-inf"), []))
+        if time.monotonic() - moment < FRESH or not may_ask:
+            return names
+
+        async def ask(name: str, arguments: dict[str, Any]) -> Any:
+            return await self._session.ask(name, arguments, TIMEOUT)
+
+        names = await names_at(places, prefix, given, ask)
+        self._told.clear()  # what is old is not kept: QOM has thousands of folders
+        self._told[key] = time.monotonic(), names
+        return names
+
+    def explain(self, text: str) -> str:
+        """Explain what is being typed."""
+        session = self._session
+        if session.is_human or text.lstrip().startswith("hmp "):
+            line = text if session.is_human else text.lstrip()[4:]
+            found = human_slot(line, session.human_commands, session.human_topics)
+            return found.about
+        slot = slot_at(text, session.schema, in_transaction=session.in_transaction)
+        return explanation(slot, session.schema)
+
+
+class Terminal:
+    """The shell on a terminal.
+
+    Args:
+        session: The conversation.
+        output: What shows it.
+        place: Where the monitor is, for people.
+    """
+
+    def __init__(self, session: Session, output: TerminalOutput, place: str) -> None:
+        self._session = session
+        self._output = output
+        self._place = place
+        self._completer = ShellCompleter(session)
+        self._prompt: PromptSession[str] = PromptSession(
+            history=_history(),
+            completer=self._completer,
+            complete_while_typing=True,
+            auto_suggest=AutoSuggestFromHistory(),
+            key_bindings=_bindings(),
+            bottom_toolbar=self._toolbar,
+            refresh_interval=REFRESH,
+            reserve_space_for_menu=MENU_ROWS,
+        )
+
+    def _toolbar(self) -> Any:
+        session = self._session
+        text = self._prompt.default_buffer.document.text_before_cursor
+        about = printable(self._completer.explain(text)) if text.strip() else ""
+        if not about:
+            state = session.state or "?"
+            about = (
+                f"{self._place}: {state if session.is_connected else 'no connection'}"
+            )
+            about += (
+                "   Tab completes, F1 or 'help' helps, Ctrl-R searches, Ctrl-D leaves"
+            )
+        width = shutil.get_terminal_size().columns
+        return FormattedText([("", about.replace("\n", " ")[: width - 1])])
+
+    async def run(self, client: AsyncClient) -> None:
+        """Converse until the person leaves."""
+        with patch_stdout(raw=True):
+            listening = asyncio.create_task(self._listen(client))
+            try:
+                while await self._turn():
+                    pass
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    async def _listen(self, client: AsyncClient) -> None:
+        async with client.events() as events:
+            async for event in events:
+                self._session.happened(event)
+
+    async def _turn(self) -> bool:
+        try:
+            line = await self._prompt.prompt_async(self._session.prompt)
+        except KeyboardInterrupt:
+            if self._session.leave_transaction():
+                self._output.tell("the transaction is dropped; nothing was sent")
+            return True
+        except EOFError:
+            return False
+        if not line.strip():
+            return True
+        loop = asyncio.get_running_loop()
+        entering = loop.create_task(self._session.enter(line))
+        # Ctrl-C stops the wait, not the command: QMP knows no way to take one back.
+        with _signal(loop, entering):
+            try:
+                goes_on = await entering
+            except asyncio.CancelledError:
+                self._output.tell("not waited for any more; the command may go on")
+                goes_on = True
+        self._output.turn_pages()
+        return goes_on
+
+
+@contextlib.contextmanager
+def _signal(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[bool]") -> Any:
+    loop.add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+
+
+def _bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    def is_open() -> bool:
+        from prompt_toolkit.application import get_app
+
+        return not is_complete(get_app().current_buffer.text)
+
+    @bindings.add("enter", filter=Condition(is_open))
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @bindings.add("escape", "enter")
+    def _(event: KeyPressEvent) -> None:
+        event.current_buffer.validate_and_handle()
+
+    @bindings.add("f1")
+    def _(event: KeyPressEvent) -> None:
+        words = event.current_buffer.text.split()
+        event.current_buffer.text = f"help {words[0]}" if words else "help"
+        event.current_buffer.validate_and_handle()
+
+    return bindings
+
+
+def _history() -> History:
+    """Return the lines of former days, if they can be kept."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    folder = Path(base, STATE_FOLDER)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / "shell_history"
+        path.touch(mode=0o600)  # what was typed may hold passwords
+    except OSError:
+        return InMemoryHistory()
+    return FileHistory(str(path))

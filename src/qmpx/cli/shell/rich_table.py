@@ -1,0 +1,39 @@
+"""A table by rich: as wide as there is room for."""
+
+from io import StringIO
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from qmpx.cli.tables import Table
+
+
+def table_text(table: Table, width: int, *, colour: bool) -> str:
+    """Return a table as text for a terminal.
+
+    Args:
+        table: The table, whose cells are fit for a terminal.
+        width: Columns of the terminal.
+        colour: Whether headings may be in colour.
+    """
+    shown = RichTable(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for heading in table.headings:
+        shown.add_column(Text(heading), overflow="fold")
+    for row in table.rows:
+        # As Text: what a peer says is no markup.
+        shown.add_row(*(Text(each) for each in row))
+    written = StringIO()
+    console = Console(
+        file=written,
+        width=width,
+        force_terminal=colour,
+        color_system="standard" if colour else None,
+        no_color=not colour,
+        legacy_windows=False,
+    )
+    console.print(shown)
+    return "\n".join(
+        line.rstrip() for line in written.getvalue().strip("\n").split("\n")
+    )

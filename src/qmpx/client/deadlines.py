@@ -1,0 +1,100 @@
+"""How long a command may take before its caller gives up: classes of latency.
+
+QEMU runs most commands at once and in one thread, so what a reply waits for is a disk,
+a guest's memory, or another such command. A figure here is what a healthy peer needs on
+a loaded host, not what is usual. Others have settled on figures like these: Incus,
+Proxmox VE and Ganeti have tables of their own.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from qmpx.client.core import TIMEOUT
+
+DISK_TIMEOUT: Final = 60.0
+"""Seconds for what opens, closes or flushes images, or plugs a device."""
+
+IMAGE_TIMEOUT: Final = 600.0
+"""Seconds for what may have to wait until all requests to a disk have drained."""
+
+MEMORY_TIMEOUT: Final = 3600.0
+"""Seconds for what writes a guest's whole memory, or copies within an image."""
+
+_DISK: Final = (
+    "block-dirty-bitmap-add",
+    "block-dirty-bitmap-merge",
+    "block-dirty-bitmap-remove",
+    "blockdev-add",
+    "blockdev-change-medium",
+    "blockdev-create",
+    "blockdev-del",
+    "blockdev-insert-medium",
+    "blockdev-open-tray",
+    "blockdev-reopen",
+    "blockdev-snapshot",
+    "blockdev-snapshot-sync",
+    "block_resize",
+    "change",
+    "cont",
+    "device_add",
+    "device_del",
+    "eject",
+    "migrate-incoming",
+    "nbd-server-stop",
+    "netdev_add",
+    "netdev_del",
+    "object-add",
+    "object-del",
+    "query-migrate",
+    "quit",
+    "screendump",
+    "stop",
+    "system_reset",
+)
+_IMAGE: Final = (
+    "block-commit",
+    "block-job-cancel",
+    "block-job-complete",
+    "block-job-pause",
+    "block-stream",
+    "blockdev-backup",
+    "blockdev-mirror",
+    "drive-backup",
+    "drive-mirror",
+    "human-monitor-command",
+    "job-cancel",
+    "job-complete",
+    "job-finalize",
+    "query-block-jobs",
+    "query-jobs",
+    "transaction",
+)
+_MEMORY: Final = (
+    "blockdev-snapshot-delete-internal-sync",
+    "blockdev-snapshot-internal-sync",
+    "dump-guest-memory",
+    "memsave",
+    "pmemsave",
+    "xen-save-devices-state",
+)
+
+DEADLINES: Final[Mapping[str, float | None]] = {
+    **dict.fromkeys(_DISK, DISK_TIMEOUT),
+    **dict.fromkeys(_IMAGE, IMAGE_TIMEOUT),
+    **dict.fromkeys(_MEMORY, MEMORY_TIMEOUT),
+}
+"""Seconds for the commands that may take longer than most; the others get `TIMEOUT`."""
+
+
+def deadlines(overrides: Mapping[str, float | None] | None) -> dict[str, float | None]:
+    """Return the shipped table with what a caller wants otherwise.
+
+    Args:
+        overrides: Seconds for commands, ``None`` for ever.
+    """
+    return {**DEADLINES, **(overrides or {})}
+
+
+def seconds_for(name: str, table: Mapping[str, float | None]) -> float | None:
+    """Return how many seconds a command has by a table."""
+    return table.get(name, TIMEOUT)

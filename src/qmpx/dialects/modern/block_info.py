@@ -1,0 +1,194 @@
+"""What is told of block nodes and of the images in them.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from qmpx.dialects.modern.replies import BlockDeviceInfo, SnapshotInfo
+
+if TYPE_CHECKING:
+    from qmpx.machine import Drive, Machine
+    from qmpx.machine.block import Snapshot, Statistics
+    from qmpx.machine.block.nodes import Node
+    from qmpx.machine.block.throttling import Limits
+
+_WITHOUT_DIRTY_FLAG: Final = frozenset({"null-co", "null-aio", "nbd"})
+"""Drivers that do not tell whether an image was closed well."""
+
+
+def snapshot_info(shot: "Snapshot") -> SnapshotInfo:
+    """Return a snapshot inside an image as ``SnapshotInfo``."""
+    seconds, nanoseconds = divmod(shot.clock, 10**9)
+    return {
+        "id": shot.id,
+        "name": shot.name,
+        "vm-state-size": shot.state_size,
+        "date-sec": shot.seconds,
+        "date-nsec": shot.nanoseconds,
+        "vm-clock-sec": seconds,
+        "vm-clock-nsec": nanoseconds,
+    }
+
+
+def image_info(node: "Node", *, flat: bool = False) -> dict[str, Any]:
+    """Return what is in a node as ``ImageInfo``."""
+    from qmpx.machine.block.node_drivers import FormatNode
+
+    info: dict[str, Any] = {
+        "filename": node.filename,
+        "format": node.driver,
+        "virtual-size": node.size,
+        "actual-size": node.allocated_size,
+    }
+    if node.driver not in _WITHOUT_DIRTY_FLAG and not node.is_filter:
+        info["dirty-flag"] = False
+    if isinstance(node, FormatNode):
+        image = node.image
+        info["dirty-flag"] = image.is_dirty
+        if image.cluster_size:
+            info["cluster-size"] = image.cluster_size
+        if image.is_encrypted:
+            info["encrypted"] = True
+        if facts := image.facts:
+            info["format-specific"] = {"type": node.driver, "data": facts}
+        if shots := image.snapshots():
+            info["snapshots"] = [snapshot_info(shot) for shot in shots]
+        if image.backing_file is not None:
+            info["backing-filename"] = image.backing_file
+            info["full-backing-filename"] = node.full_backing_file
+            if image.backing_format is not None:
+                info["backing-filename-format"] = image.backing_format
+    behind = node.file if node.is_filter else node.backing
+    if behind is not None and not flat:
+        info["backing-image"] = image_info(behind)
+    return info
+
+
+def node_info(
+    node: "Node", *, flat: bool = False, limits: "Limits | None" = None
+) -> BlockDeviceInfo:
+    """Return a node as ``BlockDeviceInfo``."""
+    depth, behind = 0, node
+    while not flat:
+        further = behind.file if behind.is_filter else behind.backing
+        if further is None:
+            break
+        depth, behind = depth + 1, further
+    info: dict[str, Any] = {
+        "file": node.filename,
+        "node-name": node.name,
+        "ro": node.read_only,
+        "drv": node.driver,
+        "backing_file_depth": depth,
+        "encrypted": False,
+        "detect_zeroes": node.detect_zeroes,
+        **limits_info(limits),
+        "write_threshold": node.write_threshold,
+        "image": image_info(node, flat=flat),
+        "cache": _cache(node),
+    }
+    if node.backing is not None:
+        info["backing_file"] = node.backing.filename
+    if node.bitmaps:
+        info["dirty-bitmaps"] = [
+            {
+                "name": bitmap.name,
+                "recording": bitmap.recording,
+                "persistent": bitmap.persistent,
+                "busy": bitmap.is_busy,
+                "granularity": bitmap.granularity,
+                "count": bitmap.count,
+            }
+            for bitmap in reversed(node.bitmaps.values())
+        ]
+    return cast("BlockDeviceInfo", info)
+
+
+def _cache(node: "Node") -> dict[str, bool]:
+    given = node.options.get("cache") or {}
+    return {
+        "writeback": True,
+        "direct": bool(given.get("direct", False)),
+        "no-flush": bool(given.get("no-flush", False)),
+    }
+
+
+def limits_info(limits: "Limits | None") -> dict[str, Any]:
+    """Return the limits of a drive as members of ``BlockDeviceInfo``."""
+    from qmpx.machine.block.throttling import KINDS
+
+    if limits is None or not limits.is_on:
+        return dict.fromkeys(KINDS, 0)
+    told: dict[str, Any] = {kind: limits.average.get(kind, 0) for kind in KINDS}
+    told["group"] = limits.group
+    for kind in KINDS:
+        if most := limits.most.get(kind, 0):
+            told[f"{kind}_max"] = most
+            told[f"{kind}_max_length"] = limits.length.get(kind, 1)
+    if limits.iops_size:
+        told["iops_size"] = limits.iops_size
+    return told
+
+
+def stats_info(
+    statistics: "Statistics", *, is_device: bool = False, highest: int = 0
+) -> dict[str, Any]:
+    """Return counters as ``BlockDeviceStats``."""
+    told: dict[str, Any] = dict.fromkeys(_ZEROS, 0)
+    told |= {
+        "rd_bytes": statistics.rd_bytes if is_device else 0,
+        "wr_bytes": statistics.wr_bytes if is_device else 0,
+        "rd_operations": statistics.rd_operations if is_device else 0,
+        "wr_operations": statistics.wr_operations if is_device else 0,
+        "wr_highest_offset": highest,
+        "timed_stats": [],
+        "account_invalid": is_device,
+        "account_failed": is_device,
+    }
+    return told
+
+
+_ZEROS: Final = tuple(
+    f"{prefix}{kind}{suffix}"
+    for kind in ("rd", "wr", "flush", "unmap")
+    for prefix, suffix in (
+        ("", "_operations"),
+        ("", "_total_time_ns"),
+        ("failed_", "_operations"),
+        ("invalid_", "_operations"),
+    )
+) + ("unmap_bytes", "rd_merged", "wr_merged", "unmap_merged")
+
+
+def node_stats(
+    node: "Node", drive: "Drive | None" = None, *, deep: bool = True
+) -> dict[str, Any]:
+    """Return the counters of a node, and of those below and behind it."""
+    told: dict[str, Any] = {}
+    told["node-name"] = node.name
+    highest = node.statistics.wr_highest_offset
+    told["stats"] = (
+        stats_info(node.statistics, highest=highest)
+        if drive is None
+        else stats_info(drive.statistics, is_device=True, highest=highest)
+    )
+    if node.driver in ("file", "host_device"):
+        told["driver-specific"] = {
+            "driver": node.driver,
+            "discard-nb-ok": 0,
+            "discard-nb-failed": 0,
+            "discard-bytes-ok": 0,
+        }
+    if node.file is not None:
+        told["parent"] = node_stats(node.file)
+    if deep:
+        behind = node.file if node.is_filter else node.backing
+        if behind is not None:
+            told["backing"] = node_stats(behind)
+    return told
+
+
+def drive_limits(machine: "Machine", drive: "Drive") -> "Limits | None":
+    """Return the limits of a drive, if anybody has set some."""
+    return machine.blocks.limits.get(drive.device or drive.id)

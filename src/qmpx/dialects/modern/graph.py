@@ -1,0 +1,305 @@
+"""The block graph: nodes made, told of, changed, joined to drives and deleted."""
+
+from typing import Annotated, Any, Final, Literal
+
+from qmpx.dialects.modern import block_info
+from qmpx.dialects.modern.replies import BlockDeviceInfo
+from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine import Machine
+from qmpx.machine.drive import Drive
+from qmpx.monitor import CommandRegistry
+from qmpx.qapi import Boxed, WireName
+
+commands = CommandRegistry()
+
+_SECTOR: Final = 512
+"""Bytes that sizes of images are rounded up to."""
+
+
+@commands.command("blockdev-add")
+def blockdev_add(
+    machine: Machine, *, options: Annotated[dict[str, Any], Boxed()]
+) -> None:
+    """Make a block node."""
+    machine.blocks.add(options)
+
+
+@commands.command("blockdev-del")
+def blockdev_del(machine: Machine, *, node_name: str) -> None:
+    """Delete a block node."""
+    machine.blocks.delete(node_name)
+
+
+@commands.command("blockdev-reopen")
+def blockdev_reopen(machine: Machine, *, options: list[dict[str, Any]]) -> None:
+    """Change what nodes can be changed in."""
+    for each in options:
+        machine.blocks.reopen(each)
+
+
+@commands.command("query-named-block-nodes")
+def query_named_block_nodes(
+    machine: Machine, *, flat: bool = False
+) -> list[BlockDeviceInfo]:
+    """Tell of all nodes, newest first."""
+    graph = machine.blocks
+    told = []
+    for node in reversed(graph.nodes.values()):
+        limits = None
+        for drive in node.drives:
+            limits = block_info.drive_limits(machine, drive)
+        told.append(block_info.node_info(node, flat=flat, limits=limits))
+    return told
+
+
+@commands.command("query-blockstats")
+def query_blockstats(
+    machine: Machine, *, query_nodes: bool = False
+) -> list[dict[str, Any]]:
+    """Tell what was read and written, by drive or by node."""
+    graph = machine.blocks
+    if query_nodes:
+        return [
+            block_info.node_stats(node, deep=False) for node in graph.nodes.values()
+        ]
+    told = []
+    for drive in machine.drives.values():
+        node = graph.node_in(drive)
+        if node is None:
+            highest = drive.statistics.wr_highest_offset
+            stats = block_info.stats_info(
+                drive.statistics, is_device=True, highest=highest
+            )
+            info: dict[str, Any] = {"stats": stats}
+            if drive.medium is not None and drive.medium.node_name:
+                info["node-name"] = drive.medium.node_name
+        else:
+            info = block_info.node_stats(node, drive)
+        told.append({"device": drive.device, "qdev": drive.id, **info})
+    return told
+
+
+@commands.command("block-set-write-threshold")
+def block_set_write_threshold(
+    machine: Machine, *, node_name: str, write_threshold: int
+) -> None:
+    """Tell when a node is written beyond some place."""
+    node = machine.blocks.find(node_name)
+    if node is None:
+        message = f"Device '{node_name}' not found"
+        raise GenericError(message)
+    node.write_threshold = write_threshold
+
+
+@commands.command("block_set_io_throttle")
+def block_set_io_throttle(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    id_: str | None = None,
+    bps: int,
+    bps_rd: Annotated[int, WireName("bps_rd")],
+    bps_wr: Annotated[int, WireName("bps_wr")],
+    iops: int,
+    iops_rd: Annotated[int, WireName("iops_rd")],
+    iops_wr: Annotated[int, WireName("iops_wr")],
+    bps_max: Annotated[int, WireName("bps_max")] = 0,
+    bps_rd_max: Annotated[int, WireName("bps_rd_max")] = 0,
+    bps_wr_max: Annotated[int, WireName("bps_wr_max")] = 0,
+    iops_max: Annotated[int, WireName("iops_max")] = 0,
+    iops_rd_max: Annotated[int, WireName("iops_rd_max")] = 0,
+    iops_wr_max: Annotated[int, WireName("iops_wr_max")] = 0,
+    bps_max_length: Annotated[int, WireName("bps_max_length")] = 1,
+    bps_rd_max_length: Annotated[int, WireName("bps_rd_max_length")] = 1,
+    bps_wr_max_length: Annotated[int, WireName("bps_wr_max_length")] = 1,
+    iops_max_length: Annotated[int, WireName("iops_max_length")] = 1,
+    iops_rd_max_length: Annotated[int, WireName("iops_rd_max_length")] = 1,
+    iops_wr_max_length: Annotated[int, WireName("iops_wr_max_length")] = 1,
+    iops_size: Annotated[int, WireName("iops_size")] = 0,
+    group: str | None = None,
+) -> None:
+    """Limit what a drive may do in a second."""
+    from qmpx.machine.block.throttling import Limits
+
+    drive = find_drive(machine, device, id_)
+    if drive.medium is None:
+        message = f"Device '{device or id_}' has no medium"
+        raise GenericError(message)
+    key = drive.device or drive.id
+    limits = Limits(
+        group or key,
+        {
+            "bps": bps,
+            "bps_rd": bps_rd,
+            "bps_wr": bps_wr,
+            "iops": iops,
+            "iops_rd": iops_rd,
+            "iops_wr": iops_wr,
+        },
+        {
+            "bps": bps_max,
+            "bps_rd": bps_rd_max,
+            "bps_wr": bps_wr_max,
+            "iops": iops_max,
+            "iops_rd": iops_rd_max,
+            "iops_wr": iops_wr_max,
+        },
+        {
+            "bps": bps_max_length,
+            "bps_rd": bps_rd_max_length,
+            "bps_wr": bps_wr_max_length,
+            "iops": iops_max_length,
+            "iops_rd": iops_rd_max_length,
+            "iops_wr": iops_wr_max_length,
+        },
+        iops_size,
+    )
+    limits.check()
+    machine.blocks.limits[key] = limits
+
+
+def find_drive(machine: Machine, device: str | None, id_: str | None) -> Drive:
+    """Return the drive that a command names by its back end or its device.
+
+    Raises:
+        GenericError: It is named twice, or not at all.
+        DeviceNotFound: There is none.
+    """
+    if (device is None) is (id_ is None):
+        message = "Need exactly one of 'device' and 'id'"
+        raise GenericError(message)
+    if device is not None:
+        if device not in machine.drives or machine.drives[device].device != device:
+            raise DeviceNotFound(device=device)
+        return machine.drives[device]
+    return machine.blocks.drive(str(id_))
+
+
+@commands.command("blockdev-insert-medium")
+def blockdev_insert_medium(machine: Machine, *, id_: str, node_name: str) -> None:
+    """Put a node into an empty drive whose tray is open."""
+    graph = machine.blocks
+    drive = graph.drive(id_)
+    node = graph.nodes.get(node_name)
+    if node is None:
+        message = f"Node '{node_name}' not found"
+        raise GenericError(message)
+    if node.drives:
+        message = f"Node '{node_name}' is already in use"
+        raise GenericError(message)
+    if not drive.removable:
+        message = f"Device '{id_}' is not removable"
+        raise GenericError(message)
+    if drive.has_tray and not drive.is_tray_open:
+        message = f"Tray of device '{id_}' is not open"
+        raise GenericError(message)
+    if drive.medium is not None:
+        message = f"There already is a medium in device '{id_}'"
+        raise GenericError(message)
+    graph.insert(drive, node_name)
+    if not drive.has_tray:
+        drive.is_tray_open = False
+
+
+@commands.command("blockdev-remove-medium")
+def blockdev_remove_medium(machine: Machine, *, id_: str) -> None:
+    """Take the medium out of a drive whose tray is open."""
+    graph = machine.blocks
+    drive = graph.drive(id_)
+    if not drive.removable:
+        message = f"Device '{id_}' is not removable"
+        raise GenericError(message)
+    if drive.has_tray and not drive.is_tray_open:
+        message = f"Tray of device '{id_}' is not open"
+        raise GenericError(message)
+    graph.remove(drive)
+
+
+@commands.command("blockdev-change-medium")
+def blockdev_change_medium(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    id_: str | None = None,
+    filename: str,
+    format_: str | None = None,
+    force: bool = False,
+    read_only_mode: Literal["retain", "read-only", "read-write"] = "retain",
+) -> None:
+    """Exchange the medium of a drive for an image file."""
+    graph = machine.blocks
+    drive = find_drive(machine, device, id_)
+    read_only = drive.is_read_only
+    if read_only_mode != "retain":
+        read_only = read_only_mode == "read-only"
+    node = graph.open_file(filename, format_, read_only=read_only)
+    try:
+        drive.open_tray(force=force)
+    except Exception:
+        graph.release(node)
+        raise
+    graph.remove(drive)
+    graph.insert(drive, node.name)
+    drive.close_tray()
+
+
+@commands.command("change-backing-file")
+def change_backing_file(
+    machine: Machine, *, device: str, image_node_name: str, backing_file: str
+) -> None:
+    """Let an image say that something else is behind it."""
+    from qmpx.machine.block.node_drivers import FormatNode
+
+    graph = machine.blocks
+    top = graph.find(device)
+    if top is None:
+        raise DeviceNotFound(device=device)
+    node = graph.nodes.get(image_node_name)
+    if node is None:
+        message = f"Cannot find device='' nor node-name='{image_node_name}'"
+        raise GenericError(message)
+    if node not in graph.chain(top):
+        message = f"'{image_node_name}' and image file are not in the same chain"
+        raise GenericError(message)
+    if node.backing is None:
+        message = "not allowing backing file change on an image without a backing file"
+        raise GenericError(message)
+    if not isinstance(node, FormatNode):
+        message = "Could not change the backing file to '{backing_file}'"
+        raise GenericError(message)
+    try:
+        was_read_only = node.read_only
+        if was_read_only:
+            node.set_read_only(read_only=False)
+        node.image.set_backing_file(backing_file, node.backing.driver)
+        if was_read_only:
+            node.flush()
+            node.read_only = node.image.read_only = True
+    except OSError as error:
+        message = f"Could not change the backing file to '{backing_file}'"
+        raise GenericError(message) from error
+
+
+@commands.command("block_resize")
+def block_resize(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    node_name: str | None = None,
+    size: int,
+) -> None:
+    """Change the size of an image."""
+    from qmpx.dialects.modern import block
+
+    graph = machine.blocks
+    node = graph.find(device) if device else graph.nodes.get(node_name or "")
+    if node is None:
+        block.resize_medium(machine, device, node_name, size)
+        return
+    if size < 0:
+        message = "Parameter 'size' expects a >0 size"
+        raise GenericError(message)
+    from qmpx.machine.block.graph import require_quiet
+
+    require_quiet(node)
+    graph.resize(node, -(-size // _SECTOR) * _SECTOR)

@@ -1,0 +1,772 @@
+"""Jobs: begun, told of, paused, ended; their events.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, TypedDict
+
+from qmpx.dialects.modern.replies import BlockDeviceIoStatus
+from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine import Machine
+from qmpx.machine.happenings import (
+    BlockJobFailed,
+    BlockJobTold,
+    ExportDeleted,
+    Happening,
+    JobMoved,
+    WriteThresholdReached,
+)
+from qmpx.monitor import CommandRegistry
+from qmpx.qapi import Boxed, Values
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.graph import BlockGraph
+    from qmpx.machine.block.jobs import Job
+    from qmpx.machine.block.nodes import Node
+
+commands = CommandRegistry()
+
+OnError = Literal["report", "ignore", "enospc", "stop", "auto"]
+Sync = Literal["top", "full", "none", "incremental", "bitmap"]
+
+JobType = Annotated[str, Values("commit", "stream", "mirror", "backup", "create")]
+JobStatus = Annotated[
+    str,
+    Values(
+        *("undefined", "created", "running", "paused", "ready", "standby"),
+        *("waiting", "pending", "aborting", "concluded", "null"),
+    ),
+]
+
+class JobStatusChange(TypedDict):
+    id: str
+    status: JobStatus
+class BlockJobEvent(TypedDict):
+    type: JobType
+    device: str
+    len: int
+    offset: int
+    speed: int
+    error: NotRequired[str]
+class BlockJobPending(TypedDict):
+    type: JobType
+    id: str
+class BlockJobErrorReport(TypedDict):
+    device: str
+    operation: Annotated[str, Values("read", "write")]
+    action: Annotated[str, Values("ignore", "report", "stop")]
+class BlockExportDeleted(TypedDict):
+    id: str
+BlockWriteThreshold = TypedDict(
+    "BlockWriteThreshold",
+    {"node-name": str, "amount-exceeded": int, "write-threshold": int},
+)
+JobInfo = TypedDict(
+    "JobInfo",
+    {
+        "id": str,
+        "type": JobType,
+        "status": JobStatus,
+        "current-progress": int,
+        "total-progress": int,
+        "error": NotRequired[str],
+    },
+)
+BlockJobInfo = TypedDict(
+    "BlockJobInfo",
+    {
+        "type": JobType,
+        "device": str,
+        "len": int,
+        "offset": int,
+        "busy": bool,
+        "paused": bool,
+        "speed": int,
+        "io-status": BlockDeviceIoStatus,
+        "ready": bool,
+        "status": JobStatus,
+        "auto-finalize": bool,
+        "auto-dismiss": bool,
+        "error": NotRequired[str],
+    },
+)
+
+EVENTS: Final[dict[str, Any]] = {
+    "JOB_STATUS_CHANGE": JobStatusChange,
+    "BLOCK_JOB_READY": BlockJobEvent,
+    "BLOCK_JOB_COMPLETED": BlockJobEvent,
+    "BLOCK_JOB_CANCELLED": BlockJobEvent,
+    "BLOCK_JOB_PENDING": BlockJobPending,
+    "BLOCK_JOB_ERROR": BlockJobErrorReport,
+    "BLOCK_EXPORT_DELETED": BlockExportDeleted,
+    "BLOCK_WRITE_THRESHOLD": BlockWriteThreshold,
+}
+"""The events of jobs, nodes and exports, with the types of their data."""
+
+
+def as_event(happening: Happening) -> tuple[str, Any] | None:
+    """Return the event that tells of *happening*, if it is one of these."""
+    match happening:
+        case JobMoved(id_, status):
+            return "JOB_STATUS_CHANGE", {"id": id_, "status": status}
+        case BlockJobTold("pending", id_, type_):
+            return "BLOCK_JOB_PENDING", {"type": type_, "id": id_}
+        case BlockJobTold(what, id_, type_, length, offset, speed, error):
+            data = {
+                "type": type_,
+                "device": id_,
+                "len": length,
+                "offset": offset,
+                "speed": speed,
+            }
+            if error is not None:
+                data["error"] = error
+            return f"BLOCK_JOB_{what.upper()}", data
+        case BlockJobFailed(id_, operation, action):
+            told = {"device": id_, "operation": operation, "action": action}
+            return "BLOCK_JOB_ERROR", told
+        case ExportDeleted(id_):
+            return "BLOCK_EXPORT_DELETED", {"id": id_}
+        case WriteThresholdReached(node_name, exceeded, threshold):
+            return "BLOCK_WRITE_THRESHOLD", {
+                "node-name": node_name,
+                "amount-exceeded": exceeded,
+                "write-threshold": threshold,
+            }
+    return None
+
+
+# telling
+
+
+@commands.command("query-jobs")
+def query_jobs(machine: Machine) -> list[JobInfo]:
+    """Tell of all jobs."""
+    return [_job_info(job) for job in machine.blocks.jobs.values()]
+
+
+def _job_info(job: "Job") -> JobInfo:
+    info: JobInfo = {
+        "id": job.id,
+        "type": job.type,
+        "status": job.status.value,
+        "current-progress": job.offset,
+        "total-progress": job.total,
+    }
+    if job.error is not None:
+        info["error"] = job.error
+    return info
+
+
+@commands.command("query-block-jobs")
+def query_block_jobs(machine: Machine) -> list[BlockJobInfo]:
+    """Tell of the jobs that work on block nodes."""
+    jobs = machine.blocks.jobs.values()
+    return [_block_job_info(job) for job in jobs if job.is_block_job]
+
+
+def _block_job_info(job: "Job") -> BlockJobInfo:
+    info: BlockJobInfo = {
+        "type": job.type,
+        "device": job.id,
+        "len": job.total,
+        "offset": job.offset,
+        "busy": False,
+        "paused": job.is_user_paused,
+        "speed": job.speed,
+        "io-status": job.io_status,
+        "ready": job.is_ready,
+        "status": job.status.value,
+        "auto-finalize": job.auto_finalize,
+        "auto-dismiss": job.auto_dismiss,
+    }
+    if job.error is not None:
+        info["error"] = job.error
+    return info
+
+
+# asking
+
+
+@commands.command("job-pause")
+def job_pause(machine: Machine, *, id_: str) -> None:
+    """Let a job stand still."""
+    machine.blocks.jobs.find(id_).user_pause()
+
+
+@commands.command("job-resume")
+def job_resume(machine: Machine, *, id_: str) -> None:
+    """Let a job go on."""
+    machine.blocks.jobs.find(id_).user_resume()
+
+
+@commands.command("job-cancel")
+def job_cancel(machine: Machine, *, id_: str) -> None:
+    """Stop a job as it is."""
+    machine.blocks.jobs.find(id_).cancel(force=True)
+
+
+@commands.command("job-complete")
+def job_complete(machine: Machine, *, id_: str) -> None:
+    """End a job that is ready."""
+    machine.blocks.jobs.find(id_).complete()
+
+
+@commands.command("job-finalize")
+def job_finalize(machine: Machine, *, id_: str) -> None:
+    """Let a job do what comes last."""
+    machine.blocks.jobs.find(id_).user_finalize()
+
+
+@commands.command("job-dismiss")
+def job_dismiss(machine: Machine, *, id_: str) -> None:
+    """Forget a job that is over."""
+    machine.blocks.jobs.find(id_).user_dismiss()
+
+
+@commands.command("block-job-pause")
+def block_job_pause(machine: Machine, *, device: str) -> None:
+    """Let a block job stand still."""
+    machine.blocks.jobs.find_block_job(device).user_pause()
+
+
+@commands.command("block-job-resume")
+def block_job_resume(machine: Machine, *, device: str) -> None:
+    """Let a block job go on."""
+    machine.blocks.jobs.find_block_job(device).user_resume()
+
+
+@commands.command("block-job-cancel")
+def block_job_cancel(machine: Machine, *, device: str, force: bool = False) -> None:
+    """Stop a block job; one that is ready ends well, if it is not forced."""
+    job = machine.blocks.jobs.find_block_job(device)
+    if job.is_user_paused and not force:
+        message = f"The block job for device '{device}' is currently paused"
+        raise GenericError(message)
+    job.cancel(force=force)
+
+
+@commands.command("block-job-complete")
+def block_job_complete(machine: Machine, *, device: str) -> None:
+    """End a block job that is ready."""
+    machine.blocks.jobs.find_block_job(device).complete()
+
+
+@commands.command("block-job-finalize")
+def block_job_finalize(machine: Machine, *, id_: str) -> None:
+    """Let a block job do what comes last."""
+    machine.blocks.jobs.find_block_job(id_).user_finalize()
+
+
+@commands.command("block-job-dismiss")
+def block_job_dismiss(machine: Machine, *, id_: str) -> None:
+    """Forget a block job that is over."""
+    machine.blocks.jobs.find_block_job(id_).user_dismiss()
+
+
+@commands.command("block-job-set-speed")
+def block_job_set_speed(machine: Machine, *, device: str, speed: int) -> None:
+    """Let a block job do so many bytes a second."""
+    machine.blocks.jobs.find_block_job(device).set_speed(speed)
+
+
+# beginning
+
+
+def _drive_name(graph: "BlockGraph", device: str) -> str | None:
+    """Return the back end's name, which is the id of a job that was given none."""
+    return device if device in graph.machine.drives else None
+
+
+def _root(graph: "BlockGraph", device: str) -> "Node":
+    """Return the node that a command calls ``device``, in front of nothing else.
+
+    Raises:
+        DeviceNotFound: There is none.
+        GenericError: It stands below or behind others.
+    """
+    node = graph.find(device)
+    if node is None:
+        raise DeviceNotFound(device=device)
+    if node.parents or node.covers:
+        message = "Need a root block node"
+        raise GenericError(message)
+    return node
+
+
+def _check_speed(speed: int) -> None:
+    if speed < 0:
+        message = "Parameter 'speed' expects a non-negative value"
+        raise GenericError(message)
+
+
+@commands.command("blockdev-create")
+def blockdev_create(machine: Machine, *, job_id: str, options: dict[str, Any]) -> None:
+    """Make an image, as a job."""
+    from qmpx.machine.block.creation import CreateJob
+
+    jobs = machine.blocks.jobs
+    needed = {"file": ("filename", "size")}
+    for key in ("driver", *needed.get(options.get("driver", ""), ("file", "size"))):
+        if key not in options:
+            message = f"Parameter '{key}' is missing"
+            raise GenericError(message)
+    jobs.begin(CreateJob(machine.blocks, jobs.new_id(job_id, None), options))
+
+
+@commands.command("block-stream")
+def block_stream(
+    machine: Machine,
+    *,
+    job_id: str | None = None,
+    device: str,
+    base: str | None = None,
+    base_node: str | None = None,
+    backing_file: str | None = None,
+    bottom: str | None = None,
+    speed: int = 0,
+    on_error: OnError = "report",
+    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    auto_finalize: bool = True,
+    auto_dismiss: bool = True,
+) -> None:
+    """Copy what is behind an image into it."""
+    from qmpx.machine.block.copying import StreamJob
+    from qmpx.machine.block.graph import require_quiet
+
+    graph = machine.blocks
+    if base is not None and base_node is not None:
+        message = "'base' and 'base-node' cannot be specified at the same time"
+        raise GenericError(message)
+    top = graph.find(device)
+    if top is None:
+        message = f"Cannot find device='{device}' nor node-name='{device}'"
+        raise GenericError(message)
+    below: Node | None = None
+    chain = list(graph.chain(top))
+    if base is not None:
+        named = [node for node in chain if node.filename == base]
+        if not named:
+            message = f"Can't find '{base}' in the backing chain"
+            raise GenericError(message)
+        below = named[0]
+    elif base_node is not None:
+        below = graph.nodes.get(base_node)
+        if below is None:
+            message = f"Cannot find device='' nor node-name='{base_node}'"
+            raise GenericError(message)
+        if below is top or below not in chain:
+            message = f"Node '{base_node}' is not a backing image of '{device}'"
+            raise GenericError(message)
+    elif bottom is not None:
+        last = graph.nodes.get(bottom)
+        if last is None or last not in chain:
+            message = f"Node '{bottom}' is not in a chain starting from '{device}'"
+            raise GenericError(message)
+        below = last.backing
+    if below is None and backing_file is not None:
+        message = "backing file specified, but streaming the entire chain"
+        raise GenericError(message)
+    for node in chain[: chain.index(below) if below is not None else None]:
+        require_quiet(node)
+    id_ = graph.jobs.new_id(job_id, _drive_name(graph, device))
+    _check_speed(speed)
+    job = StreamJob(
+        graph,
+        id_,
+        top,
+        below,
+        backing_file=backing_file,
+        speed=speed,
+        auto_finalize=auto_finalize,
+        auto_dismiss=auto_dismiss,
+    )
+    job.on_source_error = job.on_target_error = on_error
+    graph.jobs.begin(job)
+
+
+@commands.command("block-commit")
+def block_commit(
+    machine: Machine,
+    *,
+    job_id: str | None = None,
+    device: str,
+    base_node: str | None = None,
+    base: str | None = None,
+    top_node: str | None = None,
+    top: str | None = None,
+    backing_file: str | None = None,
+    speed: int = 0,
+    on_error: OnError = "report",
+    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    auto_finalize: bool = True,
+    auto_dismiss: bool = True,
+) -> None:
+    """Write images into one that is behind them."""
+    from qmpx.machine.block.copying import CommitJob, MirrorJob
+
+    graph = machine.blocks
+    if top is not None and top_node is not None:
+        message = "'top-node' and 'top' are mutually exclusive"
+        raise GenericError(message)
+    if base is not None and base_node is not None:
+        message = "'base-node' and 'base' are mutually exclusive"
+        raise GenericError(message)
+    first = _root(graph, device)
+    chain = list(graph.chain(first))
+    last = _in_chain(graph, chain, top_node, top, first)
+    bottom = _in_chain(graph, chain[chain.index(last) :], base_node, base, chain[-1])
+    if last is bottom:
+        message = "cannot commit an image into itself"
+        raise GenericError(message)
+    id_ = graph.jobs.new_id(job_id, _drive_name(graph, device))
+    _check_speed(speed)
+    shared: dict[str, Any] = {
+        "speed": speed,
+        "auto_finalize": auto_finalize,
+        "auto_dismiss": auto_dismiss,
+    }
+    job: Job
+    if last is first:
+        if backing_file is not None:
+            message = "'backing-file' specified, but 'top' is the active layer"
+            raise GenericError(message)
+        job = MirrorJob(graph, id_, first, bottom, is_commit=True, **shared)
+    else:
+        overlay = chain[chain.index(last) - 1]
+        job = CommitJob(
+            graph, id_, last, bottom, overlay, backing_file=backing_file, **shared
+        )
+    job.on_source_error = job.on_target_error = on_error
+    graph.jobs.begin(job)
+
+
+def _in_chain(
+    graph: "BlockGraph",
+    chain: list["Node"],
+    node_name: str | None,
+    filename: str | None,
+    default: "Node",
+) -> "Node":
+    """Return the image of a chain that is named one way or the other."""
+    if node_name is not None:
+        node = graph.nodes.get(node_name)
+        if node is None:
+            message = f"Cannot find device='' nor node-name='{node_name}'"
+            raise GenericError(message)
+        if node not in chain:
+            message = f"'{node_name}' is not in this backing file chain"
+            raise GenericError(message)
+        return node
+    if filename is not None:
+        for node in chain:
+            if node.filename == filename:
+                return node
+        message = f"Top image file {filename} not found"
+        raise GenericError(message)
+    return default
+
+
+@commands.command("blockdev-mirror")
+def blockdev_mirror(
+    machine: Machine,
+    *,
+    job_id: str | None = None,
+    device: str,
+    target: str,
+    replaces: str | None = None,
+    sync: Sync,
+    speed: int = 0,
+    granularity: int | None = None,
+    buf_size: int | None = None,  # noqa: ARG001 - copying here has a size of its own
+    on_source_error: OnError = "report",
+    on_target_error: OnError = "report",
+    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    copy_mode: Literal["background", "write-blocking"] = "background",  # noqa: ARG001
+    auto_finalize: bool = True,
+    auto_dismiss: bool = True,
+) -> None:
+    """Copy a node to another, and follow what is written."""
+    graph = machine.blocks
+    source = _root(graph, device)
+    goal = graph.node(target)
+    job = _mirror(
+        machine,
+        source,
+        goal,
+        job_id=job_id,
+        default=_drive_name(graph, device),
+        sync=sync,
+        replaces=replaces,
+        granularity=granularity,
+        speed=speed,
+        auto_finalize=auto_finalize,
+        auto_dismiss=auto_dismiss,
+    )
+    job.on_source_error, job.on_target_error = on_source_error, on_target_error
+    graph.jobs.begin(job)
+
+
+def _mirror(
+    machine: Machine,
+    source: "Node",
+    goal: "Node",
+    *,
+    job_id: str | None,
+    default: str | None,
+    sync: Sync,
+    replaces: str | None,
+    granularity: int | None,
+    **rest: Any,
+) -> "Job":
+    from qmpx.machine.block.copying import MirrorJob
+
+    graph = machine.blocks
+    if granularity is not None and (
+        not 512 <= granularity <= 64 << 20 or granularity & (granularity - 1)
+    ):
+        message = "Parameter 'granularity' expects a value in range [512B, 64MB]"
+        if granularity & (granularity - 1):
+            message = "Parameter 'granularity' expects a power of 2"
+        raise GenericError(message)
+    if source is goal:
+        message = "Can't mirror node into itself"
+        raise GenericError(message)
+    if sync in ("incremental", "bitmap"):
+        message = f"Sync mode '{sync}' not supported"
+        raise GenericError(message)
+    if goal.drives or goal.uses:
+        message = f"Node '{goal.name}' is in use"
+        raise GenericError(message)
+    if goal.read_only:
+        message = "Block node is read-only"
+        raise GenericError(message)
+    replaced = None
+    if replaces is not None:
+        replaced = graph.nodes.get(replaces)
+        if replaced is None:
+            message = f"Failed to find node with node-name='{replaces}'"
+            raise GenericError(message)
+    if sync == "top" and source.backing is None:
+        sync = "full"
+    _check_speed(rest.get("speed", 0))
+    id_ = graph.jobs.new_id(job_id, default)
+    return MirrorJob(graph, id_, source, goal, sync=sync, replaces=replaced, **rest)
+
+
+@commands.command("drive-mirror")
+def drive_mirror(
+    machine: Machine,
+    *,
+    job_id: str | None = None,
+    device: str,
+    target: str,
+    format_: str | None = None,
+    node_name: str | None = None,
+    replaces: str | None = None,
+    sync: Sync,
+    mode: Literal["existing", "absolute-paths"] = "absolute-paths",
+    speed: int = 0,
+    granularity: int | None = None,
+    buf_size: int | None = None,  # noqa: ARG001 - copying here has a size of its own
+    on_source_error: OnError = "report",
+    on_target_error: OnError = "report",
+    unmap: bool = True,  # noqa: ARG001 - zeros are not written where they are
+    copy_mode: Literal["background", "write-blocking"] = "background",  # noqa: ARG001
+    auto_finalize: bool = True,
+    auto_dismiss: bool = True,
+) -> None:
+    """Copy a node to an image file, and follow what is written."""
+    graph = machine.blocks
+    source = _root(graph, device)
+    goal = new_target(
+        graph, source, target, format_, node_name, mode=mode, is_top=sync == "top"
+    )
+    try:
+        job = _mirror(
+            machine,
+            source,
+            goal,
+            job_id=job_id,
+            default=_drive_name(graph, device),
+            sync=sync,
+            replaces=replaces,
+            granularity=granularity,
+            speed=speed,
+            auto_finalize=auto_finalize,
+            auto_dismiss=auto_dismiss,
+        )
+    except GenericError:
+        graph.release(goal)
+        raise
+    job.on_source_error, job.on_target_error = on_source_error, on_target_error
+    graph.jobs.begin(job)
+
+
+def new_target(
+    graph: "BlockGraph",
+    source: "Node",
+    filename: str,
+    format_: str | None,
+    node_name: str | None,
+    *,
+    mode: str,
+    is_top: bool,
+) -> "Node":
+    """Return a node for an image file that is made for a copy, or there already.
+
+    Raises:
+        GenericError: It cannot be made or opened.
+    """
+    from pathlib import Path
+
+    from qmpx.machine.block.qcow2_header import new_image
+
+    driver = format_ or (source.driver if mode != "existing" else None)
+    if mode != "existing":
+        try:
+            if driver == "qcow2":
+                behind = source.backing if is_top else None
+                content = new_image(
+                    source.size,
+                    backing_file="" if behind is None else behind.filename,
+                    backing_format="" if behind is None else behind.driver,
+                    version=3,
+                )
+                Path(filename).write_bytes(content)
+            elif driver == "raw":
+                with open(filename, "wb") as file:
+                    file.truncate(source.size)
+            else:
+                message = f"Format driver '{driver}' does not support image creation"
+                raise GenericError(message)
+        except OSError as error:
+            message = f"Could not create '{filename}': {error.strerror}"
+            raise GenericError(message) from error
+    return graph.open_file(
+        filename, driver, read_only=False, node_name=node_name, has_backing=False
+    )
+
+
+Backup = dict[str, Any]
+
+
+@commands.command("blockdev-backup")
+def blockdev_backup(
+    machine: Machine, *, options: Annotated[dict[str, Any], Boxed()]
+) -> None:
+    """Copy a node as it is now."""
+    from qmpx.machine.block import changes
+
+    graph = machine.blocks
+    changes.make(graph, [lambda: start_backup(machine, options)])
+
+
+@commands.command("drive-backup")
+def drive_backup(
+    machine: Machine, *, options: Annotated[dict[str, Any], Boxed()]
+) -> None:
+    """Copy a node as it is now to an image file."""
+    from qmpx.machine.block import changes
+
+    graph = machine.blocks
+    changes.make(graph, [lambda: start_backup(machine, options, to_file=True)])
+
+
+def start_backup(
+    machine: Machine, options: dict[str, Any], *, to_file: bool = False
+) -> Any:
+    """Enter a backup job, and return the change.
+
+    Raises:
+        GenericError: It can't be begun.
+    """
+    from qmpx.machine.block import changes
+    from qmpx.machine.block.copying import BackupJob
+
+    graph = machine.blocks
+    for key in ("device", "target", "sync"):
+        if key not in options:
+            message = f"Parameter '{key}' is missing"
+            raise GenericError(message)
+    device, sync = options["device"], options["sync"]
+    source = graph.find(device)
+    if source is None:
+        message = f"Cannot find device='{device}' nor node-name='{device}'"
+        raise GenericError(message)
+    if to_file:
+        goal = new_target(
+            graph,
+            source,
+            options["target"],
+            options.get("format"),
+            None,
+            mode=options.get("mode", "absolute-paths"),
+            is_top=sync == "top",
+        )
+    else:
+        goal = graph.node(options["target"])
+    try:
+        bitmap, mode = _backup_bitmap(source, options)
+        if source is goal:
+            message = "Source and target cannot be the same"
+            raise GenericError(message)
+        speed = options.get("speed", 0)
+        _check_speed(speed)
+        id_ = graph.jobs.new_id(options.get("job-id"), _drive_name(graph, device))
+        job = BackupJob(
+            graph,
+            id_,
+            source,
+            goal,
+            sync=sync,
+            bitmap=bitmap,
+            bitmap_mode=mode,
+            speed=speed,
+            auto_finalize=options.get("auto-finalize", True),
+            auto_dismiss=options.get("auto-dismiss", True),
+        )
+    except GenericError:
+        graph.release(goal)
+        raise
+    job.on_source_error = options.get("on-source-error", "report")
+    job.on_target_error = options.get("on-target-error", "report")
+    return changes.begin(graph, job)
+
+
+def _backup_bitmap(source: "Node", options: dict[str, Any]) -> tuple[Any, str]:
+    sync, name = options["sync"], options.get("bitmap")
+    mode = options.get("bitmap-mode")
+    if sync in ("incremental", "bitmap") and name is None:
+        message = f"must provide a valid bitmap name for '{sync}' sync mode"
+        raise GenericError(message)
+    if name is None:
+        if mode is not None:
+            message = "Cannot specify bitmap sync mode without a bitmap"
+            raise GenericError(message)
+        return None, "on-success"
+    if sync == "incremental":
+        if mode not in (None, "on-success"):
+            message = (
+                "Bitmap sync mode must be 'on-success' when using sync mode "
+                "'incremental'"
+            )
+            raise GenericError(message)
+        mode = "on-success"
+    if name not in source.bitmaps:
+        message = f"Bitmap '{name}' could not be found"
+        raise GenericError(message)
+    if mode is None:
+        message = "Bitmap sync mode must be given when providing a bitmap"
+        raise GenericError(message)
+    if sync == "none":
+        message = "sync mode 'none' does not produce meaningful bitmap outputs"
+        raise GenericError(message)
+    bitmap = source.bitmaps[name]
+    if bitmap.is_busy:
+        message = (
+            f"Bitmap '{name}' is currently in use by another operation and cannot be "
+            "used"
+        )
+        raise GenericError(message)
+    return bitmap, mode

@@ -1,0 +1,212 @@
+"""Bitmaps and snapshots, each alone or many at once: all of them, or none.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final, Literal
+
+from qmpx.dialects.modern import jobs as job_commands
+from qmpx.dialects.modern.block_info import snapshot_info
+from qmpx.dialects.modern.replies import SnapshotInfo
+from qmpx.errors import GenericError
+from qmpx.machine import Machine
+from qmpx.machine.block import changes
+from qmpx.machine.block.changes import Change
+from qmpx.monitor import CommandRegistry
+from qmpx.qapi import WireName
+from qmpx.wire.encode import encode
+
+commands = CommandRegistry()
+
+
+def _one(machine: Machine, change: Callable[..., Change], **arguments: Any) -> None:
+    graph = machine.blocks
+    changes.make(graph, [lambda: change(graph, **arguments)])
+
+
+@commands.command("block-dirty-bitmap-add")
+def block_dirty_bitmap_add(
+    machine: Machine,
+    *,
+    node: str,
+    name: str,
+    granularity: int | None = None,
+    persistent: bool = False,
+    disabled: bool = False,
+) -> None:
+    """Begin to note what is written to a node."""
+    _one(
+        machine,
+        changes.add_bitmap,
+        node=node,
+        name=name,
+        granularity=granularity,
+        persistent=persistent,
+        disabled=disabled,
+    )
+
+
+@commands.command("block-dirty-bitmap-remove")
+def block_dirty_bitmap_remove(machine: Machine, *, node: str, name: str) -> None:
+    """Forget a bitmap."""
+    _one(machine, changes.remove_bitmap, node=node, name=name)
+
+
+@commands.command("block-dirty-bitmap-clear")
+def block_dirty_bitmap_clear(machine: Machine, *, node: str, name: str) -> None:
+    """Let nothing be dirty."""
+    _one(machine, changes.clear_bitmap, node=node, name=name)
+
+
+@commands.command("block-dirty-bitmap-enable")
+def block_dirty_bitmap_enable(machine: Machine, *, node: str, name: str) -> None:
+    """Note writes from now on."""
+    _one(machine, changes.enable_bitmap, node=node, name=name)
+
+
+@commands.command("block-dirty-bitmap-disable")
+def block_dirty_bitmap_disable(machine: Machine, *, node: str, name: str) -> None:
+    """Note writes no more."""
+    _one(machine, changes.disable_bitmap, node=node, name=name)
+
+
+@commands.command("block-dirty-bitmap-merge")
+def block_dirty_bitmap_merge(
+    machine: Machine, *, node: str, target: str, bitmaps: list[Any]
+) -> None:
+    """Let a bitmap have what others have, too."""
+    _one(machine, changes.merge_bitmaps, node=node, target=target, bitmaps=bitmaps)
+
+
+@commands.command("blockdev-snapshot")
+def blockdev_snapshot(machine: Machine, *, node: str, overlay: str) -> None:
+    """Let writes go to an overlay that is there already."""
+    _one(machine, changes.snapshot, node=node, overlay=overlay)
+
+
+@commands.command("blockdev-snapshot-sync")
+def blockdev_snapshot_sync(
+    machine: Machine,
+    *,
+    device: str | None = None,
+    node_name: str | None = None,
+    snapshot_file: str,
+    snapshot_node_name: str | None = None,
+    format_: str = "qcow2",
+    mode: Literal["existing", "absolute-paths"] = "absolute-paths",
+) -> None:
+    """Let writes go to an image file."""
+    _one(
+        machine,
+        changes.snapshot_file,
+        device=device,
+        node_name=node_name,
+        snapshot_file=snapshot_file,
+        snapshot_node_name=snapshot_node_name,
+        format_=format_,
+        mode=mode,
+    )
+
+
+@commands.command("blockdev-snapshot-internal-sync")
+def blockdev_snapshot_internal_sync(
+    machine: Machine, *, device: str, name: str
+) -> None:
+    """Keep the data of an image in the image itself."""
+    _one(machine, changes.internal_snapshot, device=device, name=name)
+
+
+@commands.command("blockdev-snapshot-delete-internal-sync")
+def blockdev_snapshot_delete_internal_sync(
+    machine: Machine, *, device: str, id_: str | None = None, name: str | None = None
+) -> SnapshotInfo:
+    """Forget what was kept in an image."""
+    shot = changes.delete_snapshot(machine.blocks, device=device, id_=id_, name=name)
+    return snapshot_info(shot)
+
+
+_MAKERS: Final[dict[str, Callable[..., Change]]] = {
+    "block-dirty-bitmap-add": changes.add_bitmap,
+    "block-dirty-bitmap-remove": changes.remove_bitmap,
+    "block-dirty-bitmap-clear": changes.clear_bitmap,
+    "block-dirty-bitmap-enable": changes.enable_bitmap,
+    "block-dirty-bitmap-disable": changes.disable_bitmap,
+    "block-dirty-bitmap-merge": changes.merge_bitmaps,
+    "blockdev-snapshot": changes.snapshot,
+    "blockdev-snapshot-sync": changes.snapshot_file,
+    "blockdev-snapshot-internal-sync": changes.internal_snapshot,
+}
+
+MAX_ACTIONS: Final = 4096
+"""Actions of one transaction: libvirt sends a few for each disk."""
+
+
+@commands.command("transaction")
+def transaction(
+    machine: Machine,
+    *,
+    actions: list[dict[str, Any]],
+    properties: Annotated[dict[str, Any] | None, WireName("properties")] = None,
+) -> None:
+    """Do several things, all of them or none."""
+    graph = machine.blocks
+    if len(actions) > MAX_ACTIONS:
+        message = f"more than {MAX_ACTIONS} actions"
+        raise GenericError(message)
+    mode = (properties or {}).get("completion-mode", "individual")
+    planned = [_plan(machine, action, mode) for action in actions]
+    graph.jobs.drain()
+    made = list[Change]()
+
+    def keep(plan: Callable[[], Change]) -> Change:
+        made.append(plan())
+        return made[-1]
+
+    steps = [_bind(keep, plan) for plan in planned]
+    if mode == "grouped":
+        steps.append(lambda: _group(made))
+    changes.make(graph, steps)
+
+
+def _bind(
+    keep: Callable[[Callable[[], Change]], Change], plan: Callable[[], Change]
+) -> Callable[[], Change]:
+    return lambda: keep(plan)
+
+
+def _group(made: list[Change]) -> Change:
+    changes.group(change.job for change in made if change.job is not None)
+    return Change()
+
+
+def _plan(machine: Machine, action: dict[str, Any], mode: str) -> Callable[[], Change]:
+    for key in ("type", "data"):
+        if key not in action:
+            message = f"Parameter '{key}' is missing"
+            raise GenericError(message)
+    kind, data = action["type"], action["data"]
+    if kind == "abort":
+        return _abort
+    if kind in ("blockdev-backup", "drive-backup"):
+        to_file = kind == "drive-backup"
+        return lambda: job_commands.start_backup(machine, data, to_file=to_file)
+    if kind not in _MAKERS:
+        message = f"Parameter 'type' does not accept value '{kind}'"
+        raise GenericError(message)
+    if mode == "grouped":
+        message = (
+            f"Action '{kind}' does not support transaction property "
+            "completion-mode = grouped"
+        )
+        raise GenericError(message)
+    from msgspec import Raw
+
+    arguments = commands[kind].signature.read(Raw(encode(data)))
+    maker = _MAKERS[kind]
+    return lambda: maker(machine.blocks, **arguments)
+
+
+def _abort() -> Change:
+    message = "Transaction aborted using Abort action"
+    raise GenericError(message)

@@ -1,0 +1,115 @@
+"""The job that makes images: ``blockdev-create``."""
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from qmpx.errors import GenericError
+from qmpx.machine.block.image import MAX_SIZE
+from qmpx.machine.block.jobs import Job
+from qmpx.machine.block.nodes import Node
+from qmpx.machine.block.qcow2_header import new_image
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.graph import BlockGraph
+
+DRIVERS: Final = ("file", "raw", "qcow2")
+"""Formats that can be made."""
+
+
+class CreateJob(Job):
+    """Makes an image in a node, or a file.
+
+    Args:
+        graph: The graph.
+        id_: Its id.
+        options: As in ``blockdev-create``.
+
+    Raises:
+        GenericError: Images of that format cannot be made.
+    """
+
+    type = "create"
+    is_block_job: ClassVar[bool] = False
+
+    def __init__(self, graph: "BlockGraph", id_: str, options: dict[str, Any]) -> None:
+        super().__init__(graph, id_, auto_dismiss=False)
+        self._options = options
+        driver = options["driver"]
+        if driver not in DRIVERS:
+            message = f"Driver '{driver}' does not support blockdev-create"
+            raise GenericError(message)
+
+    def prepare(self) -> None:
+        """There is one thing to do."""
+        self.total = 1
+
+    def step(self) -> int | None:
+        """Make the image."""
+        if self.offset:
+            return None
+        try:
+            self._create()
+        except GenericError as error:
+            self.error = error.desc
+        except OSError as error:
+            self.error = error.strerror or str(error)
+        if self.error is None:
+            self.offset = 1
+        return 0
+
+    def _create(self) -> None:
+        options = self._options
+        size = int(options["size"])
+        if options["driver"] == "file":
+            with open(options["filename"], "wb") as file:  # noqa: PTH123 - as given
+                file.truncate(size)
+            return
+        node = self._target(options["file"])
+        try:
+            if options["driver"] == "raw":
+                node.resize(size)
+            else:
+                self._create_qcow2(node, size)
+        finally:
+            self.graph.release(node)
+
+    def _target(self, reference: Any) -> Node:
+        if isinstance(reference, str):
+            return self.graph.node(reference)
+        return self.graph.open(reference)
+
+    def _create_qcow2(self, node: Node, size: int) -> None:
+        options = self._options
+        if size % 512:
+            message = "Image size must be a multiple of 512 bytes"
+            raise GenericError(message)
+        for name in ("data-file", "encrypt"):
+            if name in options:
+                message = f"qcow2 with '{name}' is not supported"
+                raise GenericError(message)
+        cluster = int(options.get("cluster-size", 65536))
+        if cluster & (cluster - 1) or not 512 <= cluster <= 2 << 20:
+            message = "Cluster size must be a power of two between 512 and 2048k"
+            raise GenericError(message)
+        if "backing-fmt" in options and "backing-file" not in options:
+            message = "Backing format cannot be used without backing file"
+            raise GenericError(message)
+        if node.read_only:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        if size > MAX_SIZE:
+            message = "Image is too big"
+            raise GenericError(message)
+        try:
+            content = new_image(
+                size,
+                backing_file=options.get("backing-file", ""),
+                backing_format=options.get("backing-fmt", ""),
+                cluster_bits=cluster.bit_length() - 1,
+                version=2 if options.get("version") == "v2" else 3,
+            )
+        except ValueError as error:
+            raise GenericError(str(error)) from error
+        node.resize(0)
+        node.write(0, content)
+        node.flush()

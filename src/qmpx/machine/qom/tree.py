@@ -1,0 +1,233 @@
+"""The tree of a machine's objects, from its root on.
+
+The board's objects are made when somebody first looks. Objects that users create and
+character devices are kept elsewhere; they are shown here as they are at that moment.
+"""
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine.qom.objects import QomObject
+from qmpx.machine.qom.types import NoTypes, ObjectTemplate, Template, TypeSource
+
+if TYPE_CHECKING:
+    from qmpx.machine.machine import Machine
+    from qmpx.machine.qom.processor_slots import ProcessorSlots
+    from qmpx.machine.qom.plugging import Devices
+
+_CONTAINER: Final = ObjectTemplate("container")
+_SYSTEM_BUS: Final = ObjectTemplate("System")
+_FAMILIES: Final = (
+    ("pc-q35", "q35"),
+    ("pc-i440fx", "pc"),
+    ("isapc", "isapc"),
+    ("microvm", "microvm"),
+    ("none", "none"),
+)
+_UNATTACHED: Final = re.compile(r"(/?machine/unattached/device\[)(\d+)(\].*)")
+_CONTAINERS: Final = ("peripheral", "peripheral-anon", "unattached")
+
+
+class QomTree:
+    """The objects of a machine.
+
+    Args:
+        machine: The machine.
+
+    Attributes:
+        types: What types there are; to be set before anybody looks.
+        board: The machine's name among machines, such as ``pc-i440fx-7.2``.
+        memory_slots: How many memory modules can be plugged in.
+        maximum_memory: Bytes that there can be, with what is plugged in.
+    """
+
+    def __init__(self, machine: "Machine") -> None:
+        self.types: TypeSource = NoTypes()
+        self.board = "none"
+        self.memory_slots = 0
+        self.maximum_memory = 0
+        self._machine = machine
+        self._root: QomObject | None = None
+        self._devices: Devices | None = None
+        self._processors: ProcessorSlots | None = None
+
+    @property
+    def root(self) -> QomObject:
+        """The object that all are in."""
+        if self._root is None:
+            self._root = self._build()
+        self._show_objects(self._root)
+        return self._root
+
+    @property
+    def devices(self) -> "Devices":
+        """What is plugged in where; made when somebody first asks."""
+        if self._devices is None:
+            from qmpx.machine.qom.plugging import Devices
+
+            self._devices = Devices(self._machine, self)
+        return self._devices
+
+    @property
+    def processors(self) -> "ProcessorSlots":
+        """Where processors can be; made when somebody first asks."""
+        if self._processors is None:
+            from qmpx.machine.qom.processor_slots import ProcessorSlots
+
+            self._processors = ProcessorSlots(self._machine)
+        return self._processors
+
+    def has(self, model: str) -> bool:
+        """Tell whether a device of that model is plugged in, without building."""
+        return self._devices is not None and any(
+            device.object.type == model for device in self._devices
+        )
+
+    # From paths to objects.
+
+    def find(self, path: str) -> QomObject:
+        """Return an object by its path, or by an end of its path.
+
+        Raises:
+            DeviceNotFound: There is none.
+            GenericError: The end is that of several paths.
+        """
+        try:
+            found = self.resolve(path)
+        except LookupError:
+            message = f"Path '{path}' is ambiguous"
+            raise GenericError(message) from None
+        if found is None:
+            raise DeviceNotFound(device=path)
+        return found
+
+    def resolve(self, path: str) -> QomObject | None:
+        """Return an object by its path or an end of that; ``None`` if there is none.
+
+        Raises:
+            LookupError: The end is that of several paths.
+        """
+        parts = [part for part in path.split("/") if part]
+        if path.startswith("/"):
+            return self._follow(self.root, parts)
+        if not path:
+            return None
+        found: QomObject | None = None
+        for start in self.root.walk():
+            end = self._follow(start, parts, only_children=True)
+            if end is None or end is found:
+                continue
+            if found is not None:
+                raise LookupError(path)
+            found = end
+        return found
+
+    def _follow(
+        self, start: QomObject, parts: list[str], *, only_children: bool = False
+    ) -> QomObject | None:
+        at: QomObject | None = start
+        for part in parts:
+            if at is None:
+                return None
+            child = at.children.get(part)
+            if child is None and not only_children and at.has(part):
+                if not at.type_of(part).startswith("link<"):
+                    return None
+                target = at.get(part)
+                child = self.resolve(target) if target else None
+            at = child
+        return at
+
+    # Making them.
+
+    def _build(self) -> QomObject:
+        root = QomObject(self.types, _CONTAINER, "", None)
+        template = self._template()
+        if template is None:
+            machine = root.add("machine", ObjectTemplate(f"{self.board}-machine"))
+            for name in _CONTAINERS:
+                machine.add(name, _CONTAINER)
+            machine.children["unattached"].add("sysbus", _SYSTEM_BUS)
+        else:
+            root.grow(template)
+        for name in ("objects", "chardevs"):
+            root.children.pop(name, None)
+            root.add(name, _CONTAINER)
+        self._make_live(root.children["machine"])
+        for each in root.children["machine"].walk():
+            each.is_device = "realized" in each.property_types()
+        return root
+
+    def _make_live(self, machine: QomObject) -> None:
+        ours = self._machine
+        machine.live["memory"] = lambda: {
+            "size": ours.memory_size,
+            **(
+                {"slots": self.memory_slots, "max-size": self.maximum_memory}
+                if self.memory_slots
+                else {}
+            ),
+        }
+        machine.live["smp"] = lambda: dict(self.processors.topology)
+
+    def _template(self) -> Template | None:
+        family = next(
+            (ours for prefix, ours in _FAMILIES if self.board.startswith(prefix)), None
+        )
+        if family is None:
+            return None
+        template = self.types.template("board", family)
+        if template is None:
+            return None
+        return _fit(template, f"{self.board}-machine", self._machine.processor_count)
+
+    def _show_objects(self, root: QomObject) -> None:
+        """Show what users have created, and the character devices."""
+        objects = root.children["objects"]
+        created = self._machine.objects
+        for name in [name for name in objects.children if name not in created]:
+            del objects.children[name]
+        for name, made in created.items():
+            if name not in objects.children:
+                shown = objects.add(name, ObjectTemplate(made.kind))
+                shown.called = name
+                made.show(shown)
+        chardevs = root.children["chardevs"]
+        devices = self._machine.__dict__.get("characters")
+        labels = {} if devices is None else {d.label: d for d in devices}
+        for name in [name for name in chardevs.children if name not in labels]:
+            del chardevs.children[name]
+        for name, device in labels.items():
+            if name not in chardevs.children:
+                kind = f"chardev-{device.filename.partition(':')[0]}"
+                chardevs.add(name, ObjectTemplate(kind))
+
+
+def _fit(template: Template, machine_type: str, processors: int) -> Template:
+    """Return a board's objects for so many processors as there are.
+
+    The first processor is ``device[0]``, and the next ones come after ``device[1]``.
+    """
+    more = processors - 1
+
+    def shift(text: Any) -> Any:
+        if not more or not isinstance(text, str):
+            return text
+        found = _UNATTACHED.fullmatch(text)
+        if found is None or int(found[2]) < 2:
+            return text
+        return f"{found[1]}{int(found[2]) + more}{found[3]}"
+
+    fitted: dict[str, ObjectTemplate] = {}
+    for path, facts in template.items():
+        values = {name: shift(value) for name, value in facts.values.items()}
+        kind = machine_type if path == "machine" else facts.type
+        fitted[shift(path)] = ObjectTemplate(kind, values, facts.more, facts.less)
+        if path == "machine/unattached/device[0]" or path.startswith(
+            "machine/unattached/device[0]/"
+        ):
+            for number in range(2, 2 + more):
+                other = path.replace("device[0]", f"device[{number}]", 1)
+                fitted[other] = fitted[shift(path)]
+    return dict(sorted(fitted.items(), key=lambda item: item[0].count("/")))
