@@ -43,6 +43,7 @@ docs: env  ## build the site into site/
 generate: env  ## write the bindings and pages that are made from other sources
 	@$(BIN)/python tools/generate_bindings.py $(ARGS)
 	@$(BIN)/python tools/generate_schemas.py
+	@$(BIN)/python tools/schema_differences_page.py
 	@$(BIN)/python tools/command_line_page.py
 
 lock:  ## pin the environment anew (ARGS=--upgrade for newer versions)

@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
+from tests.peers.libvirt import libvirt_version
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -123,6 +125,7 @@ def schemas() -> str | None:
 
 PEERS = {
     "qemu": program("qemu-system-x86_64", "--version"),
+    "qemu-ga": program("qemu-ga", "--version"),
     "qemu-img": program("qemu-img", "--version"),
     "qemu-io": program("qemu-io", "--version"),
     "qemu-storage-daemon": program("qemu-storage-daemon", "--version"),
@@ -133,6 +136,7 @@ PEERS = {
     "gdb": program("gdb", "-nx", "-batch", "-ex", r'printf "gdb %d\n", $_gdb_major'),
     "tmux": program("tmux", "-V"),
     "jq": program("jq", "--version"),
+    "libvirt": Peer(libvirt_version, "no libvirtd and virsh that could be started"),
     "conformance": Peer(conformance, f"no corpus in {CONFORMANCE}", optional=True),
     "qemu-0.13": Peer(vectors, f"no recordings in {VECTORS}", optional=True),
     "schemas": Peer(schemas, f"no schema files in {SCHEMAS}", optional=True),

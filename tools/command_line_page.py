@@ -50,8 +50,34 @@ as it is. A path of a file, or one that ends in `.json`, is read; all else is an
 address.""",
     "schema show": """\
 A name that is not there is status 1, with a hint at those that are like it.""",
+    "schema diff": """\
+What breaks a caller is told in [Compare releases](../howto/compare-releases.md).""",
+    "schema lint": """\
+What it finds, and what it cannot know, is told in
+[Compare releases](../howto/compare-releases.md).""",
     "schema generate python": """\
 The file is written when all of it is there.""",
+    "schema generate json-schema": """\
+What QEMU's check has and JSON Schema cannot say: that `1.0` is no integer.""",
+    "schema generate site": """\
+Files of pages that are not there any more stay: give a new folder.""",
+    "record": """\
+See [Test your orchestrator](../howto/test-your-orchestrator.md#record-and-replay). The
+file can be read by its owner only.""",
+    "replay": """\
+The difference goes to standard output, as a unified diff of the recorded and the sent
+command. A recording without a greeting gets one, and one that begins later than the
+negotiation lets clients negotiate. Without `--loose` a client that leaves early differs,
+too.""",
+    "transcript show": """\
+Passwords, keys and the data of secrets are `[redacted]`, unless `--secrets` is given.""",
+    "transcript convert": """\
+`arrows` leaves out notes; `replies` holds only commands and their replies.""",
+    "transcript diff": """\
+Unless `--strict` is given, members that differ from run to run do not count: `id`,
+`timestamp`, `thread-id`, `pid`, `fd`, `seconds`, `microseconds`.""",
+    "transcript stats": """\
+Times are those between a command and its reply, in milliseconds.""",
     "demo": """\
 On a terminal it is in colour, unless `NO_COLOR` is set.""",
     "standin": """\

@@ -1,7 +1,7 @@
 """Write the schemas that qmpx ships: ``src/qmpx/qapi/shipped``.
 
-They are made from QEMU's schema files, which are not part of qmpx. Say where they are: a
-folder with one for each release, such as ``7.2.0/qapi/qapi-schema.json``::
+They are made from QEMU's schema files, which are not part of qmpx. Say where they are:
+a folder with one for each release, such as ``7.2.0/qapi/qapi-schema.json``::
 
     python tools/generate_schemas.py [--check] FOLDER
 

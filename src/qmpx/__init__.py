@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         Subscription,
         connect,
         connect_async,
+        launch,
+        launch_async,
     )
     from qmpx.errors import (
         AddressError,
@@ -27,7 +29,9 @@ if TYPE_CHECKING:
         DeadlineExceeded,
         EventsLost,
         GreetingTimeout,
+        LaunchError,
         LocalProtocolError,
+        OperationFailed,
         QmpxError,
         RemoteProtocolError,
     )
@@ -45,14 +49,18 @@ __all__ = [
     "Event",
     "EventsLost",
     "GreetingTimeout",
+    "LaunchError",
     "LocalProtocolError",
     "Monitor",
+    "OperationFailed",
     "QmpxError",
     "RemoteProtocolError",
     "Session",
     "Subscription",
     "connect",
     "connect_async",
+    "launch",
+    "launch_async",
 ]
 
 _look_up, __dir__ = _lazy.lazy_names(
@@ -69,14 +77,18 @@ _look_up, __dir__ = _lazy.lazy_names(
         "Event": "client",
         "EventsLost": "errors",
         "GreetingTimeout": "errors",
+        "LaunchError": "errors",
         "LocalProtocolError": "errors",
         "Monitor": "monitor",
+        "OperationFailed": "errors",
         "QmpxError": "errors",
         "RemoteProtocolError": "errors",
         "Session": "monitor",
         "Subscription": "client",
         "connect": "client",
         "connect_async": "client",
+        "launch": "client",
+        "launch_async": "client",
     },
 )
 

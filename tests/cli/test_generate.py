@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.qapi.generation import generate_python
+from qmpx.qapi.generation import generate_json_schema, generate_python, generate_site
 from qmpx.qapi.introspection import from_introspection, to_introspection
 from tests.programs import qmpx
 from tests.qapi.generated import SMALL, schema_of, small_schema
@@ -79,7 +79,7 @@ def test_a_schema_that_is_wrong_is_told_and_nothing_written(tmp_path: Path) -> N
     ("words", "message"),
     [
         ([], "the following arguments are required: LANGUAGE"),
-        (["cobol"], "invalid choice: 'cobol' (choose from 'python')"),
+        (["cobol"], "'cobol' (choose from 'python', 'json-schema', 'site')"),
         (["python", "x"], "the following arguments are required: -o/--output"),
     ],
 )
@@ -87,3 +87,30 @@ def test_a_slip_on_the_command_line_is_told(words: list[str], message: str) -> N
     ended = qmpx("schema", "generate", *words)
     assert ended.returncode == 2
     assert message in ended.stderr
+
+
+def test_json_schema_is_written(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(SMALL)
+    words = ["schema", "generate", "json-schema", str(tmp_path / "small.json")]
+    ended = qmpx(*words, "-o", "-", "--title", "small")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout) == generate_json_schema(small_schema(), "small")
+
+
+def test_a_site_is_written_into_a_folder_that_is_made(tmp_path: Path) -> None:
+    (tmp_path / "small.json").write_text(SMALL)
+    words = ["schema", "generate", "site", str(tmp_path / "small.json")]
+    folder = tmp_path / "a" / "site"
+    ended = qmpx(*words, "-o", str(folder), "--title", "small")
+    files = generate_site(small_schema(), "small")
+    said = f"{folder / 'index.html'}: {len(files)} files\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, said, "")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == files
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "site"
+    ended = qmpx("schema", "generate", "site", "7.2", "-o", str(folder))
+    assert ended.returncode == 2
+    assert ended.stderr == f"qmpx: cannot make {folder}: Not a directory\n"

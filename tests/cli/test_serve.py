@@ -222,6 +222,10 @@ def test_a_file_is_not_replaced(tmp_path: Path) -> None:
         (["--qmp", "unix:/nowhere/qmp"], "cannot listen on unix:/nowhere/qmp: No such"),
         (["--qmp", "unix:q", "--dialect", "1999"], "invalid choice: '1999'"),
         (["--qmp", "unix:q", "--uuid", "none"], "'none' is no UUID"),
+        (
+            ["--qmp", "unix:q", "--dialect", "2010", "--check"],
+            "--check is for --dialect modern: that of 2010 declares no types",
+        ),
         (["--qmp", "unix:q", "--clients", "0"], "'0' is no number above zero"),
         (["--qmp", "unix:q", "more"], "options of QEMU are taken with --dialect 2010 only"),
     ],

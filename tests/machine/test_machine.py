@@ -19,6 +19,7 @@ from qmpx.errors import (
 from qmpx.machine import Machine, Medium, RealClock, RunState, VirtualClock
 from qmpx.machine.drive import Interface, Kind, Policy
 from qmpx.machine.happenings import (
+    GuestPanicked,
     Happening,
     PowerButtonPressed,
     Reset,
@@ -30,6 +31,7 @@ from qmpx.machine.happenings import (
     WokenUp,
 )
 from qmpx.machine.objects import UserObjects
+from qmpx.machine.runstate import PanicAction
 from tests.loops import run_on, short_directory
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ ACTS: dict[str, Act] = {
 }
 RESET, OFF = Reset(by_guest=False, reason="why"), ShutDown(by_guest=False, reason="why")
 POWER = PowerButtonPressed()
+PANICKED = ShutDown(by_guest=True, reason="guest-panic")
 
 
 def cannot(state: str, cause: str) -> str:
@@ -94,12 +97,19 @@ ROWS: list[tuple[str, str, str | None, list[Happening] | str]] = [
     ("io-error", "wake", None, NO_SLEEP),
     ("io-error", "off", "shutdown", [OFF]),
     ("shutdown", "cont", None, cannot("shutdown", "cont")),
-    ("shutdown", "stop", None, cannot("shutdown", "stop")),
-    ("shutdown", "reset", None, cannot("shutdown", "reset")),
+    ("shutdown", "stop", "shutdown", []),
+    ("shutdown", "reset", "prelaunch", [RESET]),
     ("shutdown", "power", "shutdown", [POWER]),
     ("shutdown", "suspend", None, cannot("shutdown", "suspend")),
     ("shutdown", "wake", None, NO_SLEEP),
     ("shutdown", "off", "shutdown", []),
+    ("internal-error", "cont", None, cannot("internal-error", "cont")),
+    ("internal-error", "stop", "internal-error", []),
+    ("internal-error", "reset", "prelaunch", [RESET]),
+    ("internal-error", "power", "internal-error", [POWER]),
+    ("internal-error", "suspend", None, cannot("internal-error", "suspend")),
+    ("internal-error", "wake", None, NO_SLEEP),
+    ("internal-error", "off", "shutdown", [OFF]),
 ]
 
 
@@ -271,12 +281,57 @@ def test_a_transfer_tells_when_the_machine_stops_and_runs(
     assert (machine.state.value, repr(happened)) == (ways[-1], repr(told))
 
 
-def test_a_machine_that_is_off_is_transferred_nowhere() -> None:
+def test_a_machine_that_is_on_its_way_is_not_sent_once_more() -> None:
     machine = Machine()
-    machine.shut_down(reason="why")
+    machine.transfer(RunState.FINISH_MIGRATE)
     with pytest.raises(GenericError) as caught:
         machine.transfer(RunState.SAVE_VM)
-    assert caught.value.desc == "a machine that is shutdown cannot become save-vm"
+    assert caught.value.desc == "a machine that is finish-migrate cannot become save-vm"
+
+
+@pytest.mark.parametrize("reason", ["host-qmp-quit", "host-signal"])
+def test_its_user_ends_also_a_machine_that_would_only_stop(reason: str) -> None:
+    machine = Machine(is_started=True)
+    machine.ends = False
+    happened: list[Happening] = []
+    machine.listen(happened.append)
+    machine.shut_down(reason=reason)
+    assert repr(happened) == repr([ShutDown(by_guest=False, reason=reason)])
+
+
+def test_a_machine_that_only_stops_tells_each_time_that_it_is_off() -> None:
+    machine = Machine(is_started=True)
+    machine.ends = False
+    happened: list[Happening] = []
+    machine.listen(happened.append)
+    for _ in range(2):
+        machine.shut_down(by_guest=True, reason="guest-shutdown")
+    off = ShutDown(by_guest=True, reason="guest-shutdown")
+    assert repr(happened) == repr([off, Stopped(), off])
+
+
+@pytest.mark.parametrize(
+    ("action", "ends", "state", "told"),
+    [
+        ("none", True, "running", [GuestPanicked("run")]),
+        ("pause", True, "guest-panicked", [GuestPanicked("pause"), Stopped()]),
+        ("shutdown", False, "guest-panicked", [GuestPanicked("pause"), Stopped()]),
+        ("shutdown", True, "shutdown", [GuestPanicked("poweroff"), PANICKED]),
+        ("exit-failure", True, "shutdown", [GuestPanicked("poweroff"), PANICKED]),
+    ],
+)
+def test_what_follows_a_panic(
+    action: str,
+    ends: bool,
+    state: str,
+    told: list[Happening],
+) -> None:
+    machine = Machine(is_started=True)
+    machine.panic_action, machine.ends = PanicAction(action), ends
+    happened: list[Happening] = []
+    machine.listen(happened.append)
+    machine.panic()
+    assert (machine.state.value, repr(happened)) == (state, repr(told))
 
 
 def test_at_its_end_it_lets_go_of_the_world_outside() -> None:

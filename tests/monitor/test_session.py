@@ -572,7 +572,7 @@ def test_none_is_returned_as_an_empty_object_and_encoded_values_as_they_are(
         pass
 
     @stage.monitor.command("encoded")
-    def encoded() -> Encoded:
+    def encoded() -> Encoded[Any]:
         return kept
 
     async def main() -> None:

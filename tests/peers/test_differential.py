@@ -287,7 +287,7 @@ def answers(path: Path, begin: bytes, row: bytes) -> list[bytes]:
 @pytest.fixture(scope="module")
 def both() -> list[tuple[list[bytes], list[bytes]]]:
     """Play all rows, in order, to one machine of either kind."""
-    with running_qemu([], 1, "off") as machine, serving("-S") as server:
+    with running_qemu([], 1, "off") as machine, serving("-S", "--no-async") as server:
         return [
             (
                 answers(machine.qmp, *row),

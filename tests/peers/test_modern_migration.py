@@ -193,6 +193,18 @@ def began(number: int) -> dict[str, Any]:
 STOP = {"event": "STOP"}
 
 
+def begun(talk: Talk, until: str) -> list[Any]:
+    """Begin a migration; return the events up to a status.
+
+    QEMU's reply comes from another thread than its events, so where it stands is chance.
+    """
+    heard = talk.run("migrate", {"uri": "exec:cat >/dev/null"})
+    if moved(until) not in heard:
+        heard += talk.until("MIGRATION", status=until)
+    heard.remove({"return": {}})
+    return heard
+
+
 def events_on(pair: Twins, *others: str) -> None:
     """Let both tell of their migrations."""
     on = [{"capability": name, "state": True} for name in ("events", *others)]
@@ -200,14 +212,14 @@ def events_on(pair: Twins, *others: str) -> None:
 
 
 @pytest.mark.parametrize("is_running", [False, True])
-def test_a_migration_goes_on_alike(is_running: bool) -> None:  # noqa: FBT001
+def test_a_migration_goes_on_alike(is_running: bool) -> None:
     with twins() as pair:
         events_on(pair)
         if is_running:
             alike(pair.run("cont"))
-        alike(pair.run("migrate", uri="exec:cat >/dev/null"))
         for talk in (pair.theirs, pair.ours):
-            assert talk.until("MIGRATION", status="completed") == [
+            assert begun(talk, "completed") == [
+                moved("setup"),
                 began(1),
                 moved("active"),
                 *([STOP] if is_running else []),
@@ -226,9 +238,9 @@ def test_it_pauses_before_the_switchover_alike() -> None:
     with twins() as pair:
         events_on(pair, "pause-before-switchover")
         alike(pair.run("cont"))
-        alike(pair.run("migrate", uri="exec:cat >/dev/null"))
         for talk in (pair.theirs, pair.ours):
-            assert talk.until("MIGRATION", status="pre-switchover") == [
+            assert begun(talk, "pre-switchover") == [
+                moved("setup"),
                 began(1),
                 moved("active"),
                 STOP,
@@ -241,13 +253,11 @@ def test_it_pauses_before_the_switchover_alike() -> None:
         alike(pair.run("migrate", uri="exec:cat >/dev/null"))
         alike(pair.run("migrate-set-capabilities", capabilities=[]))
         alike(pair.run("migrate-continue", state="device"))
-        alike(pair.run("migrate-continue", state="pre-switchover"))
         for talk in (pair.theirs, pair.ours):
-            assert talk.until("MIGRATION", status="completed") == [
-                moved("device"),
-                began(2),
-                moved("completed"),
-            ]
+            heard = talk.run("migrate-continue", {"state": "pre-switchover"})
+            heard += talk.until("MIGRATION", status="completed")
+            assert heard.pop(heard.index({"return": {}})) == {"return": {}}
+            assert heard == [moved("device"), began(2), moved("completed")]
 
 
 @pytest.mark.parametrize("at", ["active", "pre-switchover"])
@@ -257,18 +267,18 @@ def test_it_is_called_off_alike(at: str) -> None:
         if at == "active":
             alike(pair.run("migrate-set-parameters", max_bandwidth=100_000))
         alike(pair.run("cont"))
-        alike(pair.run("migrate", uri="exec:cat >/dev/null"))
         for talk in (pair.theirs, pair.ours):
-            talk.until("MIGRATION", status=at)
+            begun(talk, at)
         theirs, ours = pair.run("query-migrate")
         assert shape(ours) == shape(theirs)
         assert {"type": "migration"} in pair.run("query-yank")[1][0]["return"]
-        told = alike(pair.run("migrate_cancel"))
-        assert told == [moved("cancelling"), {"return": {}}]
         resumed = [{"event": "RESUME"}] if at == "pre-switchover" else []
         for talk in (pair.theirs, pair.ours):
-            heard = talk.until("MIGRATION", status="cancelled")
-            assert heard == [*resumed, moved("cancelled")]
+            heard = talk.run("migrate_cancel")
+            if moved("cancelled") not in heard:
+                heard += talk.until("MIGRATION", status="cancelled")
+            heard.remove({"return": {}})
+            assert heard == [moved("cancelling"), *resumed, moved("cancelled")]
         assert alike(pair.run("query-migrate")) == [{"return": {"status": "cancelled"}}]
         alike(pair.run("query-status"))
 
@@ -284,8 +294,9 @@ def test_a_pipe_is_closed_when_it_is_completed(tmp_path: Path) -> None:
             ]
             os.close(fd)
             told = talk.run("migrate", {"uri": "fd:migrate", "detach": True})
-            assert told == [moved("setup"), {"return": {}}]
-            talk.until("MIGRATION", status="completed")
+            assert told[0] == moved("setup")
+            if moved("completed") not in told:
+                talk.until("MIGRATION", status="completed")
             assert target.stat().st_size > 10_000 or talk is pair.ours
             refused = talk.run("closefd", {"fdname": "migrate"})
             assert refused[0]["error"]["desc"].endswith("'migrate' not found")
@@ -327,8 +338,8 @@ def test_what_waits_for_a_machine_refuses_alike(waiters: Twins) -> None:
 def test_a_machine_arrives_alike(
     waiters: Twins,
     tmp_path: Path,
-    is_running: bool,  # noqa: FBT001
-    goes_on: bool,  # noqa: FBT001
+    is_running: bool,
+    goes_on: bool,
 ) -> None:
     with ExitStack() as stack:
         sources = stack.enter_context(twins())
@@ -352,7 +363,7 @@ def test_a_machine_arrives_alike(
             source.run("migrate", uri)
             source.until("MIGRATION", status="completed")
             heard.append(target.until("MIGRATION", status="completed"))
-            assert not path.exists()
+            assert not path.exists() or target is waiters.theirs  # it lags behind
         assert heard[1] == heard[0]
         for name in ("query-status", "query-migrate"):
             alike(waiters.run(name))

@@ -118,6 +118,7 @@ def served(machine: Machine) -> Iterator[tuple[Path, LoopThread]]:
             yield path, thread
         finally:
             thread.wait_for(server.close())
+            thread.run(machine.close)
 
 
 @contextmanager

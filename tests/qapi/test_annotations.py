@@ -243,6 +243,15 @@ def test_boxed_arguments_are_the_type_itself() -> None:
     assert [m.name for m in schema.members_of(arguments.name)] == ["kind", "id"]
 
 
+def test_boxed_arguments_that_may_be_anything_are_not_checked() -> None:
+    def add(*, options: Any) -> None:
+        """Add something."""
+
+    add.__annotations__["options"] = Annotated[dict[str, Any], Boxed()]
+    command = declared(add).commands["go"]
+    assert (command.arguments, command.gen) == (EMPTY, False)
+
+
 def test_the_same_values_are_one_enumeration() -> None:
     def handler(*, a: Literal["x", "y"], b: Literal["x", "y"], c: Literal["x"]) -> None:
         """Choose."""

@@ -60,8 +60,8 @@ def test_each_machine_of_a_fleet_is_its_own() -> None:
             ["--fleet", "2", "--dir", "d", "--", "-qmp", "stdio"],
             1,
             (
-                "qmpx-system-x86_64: the machines of a fleet have a monitor each, and no "
-                "others\n"
+                "qmpx-system-x86_64: the machines of a fleet have a monitor each, "
+                "and no others\n"
             ),
         ),
         (

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -153,10 +154,14 @@ def test_a_service_manager_may_hand_sockets_over(short_path: Path) -> None:
         listening.bind(str(short_path))
         listening.listen(1)
         # What systemd does: descriptor 3, and the process's own number.
-        script = 'exec 3<&"$1"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$2" -display none'
+        script = (
+            "import os, sys; os.dup2(int(sys.argv[1]), 3); "
+            "os.environ |= {'LISTEN_FDS': '1', 'LISTEN_PID': str(os.getpid())}; "
+            "os.execv(sys.argv[2], sys.argv[2:])"
+        )
         fd = listening.fileno()
         with subprocess.Popen(
-            ["sh", "-c", script, "sh", str(fd), PROGRAM],
+            [sys.executable, "-c", script, str(fd), PROGRAM, "-display", "none"],
             pass_fds=[fd],
             env=ENVIRONMENT,
         ) as process:
@@ -276,3 +281,21 @@ def test_help_and_lists_end_with_status_0() -> None:
             status, out, errors = ended(process)
         assert (status, errors) == (0, "")
         assert out
+
+
+def test_before_the_machine_is_built_little_is_permitted(short_path: Path) -> None:
+    where = f"unix:{short_path},server=on,wait=off"
+    with running("--preconfig", "-qmp", where), connected(short_path) as vm:
+        assert vm.execute("query-status")["status"] == "prelaunch"
+        with pytest.raises(
+            qmpx.CommandError,
+            match="'query-cpus-fast' is permitted only after machine initialization",
+        ):
+            vm.execute("query-cpus-fast")
+        vm.execute("x-exit-preconfig")
+        assert vm.execute("query-status")["running"]
+        assert vm.execute("query-cpus-fast")
+        with pytest.raises(
+            qmpx.CommandError, match="permitted only before machine initialization"
+        ):
+            vm.execute("x-exit-preconfig")

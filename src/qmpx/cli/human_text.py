@@ -1,36 +1,8 @@
-"""What the human monitor prints, read: did it fail, which commands has it got?
-
-``human-monitor-command`` succeeds whatever became of the line; only the text tells.
-"""
+"""What ``help`` of the human monitor prints, read: which commands it has."""
 
 import re
 from typing import Final, NamedTuple
 
-_FAILURES: Final = re.compile(
-    r"""
-    (?:Error:\ |unknown\ command:\ |Usage:\ |invalid\ |Invalid\ |bad\ |Could\ not\ |
-       Parameter\ '|Device\ '|Block\ node\ '|Bus\ '|Property\ '|No\ |no\ such\ |
-       No\ such\ |Failed\ to\ |failed\ |unable\ to\ |Unable\ to\ |cannot\ |Cannot\ |
-       Expected\ |Object\ '|Node\ '|'[^'\n]*'\ (?:is\ not|has\ no|does\ not)\ |
-       [a-z_-]+:\ (?:extraneous\ characters|unsupported\ option|
-                     string\ expected|block\ device\ name\ expected|
-                     filename\ expected|integer\ expected|
-                     missing\ |unknown\ option)|
-       Command\ not\ found|Duplicate\ |.*\ not\ found\Z)
-    """,
-    re.VERBOSE,
-)
-"""How texts begin that tell of a failure: those that QEMU 7.2 prints."""
-
-_INNOCENT: Final = re.compile(
-    r"No\ (?:active|breakpoints|suspended)|No\ dirty|invalid\ opcode", re.VERBOSE
-)
-"""How others begin that only look like these."""
-
-_SILENT: Final = ("info ", "help", "? ", "print ", "p ")
-"""Lines that ask: what these print is an answer, unless it begins with an error."""
-
-_HARD: Final = re.compile(r"Error: |unknown command: |Usage: |[a-z_-]+: .* expected")
 _ENTRY: Final = re.compile(
     r"^(?P<names>\S+(?:\|\S+)*)(?P<takes>[^\n]*?) -- (?P<what>.*)"
 )
@@ -48,25 +20,6 @@ class HumanCommand(NamedTuple):
     names: tuple[str, ...]
     takes: str
     what: str
-
-
-def failure_in(line: str, text: str) -> str:
-    """Return the sentence in which the human monitor says that it failed, if it does.
-
-    Args:
-        line: What was typed.
-        text: What it printed.
-    """
-    stripped = text.strip()
-    if not stripped:
-        return ""
-    first = stripped.splitlines()[0].strip()
-    if _HARD.match(first):
-        return first
-    asks = line.strip() in ("info", "help", "?") or line.lstrip().startswith(_SILENT)
-    if asks or not _FAILURES.match(first) or _INNOCENT.match(first):
-        return ""
-    return first
 
 
 def commands_in(text: str, prefix: str = "") -> list[HumanCommand]:

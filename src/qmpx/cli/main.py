@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from qmpx.cli.people_options import add_people
 from qmpx.cli.recording_options import add_recordings
 from qmpx.errors import QmpxError
 
@@ -27,6 +28,7 @@ addresses:
   localhost:4444     tcp:127.0.0.1:4444      [::1]:4444
   fd:3               vsock:2:4444            stdio (to serve)
 QEMU's options may follow, as in unix:/run/vm/qmp.sock,server=on,wait=off.
+A dash stands for the address in the environment's QMP_SOCKET.
 """
 
 
@@ -58,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; options may stand anywhere among the other words."""
-    parser = _parser()
+    parser = make_parser()
     arguments, rest = parser.parse_known_args(argv)
     if rest:
         # argparse takes the words before an option for all of them.
@@ -66,6 +68,10 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         if more is None or any(word.startswith("-") for word in rest):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
         more.extend(rest)
+    if getattr(arguments, "address", None) == "-":
+        arguments.address = os.environ.get("QMP_SOCKET")
+        if not arguments.address:
+            parser.error("'-' stands for the address in QMP_SOCKET, which is not set")
     return arguments
 
 
@@ -80,7 +86,8 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line; ``qmpx completion`` reads it in turn."""
     parser = _Parser(
         prog="qmpx",
         description="Speak the QEMU Monitor Protocol, from both ends.",
@@ -90,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_run(add)
     _add_events(add)
+    add_people(add, _command, _add_timeouts)
     _add_serve(add)
     _add_errors(add)
     _add_tour(add)

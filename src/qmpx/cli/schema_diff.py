@@ -1,6 +1,7 @@
 """``qmpx schema diff``: what one schema has and another has not."""
 
 import argparse
+import enum
 from typing import Final
 
 import msgspec
@@ -9,11 +10,14 @@ from qmpx.cli.output import print_json
 from qmpx.cli.schema import print_lines, read_schema
 from qmpx.qapi.differences import Change, differences
 
-HARMLESS: Final = 10
-"""The exit status if schemas differ, but in nothing that breaks a caller."""
 
-BREAKING: Final = 11
-"""The exit status if something breaks a caller."""
+class ExitStatus(enum.IntEnum):
+    """How schemas differ: in nothing that breaks a caller, or else."""
+
+    SAME = 0
+    HARMLESS = 10
+    BREAKING = 11
+
 
 _SIGNS: Final = {"added": "+", "removed": "-", "changed": "~", "deprecated": "~"}
 
@@ -34,8 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_lines(map(_line, changes))
         print_lines([f"differences: {len(changes)}, breaking callers: {breaking}"])
     if breaking:
-        return BREAKING
-    return HARMLESS if changes else 0
+        return ExitStatus.BREAKING
+    return ExitStatus.HARMLESS if changes else ExitStatus.SAME
 
 
 def _line(change: Change) -> str:

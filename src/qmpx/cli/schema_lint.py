@@ -1,8 +1,8 @@
 """``qmpx schema lint``: uses of what some release does not have, or deprecates."""
 
 import argparse
+import enum
 from collections.abc import Iterator
-from typing import Final
 
 from qmpx.cli.output import print_json
 from qmpx.cli.schema import print_lines, read_schema
@@ -17,11 +17,13 @@ from qmpx.qapi.lint import (
 )
 from qmpx.qapi.model import Schema
 
-DEPRECATED: Final = 10
-"""The exit status if what is used is there everywhere, but deprecated somewhere."""
 
-MISSING: Final = 11
-"""The exit status if something that is used is missing somewhere."""
+class ExitStatus(enum.IntEnum):
+    """What is used is there, or there but deprecated somewhere, or missing somewhere."""
+
+    FINE = 0
+    DEPRECATED = 10
+    MISSING = 11
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,8 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     verdicts = {finding.verdict for _, finding, _ in found}
     if "missing" in verdicts:
-        return MISSING
-    return DEPRECATED if verdicts else 0
+        return ExitStatus.MISSING
+    return ExitStatus.DEPRECATED if verdicts else ExitStatus.FINE
 
 
 def _uses(path: str) -> Iterator[Use]:

@@ -6,13 +6,14 @@ No task runs for it: replies and events are handed on as they are read.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
 
 from qmpx.client.batch import BatchCall
 from qmpx.client.core import (
     CAPABILITIES,
     CONNECT_TIMEOUT,
+    DEFAULT,
     RETRY_FIRST,
     RETRY_LAST,
     TIMEOUT,
@@ -24,6 +25,7 @@ from qmpx.client.core import (
     read_value,
     require_oob,
 )
+from qmpx.client.deadlines import DEADLINES, longest
 from qmpx.client.silence import explain_silence
 from qmpx.errors import (
     ConnectionLost,
@@ -94,14 +96,15 @@ class AsyncConversation:
 
     Attributes:
         address: Where the monitor is.
-        timeout: Seconds for a reply.
+        timeout: Seconds for a reply, where no other figure holds for the command.
     """
 
     def __init__(
         self,
         address: Address,
         *,
-        timeout: float | None = TIMEOUT,
+        timeout: Timeout = DEFAULT,
+        deadlines: Mapping[str, float | None] | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         wait: float = 0.0,
         alive: Alive | None = None,
@@ -110,7 +113,11 @@ class AsyncConversation:
         max_message_size: int = MAX_MESSAGE_SIZE,
     ) -> None:
         self.address = address
-        self.timeout = timeout
+        is_default = isinstance(timeout, Default)
+        self.timeout: float | None = (
+            TIMEOUT if isinstance(timeout, Default) else timeout
+        )
+        self._deadlines = {**(DEADLINES if is_default else {}), **(deadlines or {})}
         self._connect_timeout = connect_timeout
         self._wait = wait
         self._alive = alive
@@ -193,7 +200,10 @@ class AsyncConversation:
         *,
         out_of_band: bool = False,
     ) -> ServerMessage:
-        seconds = self.timeout if isinstance(timeout, Default) else timeout
+        if isinstance(timeout, Default):
+            seconds = self._deadlines.get(name, self.timeout)
+        else:
+            seconds = timeout
         deadline = float("inf") if seconds is None else self._loop.time() + seconds
         channel, core = self._channel, self._core
         if (
@@ -340,6 +350,11 @@ class AsyncConversation:
         self._wake()
 
     # Waiting.
+
+    def _seconds_for_all(self, timeout: Timeout, names: Iterable[str]) -> float | None:
+        if not isinstance(timeout, Default):
+            return timeout
+        return longest(self._deadlines.get(name, self.timeout) for name in names)
 
     def _deadline(self, seconds: float | None) -> float:
         return float("inf") if seconds is None else self._loop.time() + seconds

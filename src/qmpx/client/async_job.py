@@ -11,8 +11,8 @@ from qmpx.client.job_work import JobWork, OnProgress
 class AsyncJob:
     """A background job: an asynchronous context manager; see `qmpx.client.Job`.
 
-    `qmpx.AsyncClient.job` makes one. Cancelling whoever waits in it is safe: leaving the
-    block cancels the job.
+    `qmpx.AsyncClient.job` makes one. Cancelling whoever waits in it is safe: leaving
+    the block cancels the job.
 
     Args:
         client: Whom to ask.

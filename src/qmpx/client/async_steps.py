@@ -1,7 +1,7 @@
 """Work of several steps, done with an asyncio client; see `qmpx.client.steps`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from qmpx.client.core import DEFAULT, Arguments, Timeout
@@ -15,7 +15,7 @@ R = TypeVar("R")
 class AsyncEvents(Protocol):
     """What steps need of a subscription."""
 
-    def get(self, timeout: float | None = None) -> Awaitable[Event]:  # noqa: ASYNC109
+    def get(self, timeout: float | None = None) -> Awaitable[Event]:
         """Return the next event."""
 
     def close(self) -> None:
@@ -36,8 +36,7 @@ class AsyncDrives(Protocol):
     ) -> Any:
         """Run a command."""
 
-    @property
-    def events(self) -> Callable[..., Any]:
+    def events(self, *patterns: str) -> Any:
         """Subscribe."""
 
 

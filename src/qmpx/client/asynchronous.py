@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import msgspec
 
 from qmpx.client.async_conversation import AsyncConversation, PendingBatch
+from qmpx.client.async_machine_calls import AsyncMachineCalls
 from qmpx.client.async_subscription import (
     AsyncSubscription,
     AsyncTypedSubscription,
@@ -19,7 +20,6 @@ from qmpx.client.core import (
     DEFAULT,
     Arguments,
     BatchCommand,
-    Default,
     Timeout,
     merge,
     read_raw,
@@ -41,7 +41,7 @@ R = TypeVar("R")
 E = TypeVar("E", bound="EventData")
 
 
-class AsyncClient(AsyncConversation):
+class AsyncClient(AsyncConversation, AsyncMachineCalls):
     """A conversation with a monitor; `qmpx.connect_async` makes one.
 
     It is an asynchronous context manager, which closes it.
@@ -49,6 +49,8 @@ class AsyncClient(AsyncConversation):
     Args:
         address: Where the monitor is.
         timeout: Seconds for a reply, unless a call says otherwise; ``None`` for ever.
+            By default 30, and more for commands that `qmpx.client.deadlines` lists.
+        deadlines: Seconds for the replies to some commands.
         connect_timeout: Seconds for connection, greeting and negotiation together.
         wait: Seconds to wait for a program that is starting.
         alive: Tells whether that program still runs.
@@ -59,7 +61,7 @@ class AsyncClient(AsyncConversation):
 
     Attributes:
         address: Where the monitor is.
-        timeout: Seconds for a reply.
+        timeout: Seconds for a reply, where no other figure holds for the command.
     """
 
     # Commands.
@@ -186,7 +188,7 @@ class AsyncClient(AsyncConversation):
         batch = list(commands)
         if not batch:
             return []
-        seconds = self.timeout if isinstance(timeout, Default) else timeout
+        seconds = self._seconds_for_all(timeout, map(name_of, batch))
         deadline = self._deadline(seconds)
         channel = await self._ready(deadline, "commands", seconds)
         calls = PendingBatch(len(batch), self._loop.create_future(), deadline)

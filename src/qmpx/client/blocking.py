@@ -20,6 +20,7 @@ from qmpx.client.core import (
     read_value,
 )
 from qmpx.client.events import MAX_EVENTS, EventBuffer, Overflow, split_patterns
+from qmpx.client.machine_calls import MachineCalls
 from qmpx.client.subscription import Subscription, TypedSubscription
 from qmpx.errors import (
     CommandNotFound,
@@ -37,7 +38,7 @@ R = TypeVar("R")
 E = TypeVar("E", bound="EventData")
 
 
-class Client(Conversation):
+class Client(Conversation, MachineCalls):
     """A conversation with a monitor; `qmpx.connect` makes one.
 
     It is a context manager, which closes it. All methods may be called from any thread.
@@ -45,6 +46,8 @@ class Client(Conversation):
     Args:
         address: Where the monitor is.
         timeout: Seconds for a reply, unless a call says otherwise; ``None`` for ever.
+            By default 30, and more for commands that `qmpx.client.deadlines` lists.
+        deadlines: Seconds for the replies to some commands.
         connect_timeout: Seconds for connection, greeting and negotiation together.
         wait: Seconds to wait for a program that is starting.
         alive: Tells whether that program still runs.
@@ -55,7 +58,7 @@ class Client(Conversation):
 
     Attributes:
         address: Where the monitor is.
-        timeout: Seconds for a reply.
+        timeout: Seconds for a reply, where no other figure holds for the command.
 
     Raises:
         ConnectError: There is no conversation; the message says why and what to do.
@@ -179,7 +182,7 @@ class Client(Conversation):
         if not batch:
             return []
         calls = BatchCall(len(batch))
-        seconds = self._seconds(timeout)
+        seconds = self._seconds_for_all(timeout, map(name_of, batch))
         deadline = self._deadline(seconds)
         if sent := self._take_turn(deadline):
             try:

@@ -8,7 +8,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from threading import TIMEOUT_MAX
 from types import TracebackType
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from qmpx.client.core import (
     CAPABILITIES,
     CONNECT_TIMEOUT,
+    DEFAULT,
     RETRY_FIRST,
     RETRY_LAST,
     TIMEOUT,
@@ -29,6 +30,7 @@ from qmpx.client.core import (
     read_value,
     require_oob,
 )
+from qmpx.client.deadlines import DEADLINES, longest
 from qmpx.client.silence import explain_silence
 from qmpx.errors import (
     ConnectionLost,
@@ -61,14 +63,15 @@ class Conversation:
 
     Attributes:
         address: Where the monitor is.
-        timeout: Seconds for a reply.
+        timeout: Seconds for a reply, where no other figure holds for the command.
     """
 
     def __init__(
         self,
         address: Address,
         *,
-        timeout: float | None = TIMEOUT,
+        timeout: Timeout = DEFAULT,
+        deadlines: Mapping[str, float | None] | None = None,
         connect_timeout: float = CONNECT_TIMEOUT,
         wait: float = 0.0,
         alive: Alive | None = None,
@@ -77,7 +80,11 @@ class Conversation:
         max_message_size: int = MAX_MESSAGE_SIZE,
     ) -> None:
         self.address = address
-        self.timeout = timeout
+        is_default = isinstance(timeout, Default)
+        self.timeout: float | None = (
+            TIMEOUT if isinstance(timeout, Default) else timeout
+        )
+        self._deadlines = {**(DEADLINES if is_default else {}), **(deadlines or {})}
         self._connect_timeout = connect_timeout
         self._capabilities = tuple(capabilities)
         self._reconnect = reconnect
@@ -185,7 +192,7 @@ class Conversation:
         out_of_band: bool = False,
     ) -> ServerMessage:
         call = Call()
-        seconds = self._seconds(timeout)
+        seconds = self._seconds(timeout, name)
         deadline = self._deadline(seconds)
         core = self._core
         # One thread at a time, so that commands go out in the order of their ids.
@@ -229,8 +236,15 @@ class Conversation:
             raise call.error
         return call.message  # type: ignore[return-value]
 
-    def _seconds(self, timeout: Timeout) -> float | None:
-        return self.timeout if isinstance(timeout, Default) else timeout
+    def _seconds(self, timeout: Timeout, name: str) -> float | None:
+        if isinstance(timeout, Default):
+            return self._deadlines.get(name, self.timeout)
+        return timeout
+
+    def _seconds_for_all(self, timeout: Timeout, names: Iterable[str]) -> float | None:
+        if not isinstance(timeout, Default):
+            return timeout
+        return longest(self._deadlines.get(name, self.timeout) for name in names)
 
     @staticmethod
     def _deadline(seconds: float | None) -> float | None:

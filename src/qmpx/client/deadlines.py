@@ -6,10 +6,8 @@ a loaded host, not what is usual. Others have settled on figures like these: Inc
 Proxmox VE and Ganeti have tables of their own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
-
-from qmpx.client.core import TIMEOUT
 
 DISK_TIMEOUT: Final = 60.0
 """Seconds for what opens, closes or flushes images, or plugs a device."""
@@ -19,6 +17,18 @@ IMAGE_TIMEOUT: Final = 600.0
 
 MEMORY_TIMEOUT: Final = 3600.0
 """Seconds for what writes a guest's whole memory, or copies within an image."""
+
+UNPLUG_TIMEOUT: Final = 60.0
+"""Seconds for a guest to let a device go; Ganeti found that ten are too few."""
+
+SHUTDOWN_TIMEOUT: Final = 120.0
+"""Seconds for a guest to shut down: services have ninety to stop, by systemd's rule."""
+
+EXIT_TIMEOUT: Final = 60.0
+"""Seconds for QEMU to flush its disks and end."""
+
+KEY_TIME: Final = 0.02
+"""Seconds that a key is held, and between two: a guest that polls sees every one."""
 
 _DISK: Final = (
     "block-dirty-bitmap-add",
@@ -83,18 +93,11 @@ DEADLINES: Final[Mapping[str, float | None]] = {
     **dict.fromkeys(_IMAGE, IMAGE_TIMEOUT),
     **dict.fromkeys(_MEMORY, MEMORY_TIMEOUT),
 }
-"""Seconds for the commands that may take longer than most; the others get `TIMEOUT`."""
+"""Seconds for the commands that may take longer than most; the others get what
+`qmpx.client.core.TIMEOUT` says."""
 
 
-def deadlines(overrides: Mapping[str, float | None] | None) -> dict[str, float | None]:
-    """Return the shipped table with what a caller wants otherwise.
-
-    Args:
-        overrides: Seconds for commands, ``None`` for ever.
-    """
-    return {**DEADLINES, **(overrides or {})}
-
-
-def seconds_for(name: str, table: Mapping[str, float | None]) -> float | None:
-    """Return how many seconds a command has by a table."""
-    return table.get(name, TIMEOUT)
+def longest(figures: Iterable[float | None]) -> float | None:
+    """Return the most seconds of some; ``None``, for ever, is the longest."""
+    known = list(figures)
+    return None if None in known else max(figure or 0.0 for figure in known)

@@ -57,9 +57,7 @@ class Job:
             DeadlineExceeded: It goes on still.
             QmpxError: As `qmpx.Client.execute`.
         """
-        return self._worker.do(
-            self._work.wait(timeout, on_progress, complete=complete)
-        )
+        return self._worker.do(self._work.wait(timeout, on_progress, complete=complete))
 
     def wait_ready(
         self, timeout: float | None = None, *, on_progress: OnProgress | None = None

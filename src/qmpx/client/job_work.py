@@ -27,7 +27,7 @@ from qmpx.errors import (
 
 LOOK_FIRST: Final = 0.05
 LOOK_LAST: Final = 1.0
-"""Seconds between two looks at a job of which no event tells; doubled from the first."""
+"""Seconds between two looks at a job that no event tells of; doubled each time."""
 
 END_TIMEOUT: Final = 60.0
 """Seconds for a job that is cancelled because its block was left by an exception."""
@@ -112,8 +112,8 @@ class JobWork:
         try:
             yield from self._send_command(self._command)
         except DeadlineExceeded as late:
-            # The peer answers in order: once it tells of its jobs, that command is done.
-            # Whether it failed is then told by the list.
+            # The peer answers in order: once it tells of its jobs, that command is
+            # done, and whether it failed can be seen from them.
             try:
                 yield from self.look()
             except DeadlineExceeded:
@@ -202,7 +202,9 @@ class JobWork:
 
     def _judge(self, now: JobProgress) -> JobProgress:
         if now.status == VANISHED:
-            raise OperationFailed(self.name, "it is gone, and nothing told how it ended")
+            raise OperationFailed(
+                self.name, "it is gone, and nothing told how it ended"
+            )
         if self._is_cancelled:
             return now
         if now.is_cancelled:

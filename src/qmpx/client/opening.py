@@ -1,11 +1,11 @@
 """The two ways in: `connect` and `connect_async`."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qmpx.client.blocking import Client
-from qmpx.client.core import CAPABILITIES, CONNECT_TIMEOUT, TIMEOUT
+from qmpx.client.core import CAPABILITIES, CONNECT_TIMEOUT, DEFAULT, Timeout
 from qmpx.transport.address import Address, default_address, parse_address
 from qmpx.transport.dial import Alive
 from qmpx.wire.client import MAX_MESSAGE_SIZE
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def connect(
     address: str | os.PathLike[str] | Address | None = None,
     *,
-    timeout: float | None = TIMEOUT,
+    timeout: Timeout = DEFAULT,
+    deadlines: Mapping[str, float | None] | None = None,
     connect_timeout: float = CONNECT_TIMEOUT,
     wait: float = 0.0,
     alive: Alive | None = None,
@@ -31,6 +32,9 @@ def connect(
         address: Where it is: a path, ``host:port``, or any form that QEMU's ``-qmp``
             takes; else what the environment's ``QMP_SOCKET`` says.
         timeout: Seconds for a reply, unless a call says otherwise; ``None`` for ever.
+            By default 30, and more for what may take longer: commands that open images,
+            plug devices or copy memory (`qmpx.client.deadlines`).
+        deadlines: Seconds for the replies to some commands, ``None`` for ever.
         connect_timeout: Seconds for connection, greeting and negotiation together.
         wait: Seconds to wait for a program that is starting and does not listen yet.
         alive: Tells whether that program still runs; if not, there is no waiting.
@@ -45,6 +49,7 @@ def connect(
     return Client(
         default_address() if address is None else parse_address(address),
         timeout=timeout,
+        deadlines=deadlines,
         connect_timeout=connect_timeout,
         wait=wait,
         alive=alive,
@@ -57,7 +62,8 @@ def connect(
 def connect_async(
     address: str | os.PathLike[str] | Address | None = None,
     *,
-    timeout: float | None = TIMEOUT,
+    timeout: Timeout = DEFAULT,
+    deadlines: Mapping[str, float | None] | None = None,
     connect_timeout: float = CONNECT_TIMEOUT,
     wait: float = 0.0,
     alive: Alive | None = None,
@@ -77,6 +83,7 @@ def connect_async(
         AsyncClient(
             default_address() if address is None else parse_address(address),
             timeout=timeout,
+            deadlines=deadlines,
             connect_timeout=connect_timeout,
             wait=wait,
             alive=alive,

@@ -6,12 +6,14 @@ causes them, and looks for itself when events may be missing.
 Source: QEMU's QAPI schema; observed on QEMU 7.2.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
 from qmpx.client.core import DEFAULT, Arguments, Timeout
+from qmpx.client.deadlines import EXIT_TIMEOUT
 from qmpx.client.events import RECONNECTED, Event
 from qmpx.client.key_chords import chords
 from qmpx.client.steps import Deadline, Next, Pause, Run, Steps, Subscribe
@@ -23,21 +25,11 @@ from qmpx.errors import (
     OperationFailed,
 )
 
-UNPLUG_TIMEOUT: Final = 60.0
-"""Seconds for a guest to let a device go; Ganeti found that ten are too few."""
-
-SHUTDOWN_TIMEOUT: Final = 120.0
-"""Seconds for a guest to shut down: services have ninety to stop, by systemd's rule."""
-
-EXIT_TIMEOUT: Final = 60.0
-"""Seconds for QEMU to flush its disks and end."""
-
 LOOK_FIRST: Final = 0.05
 LOOK_LAST: Final = 1.0
 """Seconds between two looks at a migration; doubled from the first to the last."""
 
-KEY_TIME: Final = 0.02
-"""Seconds that a key is held, and between two: a guest that polls sees every one."""
+_USAGE: Final = re.compile(r'[\w|-]+: [^\n]+\nTry "help [^\n]+" for more information')
 
 Matching = Mapping[str, Any] | Callable[[Event], bool] | None
 
@@ -132,9 +124,7 @@ def unplug(device: str, timeout: float | None) -> Steps[None]:
         OperationFailed: The guest refused.
         DeadlineExceeded: The guest does nothing.
     """
-    yield Subscribe(
-        ("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR", "MEM_UNPLUG_ERROR")
-    )
+    yield Subscribe(("DEVICE_DELETED", "DEVICE_UNPLUG_GUEST_ERROR", "MEM_UNPLUG_ERROR"))
     deadline = Deadline(timeout)
     yield Run("device_del", {"id": device}, DEFAULT if timeout is None else timeout)
     path = device if device.startswith("/") else f"/machine/peripheral/{device}"
@@ -191,7 +181,9 @@ def migrate(
             if now.status == "completed":
                 return now
             if now.status in ("failed", "cancelled", "postcopy-paused"):
-                reason = str(now.details.get("error-desc", f"its state is {now.status}"))
+                reason = str(
+                    now.details.get("error-desc", f"its state is {now.status}")
+                )
                 raise OperationFailed(f"migration to {uri!r}", reason)
             deadline.require(f"end of the migration to {uri!r}")
             event = yield Next(deadline.left(pause))
@@ -258,7 +250,9 @@ def _last_event() -> Steps[Event]:
 # People's commands, and their keyboard.
 
 
-def hmp(line: str, timeout: Timeout, cpu_index: int | None, *, check: bool) -> Steps[str]:
+def hmp(
+    line: str, timeout: Timeout, cpu_index: int | None, *, check: bool
+) -> Steps[str]:
     """Run a line of the human monitor and return what it prints.
 
     Raises:
@@ -269,29 +263,25 @@ def hmp(line: str, timeout: Timeout, cpu_index: int | None, *, check: bool) -> S
         arguments["cpu-index"] = cpu_index
     text = yield Run("human-monitor-command", arguments, timeout)
     text = str(text).replace("\r\n", "\n")
-    if check and (reason := complaint(line, text)):
+    if check and (reason := complaint(text)):
         raise OperationFailed(f"{line!r}", reason)
     return text
 
 
-def complaint(line: str, text: str) -> str:
+def complaint(text: str) -> str:
     """Return what a human monitor complains of; empty if it does not.
 
     Its replies are text for people, but what it complains in is one of few forms.
 
     Args:
-        line: What was asked.
         text: What it said.
     """
     first = text.lstrip().partition("\n")[0].strip()
     if first.startswith("Error: "):
         return first.removeprefix("Error: ")
-    word = line.split(maxsplit=1)[0] if line.split() else ""
     if first.startswith(("unknown command: ", "invalid command")):
         return first
-    if first.startswith(f"{word}: ") and 'Try "help ' in text:
-        return first
-    return ""
+    return first if _USAGE.fullmatch(text.strip()) else ""
 
 
 def type_text(

@@ -47,4 +47,6 @@ def as_png(picture: bytes) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     checked = kind + data
-    return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+    return (
+        struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+    )

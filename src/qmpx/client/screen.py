@@ -35,14 +35,17 @@ def _through_memory(arguments: dict[str, Any]) -> Steps[bytes | None]:
     if not hasattr(os, "memfd_create"):
         return None
     memory = os.memfd_create("screendump")
-    writing = -1
     try:
         # QEMU takes a descriptor of a set only if it is open for just what it wants.
-        writing = os.open(f"/proc/self/fd/{memory}", os.O_WRONLY)
+        writing = _open_for_writing(memory)
+        if writing is None:
+            return None
         try:
             added = yield Run("add-fd", {}, fds=[writing])
         except (CommandError, LocalProtocolError):
             return None  # it knows no sets, or this is no unix socket
+        finally:
+            os.close(writing)
         file = f"/dev/fdset/{added['fdset-id']}"
         try:
             yield from _dump(file, arguments)
@@ -53,12 +56,15 @@ def _through_memory(arguments: dict[str, Any]) -> Steps[bytes | None]:
         finally:
             yield Run("remove-fd", {"fdset-id": added["fdset-id"]})
         return os.pread(memory, os.fstat(memory).st_size, 0)
-    except OSError:
-        return None
     finally:
         os.close(memory)
-        if writing >= 0:
-            os.close(writing)
+
+
+def _open_for_writing(memory: int) -> int | None:
+    try:
+        return os.open(f"/proc/self/fd/{memory}", os.O_WRONLY)
+    except OSError:  # there is no /proc here
+        return None
 
 
 def _through_disk(arguments: dict[str, Any]) -> Steps[bytes]:

@@ -6,7 +6,7 @@ with a blocking client, `qmpx.client.async_steps` with an asyncio one.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from qmpx.client.core import DEFAULT, Arguments, Timeout
@@ -117,8 +117,7 @@ class Drives(Protocol):
     ) -> Any:
         """Run a command."""
 
-    @property
-    def events(self) -> Callable[..., Any]:
+    def events(self, *patterns: str) -> Any:
         """Subscribe."""
 
 

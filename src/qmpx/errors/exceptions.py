@@ -95,6 +95,9 @@ class LaunchError(ConnectError):
         self.args = (address, reason, hint, status)
         self.status = status
 
+    def __str__(self) -> str:
+        return super().__str__().replace("cannot talk to", "cannot launch", 1)
+
 
 class ConnectionLost(QmpxError):
     """The conversation broke off; every call that waited got one of these.

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
 
 MODEL: Final = "virtio-balloon-pci"
+MODELS: Final = (
+    MODEL,
+    "virtio-balloon-pci-transitional",
+    "virtio-balloon-pci-non-transitional",
+)
+"""The device by its names today."""
+
 """The name of the model in the device tree that makes it work."""
 
 _PAGE: Final[int] = 4096  # what a guest gives back, it gives back in these
@@ -67,8 +74,15 @@ class Balloon:
         accelerator = self._machine.accelerator
         if accelerator.is_enabled and not accelerator.has_synchronous_mmu:
             raise KVMMissingCap(capability="synchronous MMU", feature="balloon")
-        if not self._machine.devices.has(MODEL):
+        if not self._is_plugged_in:
             raise DeviceNotActive(device="balloon")
+
+    @property
+    def _is_plugged_in(self) -> bool:
+        machine = self._machine
+        if machine.devices.has(MODEL):
+            return True
+        return "qom" in machine.__dict__ and any(map(machine.qom.has, MODELS))
 
     def set_target(self, size: int) -> None:
         """Ask the guest to give memory back, or to take it.
@@ -121,9 +135,7 @@ class Balloon:
             self._end_waiting()
         elif isinstance(happening, ShutDown | Exited):
             self._end_waiting(GenericError("the machine is off"))
-        elif isinstance(happening, DeviceUnplugged) and not self._machine.devices.has(
-            MODEL
-        ):
+        elif isinstance(happening, DeviceUnplugged) and not self._is_plugged_in:
             self._end_waiting(DeviceNotActive(device="balloon"))
 
     def _end_waiting(self, error: CommandError | None = None) -> None:

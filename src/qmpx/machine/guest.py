@@ -54,6 +54,21 @@ class Guest:
             release: To be called when the guest is done with it.
         """
 
+    def asked_to_resize(
+        self, path: str, size: int, settle: Callable[[], None]
+    ) -> None:
+        """A memory device is to give it so many bytes.
+
+        Args:
+            path: Where it is in the machine.
+            size: How many bytes.
+            settle: To be called when the guest has taken them, or given them back.
+        """
+
+    def memory_statistics(self) -> dict[str, int]:
+        """Return what it tells of its memory, by names such as ``stat-free-memory``."""
+        return {}
+
     def clock_was_set(self, offset: int) -> None:
         """The clock was set; the guest itself did it, through the ports.
 
@@ -118,6 +133,15 @@ class ObedientGuest(Guest):
         name = f"unplug {path}"
         if name not in self._timers:
             self._later(name, self._unplug, release)
+
+    def asked_to_resize(
+        self,
+        path: str,
+        size: int,  # noqa: ARG002
+        settle: Callable[[], None],
+    ) -> None:
+        """Take the memory or give it back, after the balloon's time."""
+        self._later(f"resize {path}", self._balloon, settle)
 
     def _later(
         self, name: str, seconds: float | None, action: Callable[[], None]

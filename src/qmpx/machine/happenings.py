@@ -299,6 +299,36 @@ class GuestCrashLoaded:
 
 
 @dataclass(frozen=True, slots=True)
+class UnplugRefused:
+    """The guest does not let a device go.
+
+    Attributes:
+        id: Its id; ``None`` if it has none.
+        path: Where it is.
+        is_memory: Whether it is a memory module.
+    """
+
+    id: str | None
+    path: str
+    is_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryDeviceResized:
+    """A memory device gives the guest more or less memory than before.
+
+    Attributes:
+        id: Its id; ``None`` if it has none.
+        size: Bytes that the guest has of it now.
+        path: Where it is.
+    """
+
+    id: str | None
+    size: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The machine ended without switching off: its watchdog pulled the plug."""
 
@@ -323,6 +353,8 @@ Happening = (
     | MigrationPassBegan
     | IncomingMoved
     | DeviceUnplugged
+    | UnplugRefused
+    | MemoryDeviceResized
     | WriteThresholdReached
     | JobMoved
     | BlockJobTold

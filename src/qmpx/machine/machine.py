@@ -44,17 +44,27 @@ if TYPE_CHECKING:
     from qmpx.machine.hardware.boot import Boot
     from qmpx.machine.migration import Migration
     from qmpx.machine.network import Network
+    from qmpx.machine.qom.tree import QomTree
     from qmpx.machine.snapshots import Snapshots
     from qmpx.machine.sound import Captures
 
 PARTS: Final = ("processors", "chipset", "balloon", "display", "devices", "network")
 """The attributes that hold parts with state of their own, in the order of moving."""
 
-RESET_PARTS: Final = ("processors", "chipset", "balloon", "display", "devices")
+RESET_PARTS: Final = (
+    "processors",
+    "chipset",
+    "balloon",
+    "display",
+    "devices",
+    "qom",
+)
 """The attributes that hold parts with a ``reset``, in its order."""
 
 
 _REACHING_OUT: Final = (
+    "objects",
+    "qom",
     "migration",
     "debugger",
     "display",
@@ -191,6 +201,13 @@ class Machine:
         from qmpx.machine.block.graph import BlockGraph  # most machines have none
 
         return BlockGraph(self)
+
+    @cached_property
+    def qom(self) -> "QomTree":
+        """Its objects as clients of today see them, and the devices among them."""
+        from qmpx.machine.qom.tree import QomTree
+
+        return QomTree(self)
 
     @cached_property
     def network(self) -> "Network":
@@ -398,6 +415,12 @@ class Machine:
             self.tell(Resumed())
         elif was_running and not self.state.is_running:
             self.tell(Stopped())
+            self._drain()
+
+    def _drain(self) -> None:
+        """Let what writes to drives come to rest: nothing is under way any more."""
+        if "blocks" in self.__dict__:
+            self.blocks.jobs.drain()
 
     def transfer(self, state: RunState) -> None:
         """Take on a run state because the machine's own state is moved or stored.
@@ -415,6 +438,7 @@ class Machine:
             self.tell(Resumed())
         elif before.is_running:
             self.tell(Stopped())
+            self._drain()
 
     def cont(self) -> None:
         """Let the virtual processors run; nothing happens if they do.
@@ -428,7 +452,10 @@ class Machine:
 
     def stop(self) -> None:
         """Let the virtual processors stand still; nothing happens if they do."""
+        was_running = self.state.is_running
         self._move(Cause.STOP)
+        if not was_running:
+            self._drain()
 
     def stop_on_io_error(self) -> None:
         """Stop because a drive failed; nothing happens if the machine does not run."""

@@ -1,28 +1,167 @@
-"""Objects that users create: secrets, I/O threads, memory."""
+"""Objects that users create: secrets, I/O threads, memory, and others."""
 
 import re
-from dataclasses import dataclass
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import GenericError, InvalidParameterValue
 
+if TYPE_CHECKING:
+    from qmpx.machine.qom.objects import QomObject
+
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_MOST_NS: Final = 2**63 - 1
+_POLLING: Final = ("poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch")
+
+
+class ParkedThread:
+    """A thread that is there, and does nothing until it ends.
+
+    Args:
+        name: What it is called.
+
+    Attributes:
+        native_id: The host's number of it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._ends = threading.Event()
+        self._thread = threading.Thread(target=self._ends.wait, name=name, daemon=True)
+        self._thread.start()
+        self.native_id = self._thread.native_id or 0
+
+    def end(self) -> None:
+        """End it."""
+        self._ends.set()
+        self._thread.join()
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
-    """Bytes that must not be shown."""
+class Created:
+    """An object of some type, with what its user gave it.
+
+    Attributes:
+        kind: Its type.
+        options: Values by the names of properties.
+        users: The paths of what uses it; it cannot be removed meanwhile.
+    """
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    users: list[str] = field(default_factory=list, compare=False)
+
+    def show(self, shown: "QomObject") -> None:
+        """Give its values to the object that shows it."""
+        shown.values.update(self.options)
+
+    def close(self) -> None:
+        """Let go of what it has of the world outside."""
+
+
+class Secret(Created):
+    """Bytes that must not be shown.
+
+    Args:
+        data: The bytes.
+        options: What its user gave beside them.
+    """
+
+    __slots__ = ("data",)
 
     data: bytes
+
+    def __init__(self, data: bytes, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__("secret", options or {})
+        object.__setattr__(self, "data", data)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.data == other.data
+
+    def __hash__(self) -> int:
+        return hash(self.data)
 
     def __repr__(self) -> str:
         return "Secret(...)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class IOThread:
-    """A thread for block devices."""
+    """A thread for block devices.
+
+    Attributes:
+        poll_max_ns: Longest time that it polls, in nanoseconds.
+        poll_grow: By what the time is multiplied when polling pays; 0 for QEMU's 2.
+        poll_shrink: By what it is divided when it does not; 0: to zero at once.
+        aio_max_batch: Most requests at once; 0 for as many as the engine likes.
+        pool: Fewest and most threads of its pool.
+        users: The paths of what uses it.
+    """
 
     poll_max_ns: int = 32768
+    poll_grow: int = 0
+    poll_shrink: int = 0
+    aio_max_batch: int = 0
+    pool: tuple[int, int] = (0, 64)
+    users: list[str] = field(default_factory=list, compare=False)
+    _thread: ParkedThread | None = field(default=None, compare=False, repr=False)
+
+    kind = "iothread"
+
+    @property
+    def thread_id(self) -> int:
+        """The host's number of its thread, which is made when somebody asks first."""
+        if self._thread is None:
+            self._thread = ParkedThread("iothread")
+        return self._thread.native_id
+
+    def close(self) -> None:
+        """End its thread, if it has one."""
+        if self._thread is not None:
+            self._thread.end()
+            self._thread = None
+
+    def show(self, shown: "QomObject") -> None:
+        """Let its figures be seen and set."""
+        for name in _POLLING:
+            shown.live[name] = partial(getattr, self, name.replace("-", "_"))
+            shown.writers[name] = partial(self.set, name)
+        shown.live["thread-pool-min"] = lambda: self.pool[0]
+        shown.live["thread-pool-max"] = lambda: self.pool[1]
+        shown.writers["thread-pool-min"] = lambda value: self.set_pool(
+            value, self.pool[1]
+        )
+        shown.writers["thread-pool-max"] = lambda value: self.set_pool(
+            self.pool[0], value
+        )
+
+    def set(self, name: str, value: int) -> None:
+        """Set a figure by its name on the wire, such as ``poll-max-ns``.
+
+        Raises:
+            GenericError: It is less than nothing.
+        """
+        if value < 0:
+            message = f"{name} value must be in range [0, {_MOST_NS}]"
+            raise GenericError(message)
+        setattr(self, name.replace("-", "_"), value)
+
+    def set_pool(self, fewest: int, most: int) -> None:
+        """Set how many threads its pool has.
+
+        Raises:
+            GenericError: There are no such numbers.
+        """
+        for name, value in (("thread-pool-min", fewest), ("thread-pool-max", most)):
+            if value < 0:
+                message = f"{name} value must be in range [0, {_MOST_NS}]"
+                raise GenericError(message)
+        if fewest > most:
+            message = f"bad thread-pool-min/thread-pool-max values: {fewest}/{most}"
+            raise GenericError(message)
+        self.pool = fewest, most
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +170,42 @@ class MemoryBackend:
 
     Attributes:
         size: In bytes.
+        kind: Its type, such as ``memory-backend-ram``.
+        options: What else its user gave.
+        users: The paths of the devices that show it to the guest.
     """
 
     size: int
+    kind: str = "memory-backend-ram"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    users: list[str] = field(default_factory=list, compare=False)
+
+    def option(self, name: str, otherwise: Any) -> Any:
+        """Return what its user gave, or what there is without that."""
+        return self.options.get(name, otherwise)
+
+    def close(self) -> None:
+        """Do nothing: it has no memory of the host's."""
+
+    def show(self, shown: "QomObject") -> None:
+        """Let its values be seen; some cannot be changed any more."""
+        shown.values.update(self.options)
+        shown.values["size"] = self.size
+
+        def refuse_size(value: int) -> None:  # noqa: ARG001
+            message = f"cannot change property size of {self.kind} "
+            raise GenericError(message)
+
+        def refuse(value: object) -> None:  # noqa: ARG001
+            message = "cannot change property value"
+            raise GenericError(message)
+
+        shown.writers["size"] = refuse_size
+        for name in ("share", "reserve"):
+            shown.writers[name] = refuse
 
 
-UserObject = Secret | IOThread | MemoryBackend
+UserObject = Created | IOThread | MemoryBackend
 
 
 class UserObjects(dict[str, UserObject]):
@@ -49,8 +218,7 @@ class UserObjects(dict[str, UserObject]):
             InvalidParameterValue: The id is none.
             GenericError: It is taken.
         """
-        if not _IDENTIFIER.fullmatch(id_):
-            raise InvalidParameterValue(name="id", expected="an identifier")
+        self.check_id(id_)
         if id_ in self:
             message = (
                 f"attempt to add duplicate property '{id_}' to object "
@@ -59,12 +227,33 @@ class UserObjects(dict[str, UserObject]):
             raise GenericError(message)
         self[id_] = made
 
+    @staticmethod
+    def check_id(id_: str) -> None:
+        """Check an id.
+
+        Raises:
+            InvalidParameterValue: It is none.
+        """
+        if not _IDENTIFIER.fullmatch(id_):
+            raise InvalidParameterValue(name="id", expected="an identifier")
+
     def remove(self, id_: str) -> None:
         """Remove an object.
 
         Raises:
-            GenericError: There is none of that id.
+            GenericError: There is none of that id, or something uses it.
         """
-        if self.pop(id_, None) is None:
+        made = self.get(id_)
+        if made is None:
             message = f"object '{id_}' not found"
             raise GenericError(message)
+        if made.users:
+            message = f"object '{id_}' is in use, can not be deleted"
+            raise GenericError(message)
+        del self[id_]
+        made.close()
+
+    def close(self) -> None:
+        """End what runs for them."""
+        for made in self.values():
+            made.close()

@@ -336,6 +336,12 @@ class Processors(list[Processor]):
             raise ValueError(message)
         super().__init__(Processor(index, memory) for index in range(count))
 
+        self._memory = memory
+
+    def new(self, index: int) -> Processor:
+        """Return one more processor, which is not among these: one plugged in later."""
+        return Processor(index, self._memory)
+
     def reset(self) -> None:
         """Reset them all."""
         for processor in self:

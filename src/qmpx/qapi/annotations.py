@@ -12,16 +12,18 @@ of the schema:
 | a `msgspec.Struct`, a ``TypedDict`` | a struct; members with a default are optional |
 | a union of tagged Structs | a union; what all of them have is its base |
 | a union of other kinds | an alternate |
+| anything that is `Described` | that type of QEMU 7.2's schema |
 | anything else (``dict``, ``Any``) | ``any`` |
 
-``X | None`` is X: what is not there is left out. A `Feature` among the extras of an
+A command whose arguments are boxed, and no object that is described, checks them itself:
+``gen`` is false. ``X | None`` is X: what is not there is left out. A `Feature` among the extras of an
 ``Annotated`` marks the member that it stands at.
 """  # noqa: E501 - a table
 
 import enum
 import inspect
 import types
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from typing import (
     Annotated,
     Any,
@@ -30,6 +32,7 @@ from typing import (
     NoReturn,
     NotRequired,
     Required,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -38,7 +41,7 @@ from typing import (
 )
 
 from msgspec import Struct, UnsetType
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from qmpx.qapi import check
 from qmpx.qapi.docstring import documentation_of
@@ -82,6 +85,10 @@ _SCALARS: Final[dict[Any, str]] = {
     types.NoneType: "null",
     None: "null",
 }
+
+_RELEASE: Final = "7.2"  # whose types `Described` means
+
+_Part = TypeVar("_Part", Member, Branch)
 
 _NOTHING: Final = (None, types.NoneType, NoReturn)
 
@@ -164,8 +171,12 @@ class _Reading:
     def command(self, declared: CommandDeclaration) -> Command:
         """Return a command; its types are entered."""
         boxed = [m for m in declared.members if check.is_boxed(m.annotation)]
+        is_checked = True
         if boxed:
             arguments = self._type(boxed[0].annotation, (declared.name, "arguments"))
+            if not isinstance(self.types.get(arguments), ObjectType):
+                # It takes any object, and looks at it itself.
+                arguments, is_checked = EMPTY, False
         else:
             given = [
                 _Field(m.name, m.annotation, not m.required) for m in declared.members
@@ -182,6 +193,7 @@ class _Reading:
             arguments=arguments,
             returns=self._returned(declared.returns, declared.name),
             boxed=bool(boxed),
+            gen=is_checked,
             allow_oob=declared.allow_oob,
             coroutine=declared.is_async,
         )
@@ -235,6 +247,8 @@ class _Reading:
     def _type(self, annotation: Any, hint: tuple[str, ...]) -> str:
         """Return the name of the type that an annotation stands for."""
         origin, args = get_origin(annotation), get_args(annotation)
+        if (described := check.described_in(annotation)) is not None:
+            return self._described(described)
         if (values := check.values_in(annotation)) is not None:
             return self._enum(values, values, camel_case(*hint))
         if origin in (Annotated, Required, NotRequired):
@@ -266,6 +280,59 @@ class _Reading:
         if is_typeddict(annotation):
             return self._object(annotation, _dict_fields(annotation))
         return self._builtin("any")
+
+    def _described(self, described: check.Described) -> str:
+        """Take over a type of QEMU's, with all that it refers to."""
+        from qmpx.qapi.shipped import shipped_schema
+
+        schema = shipped_schema(_RELEASE)
+        if described.only:
+            schema = restricted(schema, described.name, described.only)
+        whole = (_RELEASE, described.name, described.only)
+        return self._taken_over(schema, described.name, whole)
+
+    def _taken_over(self, schema: Schema, name: str, whole: Hashable) -> str:
+        """Return what a type of another schema is called here; it is entered.
+
+        Args:
+            schema: The other schema.
+            name: The type's name there.
+            whole: What tells it from types of the same name that were restricted.
+        """
+        type_ = schema.types[name]
+        match type_:
+            case BuiltinType():
+                self.types[name] = type_
+                return name
+            case ArrayType(element=element):
+                return self._array(self._taken_over(schema, element, whole))
+            case ObjectType() if name == EMPTY:
+                return EMPTY
+            case _:
+                pass
+        key = (whole, name)
+        if key not in self._names:
+            own = self._named(key, name)
+            self.types[own] = type_  # it may hold itself
+            self.types[own] = self._renamed(schema, type_, own, whole)
+        return self._names[key]
+
+    def _renamed(self, schema: Schema, type_: Type, own: str, whole: Hashable) -> Type:
+        def renamed(part: _Part) -> _Part:
+            return replace(part, type=self._taken_over(schema, part.type, whole))
+
+        match type_:
+            case ObjectType(members=members, branches=branches):
+                return replace(
+                    type_,
+                    name=own,
+                    members=tuple(map(renamed, members)),
+                    branches=tuple(map(renamed, branches)),
+                )
+            case AlternateType(branches=branches):
+                return replace(type_, name=own, branches=tuple(map(renamed, branches)))
+            case _:
+                return replace(type_, name=own)
 
     def _builtin(self, name: str) -> str:
         self.types[name] = BuiltinType(name=name, json_type=_BUILTIN[name])
@@ -424,6 +491,8 @@ def _features(names: Iterable[str]) -> tuple[Feature, ...]:
 def _features_in(annotation: Any) -> tuple[Feature, ...]:
     while get_origin(annotation) in (Required, NotRequired):
         annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(f for part in get_args(annotation) for f in _features_in(part))
     extras = getattr(annotation, "__metadata__", ())
     return tuple(extra for extra in extras if isinstance(extra, Feature))
 
@@ -435,3 +504,32 @@ def _wire_names(members: Iterable[check.Member]) -> Mapping[str, str]:
         spelled = member.name.replace("-", "_")
         names |= dict.fromkeys((spelled, f"{spelled}_"), member.name)
     return names
+
+
+def restricted(schema: Schema, name: str, only: Collection[str]) -> Schema:
+    """Return a schema in which a union has these branches only.
+
+    Args:
+        schema: The schema, as introspection has it: without bases.
+        name: The union.
+        only: Values of its discriminator.
+    """
+    union = schema.object_type(name)
+    (tag,) = (m.type for m in union.members if m.name == union.discriminator)
+    tags = schema.types[tag]
+    if not isinstance(tags, EnumType):
+        raise KeyError(tag)
+    kept = [value for value in tags.values if value.name in only]
+    branches = [branch for branch in union.branches if branch.name in only]
+    # Others may use the enumeration as it is.
+    own_tag = f"{name}{camel_case(union.discriminator or '')}"
+    members = [
+        replace(m, type=own_tag) if m.name == union.discriminator else m
+        for m in union.members
+    ]
+    changed = {
+        name: replace(union, members=tuple(members), branches=tuple(branches)),
+        own_tag: replace(tags, name=own_tag, values=tuple(kept)),
+    }
+    others = (item for item in schema.definitions if item.name not in changed)
+    return Schema.of([*others, *changed.values()])

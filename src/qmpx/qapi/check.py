@@ -8,6 +8,7 @@ say what is wrong where that one fails. The walk and the words are those of
 
 import enum
 import types
+from collections.abc import Iterable
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -61,6 +62,29 @@ class Values:
         self.names = names
 
 
+class Described:
+    """Marks a value that a handler makes or reads itself: what it is in QEMU's schema.
+
+    Introspection tells that type; what is read is not held against it. Use it in an
+    annotation: ``options: Annotated[dict[str, Any], Described("BlockdevOptions")]``.
+
+    Args:
+        name: The name of a type of QEMU 7.2's schema.
+        only: If it is a union: the values of its discriminator that there are; nothing
+            if all.
+
+    Attributes:
+        name: The same.
+        only: The same.
+    """
+
+    __slots__ = ("name", "only")
+
+    def __init__(self, name: str, only: Iterable[str] = ()) -> None:
+        self.name = name
+        self.only = frozenset(only)
+
+
 class Boxed:
     """Marks a parameter that takes the whole arguments: QAPI's ``boxed``.
 
@@ -81,6 +105,12 @@ def values_in(annotation: Any) -> tuple[str, ...] | None:
     """Return the values that an annotated string may have; ``None`` if it has none."""
     extras = getattr(annotation, "__metadata__", ())
     return next((x.names for x in extras if isinstance(x, Values)), None)
+
+
+def described_in(annotation: Any) -> Described | None:
+    """Return what an annotated value is in QEMU's schema, if it says so."""
+    extras = getattr(annotation, "__metadata__", ())
+    return next((extra for extra in extras if isinstance(extra, Described)), None)
 
 
 def wire_name(name: str, annotation: Any) -> str:

@@ -23,6 +23,7 @@ import msgspec
 
 from qmpx.dialects.modern import modern_monitor
 from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
+from qmpx.dialects.modern.types import use_types
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
@@ -35,8 +36,14 @@ from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.standin.command_line import Backend, CommandLine
 from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
-from qmpx.standin.needs import choose_accelerator, memory_size, processor_count
-from qmpx.standin.option_lists import OptionList
+from qmpx.standin.needs import (
+    choose_accelerator,
+    find_machine,
+    full_topology,
+    memory_size,
+    processor_count,
+)
+from qmpx.standin.option_lists import OptionList, read_size
 from qmpx.standin.profile.file import Profile
 
 COMMANDS: Final = {
@@ -94,6 +101,8 @@ class Assembly:
             profile.text("-accel help") or "kvm"
         )
         self.machine.accelerator.is_enabled = self.accelerator == "kvm"
+        use_types(self.machine, profile)
+        self._describe()
         self.answers = ProfileAnswers(profile, self.accelerator)
         self.monitor: Monitor = self.new_monitor(
             like=None if like is None else like.monitor
@@ -118,6 +127,21 @@ class Assembly:
             return monitor
         apply_profile(monitor, self.profile, self.answers)
         return monitor
+
+    def _describe(self) -> None:
+        """Tell the tree of objects what machine it is."""
+        line, tree = self.line, self.machine.qom
+        board = find_machine(self.profile, line.machine.get("type"))
+        tree.become(board["name"], line.machine.get("memory-backend"))
+        tree.processors.topology.update(full_topology(line.topology))
+        if line.processor is not None:
+            model = line.processor.partition(",")[0]
+            tree.processors.type = f"{model}-x86_64-cpu"
+        elif "default-cpu-type" in board:
+            tree.processors.type = board["default-cpu-type"]
+        if line.memory is not None:
+            tree.memory_slots = int(line.memory.get("slots", "0"))
+            tree.maximum_memory = read_size(line.memory.get("maxmem", "0")) or 0
 
     async def furnish(self, monitor_labels: set[str]) -> None:
         """Make what the command line describes beside the machine itself.

@@ -7,6 +7,7 @@ Source: QEMU 7.2.22, observed.
 
 from __future__ import annotations
 
+import json
 import os
 
 from qmpx.standin.failure import StartFailure
@@ -46,6 +47,22 @@ def check_needs(line: CommandLine, profile: Profile) -> None:
     memory_size(line.memory)
     _check_boot(line.boot)
     _check_processor(line, profile)
+
+
+def find_machine(profile: Profile, name: str | None) -> dict[str, Any]:
+    """Return what the profile tells of a machine: ``name``, ``default-cpu-type``...
+
+    Args:
+        profile: The profile.
+        name: The machine's name or alias; ``None`` for the one that is the default.
+    """
+    told = json.loads(profile.find("query-machines") or b"[]")
+    for machine in told:
+        if name in (machine["name"], machine.get("alias")):
+            return dict(machine)
+        if name is None and machine.get("is-default"):
+            return dict(machine)
+    return {"name": name or "none"}
 
 
 def _check_machine(line: CommandLine, profile: Profile) -> None:
@@ -167,14 +184,7 @@ def processor_count(topology: Mapping[str, Any]) -> int:
     Raises:
         StartFailure: It contradicts itself, or says what is no number.
     """
-    numbers: dict[str, int] = {}
-    for name, value in topology.items():
-        if name not in _TOPOLOGY:
-            raise StartFailure(f"Parameter 'smp.{name}' is unexpected")
-        if not isinstance(value, str) or not value.isdecimal():
-            raise StartFailure(f"Parameter 'smp.{name}' expects integer")
-        numbers[name] = int(value)
-    full = fill_topology(numbers)
+    full = full_topology(topology)
     if full["cpus"] > MAX_PROCESSORS:
         message = (
             f"Invalid SMP CPUs {full['cpus']}. The max CPUs supported by machine is "
@@ -182,6 +192,22 @@ def processor_count(topology: Mapping[str, Any]) -> int:
         )
         raise StartFailure(message)
     return full["cpus"]
+
+
+def full_topology(topology: Mapping[str, Any]) -> dict[str, int]:
+    """Return what ``-smp`` asks for, with what it leaves out.
+
+    Raises:
+        StartFailure: It contradicts itself, or says what is no number.
+    """
+    numbers: dict[str, int] = {}
+    for name, value in topology.items():
+        if name not in _TOPOLOGY:
+            raise StartFailure(f"Parameter 'smp.{name}' is unexpected")
+        if not isinstance(value, str) or not value.isdecimal():
+            raise StartFailure(f"Parameter 'smp.{name}' expects integer")
+        numbers[name] = int(value)
+    return {**fill_topology(numbers), "clusters": 1}
 
 
 def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:

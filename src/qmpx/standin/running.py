@@ -16,6 +16,7 @@ from qmpx.machine.runstate import RunState
 from qmpx.standin.assembly import Assembly, start
 from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import BACKLOG, Endpoint
+from qmpx.standin.preconfig import hold_commands
 from qmpx.standin.process import Daemon, Teller
 from qmpx.standin.profile.file import Profile
 from qmpx.transport.address import (
@@ -81,6 +82,7 @@ class _Running:
         self._assembly = Assembly(line, profile, teller.tell)
         self._monitors: list[Monitor] = [self._assembly.monitor]
         self._ended = asyncio.Event()
+        self._hold(self._assembly.monitor)
 
     async def serve(self) -> int:
         """Serve until the machine has ended; return the exit status."""
@@ -125,12 +127,22 @@ class _Running:
         monitor = self._assembly.monitor
         if endpoint.pretty:
             monitor = self._assembly.new_monitor(pretty=True)
+            self._hold(monitor)
             self._monitors.append(monitor)
         if not endpoint.is_control and monitor.human is None:
             from qmpx.dialects.modern.human import table_for_people
 
             monitor.human = table_for_people()
         return monitor
+
+    def _hold(self, monitor: "Monitor") -> None:
+        """Permit what may be done before, or after, the machine is built."""
+        leave = self._leave_preconfig if self._line.is_preconfig else None
+        hold_commands(monitor, leave)
+
+    def _leave_preconfig(self) -> None:
+        if not self._line.is_paused:
+            self._assembly.machine.cont()
 
     def _note(self, happening: Happening) -> None:
         if isinstance(happening, ShutDown) and (

@@ -135,7 +135,7 @@ class Conversation:
         Args:
             name: Its name.
             arguments: Arguments that it had; others do not count. Any unless given.
-            times: How often; at least once unless given.
+            times: How often, from 1 on; at least once unless given.
 
         Returns:
             The last such exchange.

@@ -328,6 +328,8 @@ class _Player:
         self._say(_with_id(error, command))
         divergence = Divergence(self._number, self._position + 1, tuple(lines))
         self._replay.diverged(divergence)
+        if self.channel is not None:
+            self.channel.close()
 
     def _say(self, message: dict[str, Any]) -> None:
         if self.channel is not None:

@@ -40,6 +40,7 @@ from qmpx.transcript.entry import (
 )
 from qmpx.transcript.splitter import Splitter
 
+_OWN: Final = re.compile(rb'\{("t": ?[0-9]|.*"dir": ?"(->|<-)")')
 _SPY: Final = {"libvirt->qemu": TO_SERVER, "qemu->libvirt": TO_CLIENT}
 _ARROW: Final = re.compile(rb"\s*(->|<-)\s*(.*)", re.DOTALL)
 _SOCAT: Final = re.compile(
@@ -74,10 +75,10 @@ def read_any(data: bytes, name: str = "", format: str = "auto") -> list[Entry]: 
 def recognise(data: bytes) -> str:
     """Return the format that a file seems to have, by its first lines."""
     lines = [line for line in data[:65536].splitlines() if line.strip()][:20]
-    if any(re.match(rb'\{.*"dir": ?"(->|<-)"', line) for line in lines):
-        return "qmpx"
     if any(b'"libvirt->qemu"' in line or b'"qemu->libvirt"' in line for line in lines):
         return "libvirt"
+    if any(_OWN.match(line) for line in lines):
+        return "qmpx"
     for name, pattern in (("socat", _SOCAT), ("incus", _INCUS), ("arrows", _ARROW)):
         if any(pattern.match(line) for line in lines):
             return name
@@ -85,11 +86,7 @@ def recognise(data: bytes) -> str:
     is_one_object = all(
         line.startswith((b"{", b"}", b" ", b"[", b"]")) for line in lines
     )
-    if is_spread and is_one_object:
-        return "replies"
-    return (
-        "qmpx" if any(b'"note"' in line and b'"t"' in line for line in lines) else "log"
-    )
+    return "replies" if is_spread and is_one_object else "log"
 
 
 def _read_own(data: bytes, name: str) -> Iterator[Entry]:

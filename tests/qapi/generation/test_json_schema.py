@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-
 def references(value: Any) -> Iterator[str]:
     match value:
         case dict():

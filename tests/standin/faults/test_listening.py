@@ -39,14 +39,14 @@ async def open_late(path: Path, kind: str, early: type[OSError] | None) -> None:
     task = asyncio.ensure_future(serve())
     await settle()
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.setblocking(False)
+        sock.settimeout(0)
         if early is not None:
             with pytest.raises(early):
                 sock.connect(str(path))
         else:
             sock.connect(str(path))
             with socket.socket(socket.AF_UNIX) as other:
-                other.setblocking(False)
+                other.settimeout(0)
                 with pytest.raises(BlockingIOError):
                     other.connect(str(path))
             await settle()

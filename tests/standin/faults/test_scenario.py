@@ -80,8 +80,7 @@ def test_an_empty_scenario_changes_nothing() -> None:
         (b"guest = 3", "s.toml:1: expected a table [guest], not 3"),
         (
             b"\n\n[faults]\nx = 1",
-            "s.toml:3: a scenario has no 'faults'; did you mean 'fault'? "
-            "(it has seed, clock, guest, fault)",
+            "s.toml:3: a scenario has no 'faults'; did you mean 'fault'? (it has",
         ),
         (b"fault = 3", "s.toml:1: expected tables [[fault]], not 3"),
         (b"[guest]\nage = 3", "s.toml:2: a guest has no 'age' (it has power-off, "),
@@ -98,8 +97,7 @@ def test_an_empty_scenario_changes_nothing() -> None:
             "s.toml:5: no fault is called 'mut'; did you mean 'mute'?",
         ),
         (
-            b'[[fault]]\nkind = "mute"\nseconds = 1\n[[fault]]\nkind = "mute"\n'
-            b'seconds = "1"',
+            b'[[fault]]\nkind = "mute"\n\n[[fault]]\nkind = "mute"\nseconds = "1"',
             "s.toml:6: expected a number for 'seconds', not '1'",
         ),
         (

@@ -308,7 +308,7 @@ def _commands(schema: Schema | None) -> Iterator[Candidate]:
         yield Candidate(name, name, about)
     if schema is None:
         return
-    for name, command in schema.commands.items():
+    for name, command in sorted(schema.commands.items()):
         text = f"{TRANSACTION} " if name == "transaction" else name
         marks = ", ".join(feature.name for feature in command.features)
         about = about_command(schema, command)

@@ -18,6 +18,7 @@ class PipedOutput:
     """Shows answers on standard output, and all else on standard error."""
 
     has_colour = False
+    is_terminal = False
 
     def show(self, text: str) -> None:
         """Show data."""
@@ -34,9 +35,9 @@ class PipedOutput:
         self.show("\n".join(plain(table)))
 
     async def ask(self, question: str) -> bool:
-        """Say yes: who writes a script has thought of it."""
-        self.tell(printable(question) + " yes: there is nobody to ask")
-        return True
+        """Say no: nobody is there, and a session that is piped does not ask."""
+        self.tell(f"{printable(question)} There is nobody to ask.")
+        return False
 
 
 async def run_lines(session: Session) -> None:

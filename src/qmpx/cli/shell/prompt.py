@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,7 +48,11 @@ REFRESH: Final = 0.5
 MENU_ROWS: Final = 8
 """Rows that are kept free for the menu of completions."""
 
+MAX_HELD: Final = 1000
+"""Lines that wait until the pager has gone; of more, the last are shown."""
+
 STATE_FOLDER: Final = "qmpx"
+"""The folder for what is remembered, in that of the user."""
 
 
 class TerminalOutput:
@@ -55,7 +60,9 @@ class TerminalOutput:
 
     def __init__(self) -> None:
         self.has_colour = "NO_COLOR" not in os.environ
+        self.is_terminal = True
         self._pages: list[str] = []
+        self._held: deque[str] | None = None
 
     def show(self, text: str) -> None:
         """Show data; a pager has what is longer than the screen."""
@@ -66,6 +73,9 @@ class TerminalOutput:
 
     def tell(self, text: str) -> None:
         """Tell something about the conversation."""
+        if self._held is not None:
+            self._held.append(text)
+            return
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
 
@@ -86,15 +96,30 @@ class TerminalOutput:
             return False
         return answer.strip().lower() in ("y", "yes")
 
-    def turn_pages(self) -> None:
-        """Give what was too long for the screen to the pager."""
+    async def turn_pages(self) -> None:
+        """Give what was too long for the screen to the pager.
+
+        The conversation goes on meanwhile, and events are read: QEMU would keep them
+        in its memory for a client that reads none. They are shown afterwards.
+        """
         pages, self._pages = self._pages, []
-        for text in pages:
-            words = shlex.split(os.environ.get("PAGER", "")) or ["less", "-RFX"]
-            try:
-                subprocess.run(words, input=text, text=True, check=False)  # noqa: S603 - the user's own pager
-            except OSError:
-                sys.stdout.write(f"{text}\n")  # there is none: all at once
+        if not pages:
+            return
+        words = shlex.split(os.environ.get("PAGER", "")) or ["less", "-RFX"]
+        self._held = deque(maxlen=MAX_HELD)
+        with _on_interrupt(lambda: None):  # Ctrl-C is the pager's
+            for text in pages:
+                try:
+                    await asyncio.to_thread(_page, words, text)
+                except OSError:
+                    sys.stdout.write(f"{text}\n")  # there is none: all at once
+        held, self._held = self._held, None
+        for text in held:
+            self.tell(text)
+
+
+def _page(words: list[str], text: str) -> None:
+    subprocess.run(words, input=text, text=True, check=False)  # noqa: S603 - the user's own pager
 
 
 class ShellCompleter(Completer):
@@ -108,13 +133,17 @@ class ShellCompleter(Completer):
         self._session = session
         self._told: dict[tuple[str, str], tuple[float, Names]] = {}
 
-    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Any:
+    def get_completions(
+        self,
+        document: Document,  # noqa: ARG002 - the interface
+        complete_event: CompleteEvent,  # noqa: ARG002
+    ) -> Any:
         """Yield nothing: prompt_toolkit asks `get_completions_async`."""
         return ()
 
     async def get_completions_async(
         self, document: Document, complete_event: CompleteEvent
-    ) -> AsyncIterator[Completion]:
+    ) -> AsyncGenerator[Completion, None]:
         """Yield what may stand where the cursor is."""
         text = document.text_before_cursor
         start, found, places, given = self._look(text)
@@ -244,19 +273,20 @@ class Terminal:
         loop = asyncio.get_running_loop()
         entering = loop.create_task(self._session.enter(line))
         # Ctrl-C stops the wait, not the command: QMP knows no way to take one back.
-        with _signal(loop, entering):
+        with _on_interrupt(entering.cancel):
             try:
                 goes_on = await entering
             except asyncio.CancelledError:
                 self._output.tell("not waited for any more; the command may go on")
                 goes_on = True
-        self._output.turn_pages()
+        await self._output.turn_pages()
         return goes_on
 
 
 @contextlib.contextmanager
-def _signal(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[bool]") -> Any:
-    loop.add_signal_handler(signal.SIGINT, task.cancel)
+def _on_interrupt(act: Callable[[], object]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, act)
     try:
         yield
     finally:

@@ -34,6 +34,5 @@ def table_text(table: Table, width: int, *, colour: bool) -> str:
         legacy_windows=False,
     )
     console.print(shown)
-    return "\n".join(
-        line.rstrip() for line in written.getvalue().strip("\n").split("\n")
-    )
+    lines = [line.rstrip() for line in written.getvalue().splitlines()]
+    return "\n".join(line for line in lines if line)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from qmpx.cli.coloured import json_text, painted
 from qmpx.cli.danger import danger_of, danger_of_line
-from qmpx.cli.human_text import HumanCommand, commands_in, failure_in
+from qmpx.cli.human_text import HumanCommand, commands_in
 from qmpx.cli.output import printable
 from qmpx.cli.shell.help_text import general_help, help_on
 from qmpx.cli.shell.line import (
@@ -30,6 +30,7 @@ from qmpx.cli.shell.line import (
 from qmpx.cli.tables import Table, table_of
 from qmpx.client.asynchronous import AsyncClient
 from qmpx.client.events import RECONNECTED, Event
+from qmpx.client.operations import complaint
 from qmpx.errors import (
     CommandError,
     CommandNotFound,
@@ -69,9 +70,11 @@ class Output(Protocol):
 
     Attributes:
         has_colour: Whether colours may be used.
+        is_terminal: Whether a person reads it.
     """
 
     has_colour: bool
+    is_terminal: bool
 
     def show(self, text: str) -> None:
         """Show data: an answer."""
@@ -291,8 +294,9 @@ class Session:
         begin = time.perf_counter()
         call = client.exec_oob if command.out_of_band else client.execute
         value = await call(command.name, command.arguments, timeout=None)
+        spent = time.perf_counter() - begin
         self._show(value, command.name)
-        self._timing(begin)
+        self._timing(spent)
 
     async def _run_human(self, line: str) -> None:
         if not line:
@@ -308,13 +312,14 @@ class Session:
         client = self._needed()
         begin = time.perf_counter()
         text = await client.execute("human-monitor-command", arguments, timeout=None)
+        spent = time.perf_counter() - begin
         shown = printable(str(text).replace("\r\n", "\n")).rstrip("\n")
-        if failure_in(line, str(text)):
+        if complaint(str(text)):
             self.failures += 1
             self._tell(shown, _RED)
         elif shown:
             self._output.show(shown)
-        self._timing(begin)
+        self._timing(spent)
 
     async def _add(self, action: Action) -> None:
         if action.begins:
@@ -387,13 +392,16 @@ class Session:
             self._output.show("{}")
             return
         table = table_of(value, command) if self._shows != "json" else None
-        if table is None or (self._shows == "auto" and not self._output.has_colour):
-            self._output.show(json_text(value, colour=self._output.has_colour))
+        if table is None or (self._shows == "auto" and not self._output.is_terminal):
+            indent = 2 if self._output.is_terminal else None
+            colour = self._output.has_colour
+            self._output.show(json_text(value, colour=colour, indent=indent))
         else:
             self._output.table(table)
 
-    def _timing(self, begin: float) -> None:
-        seconds = time.perf_counter() - begin
+    def _timing(self, seconds: float) -> None:
+        if not self._output.is_terminal:
+            return
         spent = f"{seconds * 1e3:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
         self._tell(spent, _DIM)
 

@@ -183,6 +183,8 @@ def _read_builtin(word: Word, kind: str, path: str) -> Any:
 
 def _read_alternate(word: Word, schema: Schema, found: AlternateType, path: str) -> Any:
     types = [schema.types[branch.type] for branch in found.branches]
+    # What is not text comes first: anything could be text, and quotes make it so.
+    types.sort(key=lambda each: getattr(each, "json_type", "") == "string")
     if word.is_quoted:
         return word.value
     if word.raw[:1] in ("{", "["):

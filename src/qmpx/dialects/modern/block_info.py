@@ -149,16 +149,14 @@ def stats_info(
     return told
 
 
-_ZEROS: Final = tuple(
-    f"{prefix}{kind}{suffix}"
-    for kind in ("rd", "wr", "flush", "unmap")
-    for prefix, suffix in (
-        ("", "_operations"),
-        ("", "_total_time_ns"),
-        ("failed_", "_operations"),
-        ("invalid_", "_operations"),
-    )
-) + ("unmap_bytes", "rd_merged", "wr_merged", "unmap_merged")
+_ZEROS: Final = (
+    *(f"{kind}_operations" for kind in ("rd", "wr", "flush", "unmap")),
+    *(f"{kind}_total_time_ns" for kind in ("rd", "wr", "flush", "unmap")),
+    *(f"failed_{kind}_operations" for kind in ("rd", "wr", "flush", "unmap")),
+    *(f"invalid_{kind}_operations" for kind in ("rd", "wr", "flush", "unmap")),
+    *("unmap_bytes", "rd_merged", "wr_merged", "unmap_merged"),
+)
+"""Counters of what does not happen here."""
 
 
 def node_stats(

@@ -10,6 +10,7 @@ from qmpx.dialects.modern.replies import (
     DeletedDevice,
     GuestPanic,
     IOErrorReport,
+    MemoryResize,
     TrayMove,
     VncConnection,
     WatchdogExpiry,
@@ -28,6 +29,7 @@ from qmpx.machine.happenings import (
     Happening,
     IncomingMoved,
     JobMoved,
+    MemoryDeviceResized,
     MigrationMoved,
     MigrationPassBegan,
     PowerButtonPressed,
@@ -37,6 +39,7 @@ from qmpx.machine.happenings import (
     Stopped,
     Suspended,
     TrayMoved,
+    UnplugRefused,
     VncConnected,
     VncDisconnected,
     VncInitialized,
@@ -61,6 +64,8 @@ EVENTS: Final[dict[str, Any]] = {
     "GUEST_CRASHLOADED": GuestPanic,
     "BALLOON_CHANGE": BalloonInfo,
     "DEVICE_DELETED": DeletedDevice,
+    "DEVICE_UNPLUG_GUEST_ERROR": DeletedDevice,
+    "MEMORY_DEVICE_SIZE_CHANGE": MemoryResize,
     "VNC_CONNECTED": VncConnection,
     "VNC_INITIALIZED": VncConnection,
     "VNC_DISCONNECTED": VncConnection,
@@ -111,6 +116,8 @@ def _of_device(
     | WatchdogExpired
     | BalloonChanged
     | DeviceUnplugged
+    | UnplugRefused
+    | MemoryDeviceResized
     | GuestPanicked
     | GuestCrashLoaded
     | VncConnected
@@ -138,5 +145,12 @@ def _of_device(
         case DeviceUnplugged(id_, path):
             named = {} if id_ is None else {"device": id_}
             return "DEVICE_DELETED", named | {"path": path}
+        case UnplugRefused(id_, path):
+            named = {} if id_ is None else {"device": id_}
+            return "DEVICE_UNPLUG_GUEST_ERROR", named | {"path": path}
+        case MemoryDeviceResized(id_, size, path):
+            named = {} if id_ is None else {"id": id_}
+            told = {"size": size, "qom-path": path}
+            return "MEMORY_DEVICE_SIZE_CHANGE", named | told
     sides = {"server": happening.server, "client": happening.client}
     return _VNC[type(happening)], {side: vnc_side(name) for side, name in sides.items()}

@@ -6,19 +6,24 @@ from qmpx.dialects.modern import block_info
 from qmpx.dialects.modern.replies import BlockDeviceInfo
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.block.graph import BlockGraph
 from qmpx.machine.drive import Drive
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import Boxed, WireName
+from qmpx.qapi import Boxed, Described, WireName
+from qmpx.qapi.model import DEPRECATED, Feature
 
 commands = CommandRegistry()
 
+_DRIVERS: Final = BlockGraph.drivers()
 _SECTOR: Final = 512
 """Bytes that sizes of images are rounded up to."""
 
 
 @commands.command("blockdev-add")
 def blockdev_add(
-    machine: Machine, *, options: Annotated[dict[str, Any], Boxed()]
+    machine: Machine,
+    *,
+    options: Annotated[dict[str, Any], Boxed(), Described("BlockdevOptions", _DRIVERS)],
 ) -> None:
     """Make a block node."""
     machine.blocks.add(options)
@@ -31,7 +36,11 @@ def blockdev_del(machine: Machine, *, node_name: str) -> None:
 
 
 @commands.command("blockdev-reopen")
-def blockdev_reopen(machine: Machine, *, options: list[dict[str, Any]]) -> None:
+def blockdev_reopen(
+    machine: Machine,
+    *,
+    options: list[Annotated[dict[str, Any], Described("BlockdevOptions", _DRIVERS)]],
+) -> None:
     """Change what nodes can be changed in."""
     for each in options:
         machine.blocks.reopen(each)
@@ -55,7 +64,7 @@ def query_named_block_nodes(
 @commands.command("query-blockstats")
 def query_blockstats(
     machine: Machine, *, query_nodes: bool = False
-) -> list[dict[str, Any]]:
+) -> list[Annotated[dict[str, Any], Described("BlockStats")]]:
     """Tell what was read and written, by drive or by node."""
     graph = machine.blocks
     if query_nodes:
@@ -95,7 +104,7 @@ def block_set_write_threshold(
 def block_set_io_throttle(
     machine: Machine,
     *,
-    device: str | None = None,
+    device: Annotated[str | None, Feature(DEPRECATED)] = None,
     id_: str | None = None,
     bps: int,
     bps_rd: Annotated[int, WireName("bps_rd")],
@@ -219,7 +228,7 @@ def blockdev_remove_medium(machine: Machine, *, id_: str) -> None:
 def blockdev_change_medium(
     machine: Machine,
     *,
-    device: str | None = None,
+    device: Annotated[str | None, Feature(DEPRECATED)] = None,
     id_: str | None = None,
     filename: str,
     format_: str | None = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, T
 from qmpx.dialects.modern.replies import BlockDeviceIoStatus
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.block.creation import DRIVERS
 from qmpx.machine.happenings import (
     BlockJobFailed,
     BlockJobTold,
@@ -17,7 +18,8 @@ from qmpx.machine.happenings import (
     WriteThresholdReached,
 )
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import Boxed, Values
+from qmpx.qapi import Described, Values
+from qmpx.qapi.model import DEPRECATED, UNSTABLE, Feature
 
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
@@ -26,7 +28,10 @@ if TYPE_CHECKING:
 
 commands = CommandRegistry()
 
+Perf = Annotated[dict[str, Any], Described("BackupPerf"), Feature(UNSTABLE)]
+
 OnError = Literal["report", "ignore", "enospc", "stop", "auto"]
+BitmapMode = Literal["on-success", "never", "always"]
 Sync = Literal["top", "full", "none", "incremental", "bitmap"]
 
 JobType = Annotated[str, Values("commit", "stream", "mirror", "backup", "create")]
@@ -38,25 +43,46 @@ JobStatus = Annotated[
     ),
 ]
 
+
 class JobStatusChange(TypedDict):
+    """A job's new state."""
+
     id: str
     status: JobStatus
+
+
 class BlockJobEvent(TypedDict):
+    """A block job, as events tell of it."""
+
     type: JobType
     device: str
     len: int
     offset: int
     speed: int
     error: NotRequired[str]
+
+
 class BlockJobPending(TypedDict):
+    """A block job that waits to be finalized."""
+
     type: JobType
     id: str
+
+
 class BlockJobErrorReport(TypedDict):
+    """What a block job could not do."""
+
     device: str
     operation: Annotated[str, Values("read", "write")]
     action: Annotated[str, Values("ignore", "report", "stop")]
+
+
 class BlockExportDeleted(TypedDict):
+    """An export that is gone."""
+
     id: str
+
+
 BlockWriteThreshold = TypedDict(
     "BlockWriteThreshold",
     {"node-name": str, "amount-exceeded": int, "write-threshold": int},
@@ -301,7 +327,12 @@ def _check_speed(speed: int) -> None:
 
 
 @commands.command("blockdev-create")
-def blockdev_create(machine: Machine, *, job_id: str, options: dict[str, Any]) -> None:
+def blockdev_create(
+    machine: Machine,
+    *,
+    job_id: str,
+    options: Annotated[dict[str, Any], Described("BlockdevCreateOptions", DRIVERS)],
+) -> None:
     """Make an image, as a job."""
     from qmpx.machine.block.creation import CreateJob
 
@@ -392,9 +423,9 @@ def block_commit(
     job_id: str | None = None,
     device: str,
     base_node: str | None = None,
-    base: str | None = None,
+    base: Annotated[str | None, Feature(DEPRECATED)] = None,
     top_node: str | None = None,
-    top: str | None = None,
+    top: Annotated[str | None, Feature(DEPRECATED)] = None,
     backing_file: str | None = None,
     speed: int = 0,
     on_error: OnError = "report",
@@ -648,29 +679,84 @@ def new_target(
     )
 
 
-Backup = dict[str, Any]
-
-
 @commands.command("blockdev-backup")
 def blockdev_backup(
-    machine: Machine, *, options: Annotated[dict[str, Any], Boxed()]
+    machine: Machine,
+    *,
+    job_id: str | None = None,
+    device: str,
+    sync: Sync,
+    speed: int = 0,
+    bitmap: str | None = None,
+    bitmap_mode: BitmapMode | None = None,
+    compress: bool = False,  # noqa: ARG001 - images are written as they are
+    on_source_error: OnError = "report",
+    on_target_error: OnError = "report",
+    auto_finalize: bool = True,
+    auto_dismiss: bool = True,
+    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    x_perf: Perf | None = None,  # noqa: ARG001 - copying has its own pace
+    target: str,
 ) -> None:
     """Copy a node as it is now."""
     from qmpx.machine.block import changes
 
-    graph = machine.blocks
-    changes.make(graph, [lambda: start_backup(machine, options)])
+    options = {
+        "job-id": job_id,
+        "device": device,
+        "target": target,
+        "sync": sync,
+        "speed": speed,
+        "bitmap": bitmap,
+        "bitmap-mode": bitmap_mode,
+        "on-source-error": on_source_error,
+        "on-target-error": on_target_error,
+        "auto-finalize": auto_finalize,
+        "auto-dismiss": auto_dismiss,
+    }
+    changes.make([lambda: start_backup(machine, options)])
 
 
-@commands.command("drive-backup")
+@commands.command("drive-backup", features=(DEPRECATED,))
 def drive_backup(
-    machine: Machine, *, options: Annotated[dict[str, Any], Boxed()]
+    machine: Machine,
+    *,
+    job_id: str | None = None,
+    device: str,
+    sync: Sync,
+    speed: int = 0,
+    bitmap: str | None = None,
+    bitmap_mode: BitmapMode | None = None,
+    compress: bool = False,  # noqa: ARG001 - images are written as they are
+    on_source_error: OnError = "report",
+    on_target_error: OnError = "report",
+    auto_finalize: bool = True,
+    auto_dismiss: bool = True,
+    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    x_perf: Perf | None = None,  # noqa: ARG001 - copying has its own pace
+    target: str,
+    format_: str | None = None,
+    mode: Literal["existing", "absolute-paths"] = "absolute-paths",
 ) -> None:
     """Copy a node as it is now to an image file."""
     from qmpx.machine.block import changes
 
-    graph = machine.blocks
-    changes.make(graph, [lambda: start_backup(machine, options, to_file=True)])
+    options = {
+        "job-id": job_id,
+        "device": device,
+        "target": target,
+        "format": format_,
+        "mode": mode,
+        "sync": sync,
+        "speed": speed,
+        "bitmap": bitmap,
+        "bitmap-mode": bitmap_mode,
+        "on-source-error": on_source_error,
+        "on-target-error": on_target_error,
+        "auto-finalize": auto_finalize,
+        "auto-dismiss": auto_dismiss,
+    }
+    changes.make([lambda: start_backup(machine, options, to_file=True)])
 
 
 def start_backup(
@@ -685,10 +771,6 @@ def start_backup(
     from qmpx.machine.block.copying import BackupJob
 
     graph = machine.blocks
-    for key in ("device", "target", "sync"):
-        if key not in options:
-            message = f"Parameter '{key}' is missing"
-            raise GenericError(message)
     device, sync = options["device"], options["sync"]
     source = graph.find(device)
     if source is None:

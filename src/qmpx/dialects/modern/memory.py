@@ -10,6 +10,7 @@ from qmpx.errors import GenericError, InvalidParameterValue, OpenFileFailed
 from qmpx.errors import UndefinedError as NotWritten
 from qmpx.machine import Machine
 from qmpx.machine.memory import write_file
+from qmpx.machine.qom import memory_devices
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
 
@@ -87,7 +88,8 @@ def pmemsave(machine: Machine, *, val: int, size: int, filename: str) -> None:
 @commands.command("query-memory-size-summary")
 def query_memory_size_summary(machine: Machine) -> MemoryInfo:
     """Tell how much memory the machine was made with, and how much was plugged in."""
-    return {"base-memory": machine.memory_size, "plugged-memory": 0}
+    plugged = memory_devices.plugged_size(machine) if "qom" in machine.__dict__ else 0
+    return {"base-memory": machine.memory_size, "plugged-memory": plugged}
 
 
 @commands.command("balloon", asynchronous=True)

@@ -26,7 +26,7 @@ from qmpx.machine.migration.progress import Statistics
 from qmpx.machine.runstate import RunState
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
-from qmpx.qapi import Boxed, Size, Values
+from qmpx.qapi import Boxed, Described, Size, Values
 
 commands = CommandRegistry()
 
@@ -139,6 +139,9 @@ class NodeAlias(Struct, rename="kebab", forbid_unknown_fields=True):
     bitmaps: list[BitmapAlias]
 
 
+StringOrNull = Annotated[Any, Described("StrOrNull")]
+
+
 class MigrateSetParameters(
     Struct, rename="kebab", forbid_unknown_fields=True, omit_defaults=True
 ):
@@ -156,9 +159,9 @@ class MigrateSetParameters(
     cpu_throttle_initial: int | None = None
     cpu_throttle_increment: int | None = None
     cpu_throttle_tailslow: bool | None = None
-    tls_creds: Any = UNSET  # a string, or null for none
-    tls_hostname: Any = UNSET
-    tls_authz: Any = UNSET
+    tls_creds: StringOrNull = UNSET  # a string, or null for none
+    tls_hostname: StringOrNull = UNSET
+    tls_authz: StringOrNull = UNSET
     max_bandwidth: Size | None = None
     downtime_limit: Size | None = None
     x_checkpoint_delay: int | None = None

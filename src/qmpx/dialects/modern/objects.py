@@ -6,14 +6,14 @@ import errno
 import os
 import re
 import stat
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Struct
 
 from qmpx.dialects.modern.replies import IOThreadInfo
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
-from qmpx.machine.objects import IOThread, MemoryBackend, Secret
+from qmpx.machine.objects import Created, IOThread, MemoryBackend, Secret
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Size
 from qmpx.qapi.visitor import INT64_MAX
@@ -54,7 +54,15 @@ class MemoryBackendRamOptions(_Options, tag="memory-backend-ram", kw_only=True):
     prealloc: bool = False
 
 
-ObjectOptions = SecretOptions | IOThreadOptions | MemoryBackendRamOptions
+class ThrottleGroupOptions(_Options, tag="throttle-group"):
+    """Limits that block nodes share."""
+
+    limits: dict[str, Any] | None = None
+
+
+ObjectOptions = (
+    SecretOptions | IOThreadOptions | MemoryBackendRamOptions | ThrottleGroupOptions
+)
 
 
 @commands.command("object-add", holds_monitor=True)
@@ -65,6 +73,9 @@ async def object_add(
     match options:
         case SecretOptions():
             machine.objects.create(options.id, Secret(await _read_secret(options)))
+        case ThrottleGroupOptions():
+            group = Created("throttle-group", {"limits": options.limits or {}})
+            machine.objects.create(options.id, group)
         case IOThreadOptions():
             if options.poll_max_ns < 0:
                 message = f"poll-max-ns value must be in range [0, {INT64_MAX}]"
@@ -163,6 +174,12 @@ async def _readable(fd: int) -> None:
 @commands.command("object-del")
 def object_del(machine: Machine, *, id_: str) -> None:
     """Remove an object."""
+    if "blocks" in machine.__dict__ and any(
+        node.driver == "throttle" and node.options.get("throttle-group") == id_
+        for node in machine.blocks.nodes.values()
+    ):
+        message = f"object '{id_}' is in use, can not be deleted"
+        raise GenericError(message)
     machine.objects.remove(id_)
 
 

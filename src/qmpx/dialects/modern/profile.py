@@ -17,10 +17,10 @@ from msgspec import UNSET, Raw, UnsetType
 from qmpx.errors import CommandError, GenericError
 from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.registry import Entry, SignatureLike
+from qmpx.qapi.check import Member
 from qmpx.wire.encode import encode_exactly
 
 if TYPE_CHECKING:
-    from qmpx.qapi.check import Member
     from qmpx.qapi.model import Schema
     from qmpx.qapi.validation import Validator
 
@@ -54,6 +54,7 @@ ELSE: Final = (
 )
 """Commands whose answers are the profile's as long as nothing here has its own."""
 
+_NEGOTIATION: Final = "qmp_capabilities"
 PREFIX: Final = "x-qmpx-"
 """With this begin commands that no QEMU has: a profile does not take them away."""
 
@@ -143,21 +144,23 @@ class ProfileAnswers:
 
     def list_types(self, arguments: dict[str, Any]) -> bytes:
         """Answer ``qom-list-types``: abstract types come only if they are asked for."""
-        wants_abstract = arguments.get("abstract", True)
-        implements = {
-            name: value for name, value in arguments.items() if name == "implements"
-        }
-        told = self._find("qom-list-types", implements)
-        if told is None:
+        told = self._find("qom-list-types", arguments)
+        if told is not None:
+            return told
+        with_abstract = arguments | {"abstract": True}
+        told = self._find("qom-list-types", with_abstract)
+        if told is None and "implements" in arguments:
             told = self._children(arguments["implements"])
-        if wants_abstract:
+        if told is None:
+            told = self.ask("qom-list-types")
+        if arguments.get("abstract"):
             return told
         kinds = msgspec.json.decode(told)
         return encode_exactly([kind for kind in kinds if not kind.get("abstract")])
 
     def _children(self, name: str) -> bytes:
         """Return a type and what derives from it, as far as the list tells."""
-        kinds = msgspec.json.decode(self.ask("qom-list-types"))
+        kinds = msgspec.json.decode(self.list_types({"abstract": True}))
         parents = {kind["name"]: kind.get("parent") for kind in kinds}
 
         def derives(kind: str | None) -> bool:
@@ -209,13 +212,7 @@ class ProfileAnswers:
         command = "query-cpu-model-expansion"
         model = arguments["model"]
         name, props = model["name"], model.get("props", {})
-        try:
-            told = self._find(command, arguments)
-        except CommandError:
-            if name == "host" and self._accelerator == "kvm":
-                # The profile was made without KVM: the largest model is the next best.
-                return self.expand(arguments | {"model": model | {"name": "max"}})
-            raise
+        told = self._find(command, arguments)
         if told is not None:
             return told
         alone = {"type": arguments["type"], "model": {"name": name}}
@@ -242,19 +239,23 @@ class _Spoken:
     """The signature of a command whose reply is JSON already."""
 
     positional: list[Any]
-    members: "list[Member]"
+    members: list[Member]
     is_async = False
 
-    def __init__(self, name: str, answers: ProfileAnswers) -> None:
+    def __init__(
+        self, name: str, answers: ProfileAnswers, *, takes_arguments: bool
+    ) -> None:
         self._name = name
         self._answers = answers
+        self._takes_arguments = takes_arguments
         self.positional = [object]
-        self.members = []
+        # One that has none is called without a look at what was sent.
+        self.members = [Member("arguments", Any, required=False)] * takes_arguments
 
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
         """Return the arguments in one piece."""
         text = b"{}" if arguments is UNSET else bytes(arguments)
-        if text != b"{}" or self._name in _WITH_ARGUMENTS:
+        if text != b"{}" or self._takes_arguments:
             self._answers.validator.check_command(self._name, text)
         return {"arguments": msgspec.json.decode(text)}
 
@@ -310,7 +311,7 @@ def apply_profile(monitor: Monitor, profile: Answers, answers: ProfileAnswers) -
     for name in names:
         registry.add(_entry(name, answers, ours.get(name)))
     for name, entry in ours.items():
-        if name.startswith(PREFIX):
+        if name.startswith(PREFIX) or name == _NEGOTIATION:
             registry.entries.setdefault(name, entry)
     monitor.commands.entries.clear()
     monitor.commands.entries.update(registry.entries)
@@ -322,14 +323,12 @@ def _entry(name: str, answers: ProfileAnswers, ours: Entry | None) -> Entry:
         (name in ALWAYS or (name in ELSE and ours is None)) and answers.knows(name)
     )
     if is_told:
-        return Entry(
-            name,
-            _teller(name, answers),
-            signature=_Spoken(name, answers),
-        )
+        told = _Spoken(name, answers, takes_arguments=name in _WITH_ARGUMENTS)
+        return Entry(name, _teller(name, answers), signature=told)
     if ours is None:
-        return Entry(name, _refuser(name), signature=_Spoken(name, answers))
-    if name == "qmp_capabilities" or not ours.signature.members:
+        checked = _Spoken(name, answers, takes_arguments=True)
+        return Entry(name, _refuser(name), signature=checked)
+    if name == _NEGOTIATION or not ours.signature.members:
         return ours
     return Entry(
         name,

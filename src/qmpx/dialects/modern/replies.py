@@ -11,7 +11,7 @@ from typing import Annotated, Any, NotRequired, TypedDict
 
 from qmpx.machine import RunState
 from qmpx.machine.hardware.watchdog import WatchdogAction
-from qmpx.qapi import Size, Values
+from qmpx.qapi import Described, Size, Values
 
 Architecture = Annotated[str, Values("x86_64")]
 Status = Annotated[str, Values(*(state.value for state in RunState))]
@@ -53,7 +53,9 @@ ImageInfo = TypedDict(
         "backing-filename-format": NotRequired[str],
         "snapshots": NotRequired[list[SnapshotInfo]],
         "backing-image": NotRequired["ImageInfo"],
-        "format-specific": NotRequired[Any],
+        "format-specific": NotRequired[
+            Annotated[Any, Described("ImageInfoSpecific", {"qcow2", "vmdk"})]
+        ],
     },
 )
 
@@ -97,6 +99,8 @@ BlockDeviceInfo = TypedDict(
 
 
 class BlockDirtyInfo(TypedDict):
+    """A dirty bitmap."""
+
     name: NotRequired[str]
     count: int
     granularity: int
@@ -189,7 +193,9 @@ MemoryInfo = TypedDict(
 CpuInstanceProperties = TypedDict(
     "CpuInstanceProperties",
     {
+        "node-id": NotRequired[int],
         "socket-id": NotRequired[int],
+        "die-id": NotRequired[int],
         "core-id": NotRequired[int],
         "thread-id": NotRequired[int],
     },
@@ -335,6 +341,11 @@ class DeletedDevice(TypedDict):
 
     device: NotRequired[str]
     path: str
+
+
+MemoryResize = TypedDict(
+    "MemoryResize", {"id": NotRequired[str], "size": Size, "qom-path": str}
+)
 
 
 class VncConnection(TypedDict):

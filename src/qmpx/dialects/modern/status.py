@@ -130,9 +130,19 @@ def query_version(session: Session) -> VersionInfo:
 
 
 @commands.command("query-chardev")
-def query_chardev(session: Session) -> list[ChardevInfo]:
-    """Tell of the character devices: those that the monitors are on."""
-    return [
+def query_chardev(machine: Machine, session: Session) -> list[ChardevInfo]:
+    """Tell of the character devices: those that monitors are on, and the others."""
+    monitors: list[ChardevInfo] = [
         {"label": label, "filename": filename, "frontend-open": is_open}
         for label, filename, is_open in session.monitor.character_devices()
     ]
+    others: list[ChardevInfo] = [
+        {
+            "label": device.label,
+            "filename": device.place,
+            "frontend-open": device.is_front_open,
+        }
+        for device in vars(machine).get("characters", ())  # a look makes none
+        if device.label not in {each["label"] for each in monitors}
+    ]
+    return monitors + others

@@ -6,6 +6,8 @@ Source: QEMU 7.2.22, observed.
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal
 
+from msgspec import Raw, Struct
+
 from qmpx.dialects.modern import jobs as job_commands
 from qmpx.dialects.modern.block_info import snapshot_info
 from qmpx.dialects.modern.replies import SnapshotInfo
@@ -14,15 +16,17 @@ from qmpx.machine import Machine
 from qmpx.machine.block import changes
 from qmpx.machine.block.changes import Change
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import WireName
+from qmpx.qapi import Described
 from qmpx.wire.encode import encode
 
 commands = CommandRegistry()
 
+BitmapOrName = Annotated[Any, Described("BlockDirtyBitmapOrStr")]
+
 
 def _one(machine: Machine, change: Callable[..., Change], **arguments: Any) -> None:
     graph = machine.blocks
-    changes.make(graph, [lambda: change(graph, **arguments)])
+    changes.make([lambda: change(graph, **arguments)])
 
 
 @commands.command("block-dirty-bitmap-add")
@@ -73,13 +77,13 @@ def block_dirty_bitmap_disable(machine: Machine, *, node: str, name: str) -> Non
 
 @commands.command("block-dirty-bitmap-merge")
 def block_dirty_bitmap_merge(
-    machine: Machine, *, node: str, target: str, bitmaps: list[Any]
+    machine: Machine, *, node: str, target: str, bitmaps: list[BitmapOrName]
 ) -> None:
     """Let a bitmap have what others have, too."""
     _one(machine, changes.merge_bitmaps, node=node, target=target, bitmaps=bitmaps)
 
 
-@commands.command("blockdev-snapshot")
+@commands.command("blockdev-snapshot", features=("allow-write-only-overlay",))
 def blockdev_snapshot(machine: Machine, *, node: str, overlay: str) -> None:
     """Let writes go to an overlay that is there already."""
     _one(machine, changes.snapshot, node=node, overlay=overlay)
@@ -138,6 +142,20 @@ _MAKERS: Final[dict[str, Callable[..., Change]]] = {
     "blockdev-snapshot-internal-sync": changes.internal_snapshot,
 }
 
+
+class Properties(Struct, rename="kebab", forbid_unknown_fields=True):
+    """How a transaction is carried out."""
+
+    completion_mode: Literal["individual", "grouped"] = "individual"
+
+
+Action = Annotated[
+    dict[str, Any],
+    Described(
+        "TransactionAction", {*_MAKERS, "abort", "blockdev-backup", "drive-backup"}
+    ),
+]
+
 MAX_ACTIONS: Final = 4096
 """Actions of one transaction: libvirt sends a few for each disk."""
 
@@ -146,16 +164,18 @@ MAX_ACTIONS: Final = 4096
 def transaction(
     machine: Machine,
     *,
-    actions: list[dict[str, Any]],
-    properties: Annotated[dict[str, Any] | None, WireName("properties")] = None,
+    actions: list[Action],
+    properties: Properties | None = None,
 ) -> None:
     """Do several things, all of them or none."""
     graph = machine.blocks
     if len(actions) > MAX_ACTIONS:
         message = f"more than {MAX_ACTIONS} actions"
         raise GenericError(message)
-    mode = (properties or {}).get("completion-mode", "individual")
-    planned = [_plan(machine, action, mode) for action in actions]
+    mode = "individual" if properties is None else properties.completion_mode
+    planned = [
+        _plan(machine, action, mode, number) for number, action in enumerate(actions)
+    ]
     graph.jobs.drain()
     made = list[Change]()
 
@@ -166,7 +186,7 @@ def transaction(
     steps = [_bind(keep, plan) for plan in planned]
     if mode == "grouped":
         steps.append(lambda: _group(made))
-    changes.make(graph, steps)
+    changes.make(steps)
 
 
 def _bind(
@@ -180,16 +200,19 @@ def _group(made: list[Change]) -> Change:
     return Change()
 
 
-def _plan(machine: Machine, action: dict[str, Any], mode: str) -> Callable[[], Change]:
+def _plan(
+    machine: Machine, action: dict[str, Any], mode: str, number: int
+) -> Callable[[], Change]:
     for key in ("type", "data"):
         if key not in action:
-            message = f"Parameter '{key}' is missing"
+            message = f"Parameter 'actions[{number}].{key}' is missing"
             raise GenericError(message)
     kind, data = action["type"], action["data"]
     if kind == "abort":
         return _abort
     if kind in ("blockdev-backup", "drive-backup"):
         to_file = kind == "drive-backup"
+        job_commands.commands[kind].signature.read(Raw(encode(data)))
         return lambda: job_commands.start_backup(machine, data, to_file=to_file)
     if kind not in _MAKERS:
         message = f"Parameter 'type' does not accept value '{kind}'"
@@ -200,8 +223,6 @@ def _plan(machine: Machine, action: dict[str, Any], mode: str) -> Callable[[], C
             "completion-mode = grouped"
         )
         raise GenericError(message)
-    from msgspec import Raw
-
     arguments = commands[kind].signature.read(Raw(encode(data)))
     maker = _MAKERS[kind]
     return lambda: maker(machine.blocks, **arguments)

@@ -49,7 +49,7 @@ class Change:
     job: Job | None = None
 
 
-def make(graph: "BlockGraph", changes: Iterable[Callable[[], Change]]) -> None:
+def make(changes: Iterable[Callable[[], Change]]) -> None:
     """Make changes, all or none.
 
     Raises:
@@ -65,7 +65,6 @@ def make(graph: "BlockGraph", changes: Iterable[Callable[[], Change]]) -> None:
         raise
     for each in made:
         each.commit()
-    del graph
 
 
 def group(jobs: Iterable[Job]) -> None:
@@ -302,7 +301,9 @@ def snapshot_file(
     name = device if device is not None else node_name
     below = graph.find(name or "")
     if below is None:
-        message = f"Cannot find device='{device or ''}' nor node-name='{node_name or ''}'"
+        message = (
+            f"Cannot find device='{device or ''}' nor node-name='{node_name or ''}'"
+        )
         raise GenericError(message)
     require_quiet(below)
     if node_name is not None and snapshot_node_name is None:

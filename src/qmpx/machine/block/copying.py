@@ -4,10 +4,11 @@ Source: QEMU 7.2.22, observed.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from qmpx.machine.block.bitmaps import DEFAULT_GRANULARITY, Bitmap
 from qmpx.machine.block.graph import require_quiet
+from qmpx.machine.block.job_states import JobStatus
 from qmpx.machine.block.jobs import Job
 from qmpx.machine.block.node_drivers import FormatNode
 from qmpx.machine.block.nodes import PIECE, Node, copy
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
 
 Sync = Literal["full", "top", "none", "incremental", "bitmap"]
+
+
+MIRROR_BUFFER: Final = 10 << 20
+"""Bytes that a mirror job copies before it looks at its speed: QEMU's figure."""
 
 
 def _source(error: OSError) -> OSError:
@@ -93,13 +98,19 @@ class StreamJob(Job):
         self.total = self.top.size if self.top.backing is not None else 0
 
     def step(self) -> int | None:
-        """Copy a piece that the node does not have itself."""
+        """Copy a piece of what the node does not have itself."""
         if self.offset >= self.total:
             return None
-        at = self.offset
+        end = min(self.total, self.offset + PIECE // 2)
+        copied = 0
+        while self.offset < end:
+            copied += self._copy(self.offset, end)
+        return copied
+
+    def _copy(self, at: int, end: int) -> int:
         try:
             kind, run = self.top.status(at)
-            run = min(run, self.total - at, PIECE // 2)
+            run = min(run, end - at)
         except OSError as error:
             raise _source(error) from None
         copied = 0
@@ -192,16 +203,19 @@ class CommitJob(Job):
             self.base.resize(self.top.size)
 
     def step(self) -> int | None:
-        """Copy a piece that is not the base's."""
+        """Copy a piece of what is not the base's."""
         if self.offset >= self.total:
             return None
-        at = self.offset
-        kind, run = self.top.status_above(at, self.base)
-        run = min(run, self.total - at, PIECE // 2)
-        if kind == "data":
-            move(self.top, self.base, at, run, self.base)
-        self.offset = at + run
-        return run if kind == "data" else 0
+        end = min(self.total, self.offset + PIECE // 2)
+        copied = 0
+        while self.offset < end:
+            kind, run = self.top.status_above(self.offset, self.base)
+            run = min(run, end - self.offset)
+            if kind != "behind":
+                move(self.top, self.base, self.offset, run, self.base)
+                copied += run
+            self.offset += run
+        return copied
 
     def skip(self) -> None:
         """Leave a piece out."""
@@ -327,15 +341,25 @@ class MirrorJob(Job):
             at += run
 
     def step(self) -> int | None:
-        """Copy a piece."""
+        """Copy as much as QEMU's buffer holds."""
         if not self._left:
             return None
-        at, length = self._left[-1]
         base = self._base if self.kind == "commit" else None
-        move(self.source, self.target, at, length, base)
-        self._left.pop()
-        self.offset += length
-        return length
+        copied = 0
+        while self._left and copied < MIRROR_BUFFER:
+            at, length = self._left[-1]
+            move(self.source, self.target, at, length, base)
+            self._left.pop()
+            self.offset += length
+            copied += length
+        return copied
+
+    def drain(self) -> None:
+        """Let requests come to an end; the job then need not wait for its speed."""
+        super().drain()
+        if self.status is JobStatus.RUNNING and self.total and not self._left:
+            self._stop_timer()
+            self._go_on()
 
     def skip(self) -> None:
         """Leave a piece out."""
@@ -455,6 +479,8 @@ class BackupJob(Job):
         self.source.before_write.append(self._save)
         self.target.uses.append(self.id)
         super().start()
+        if not self.total and self._sync != "none":
+            self._go_on()  # there is nothing to wait for
 
     def _length(self, unit: int) -> int:
         return min(self._unit, self.source.size - unit * self._unit)
@@ -474,9 +500,7 @@ class BackupJob(Job):
         return done or None
 
     def _later(self, delay: float) -> None:
-        if self._is_resting and not (
-            self.is_cancelled or self.error is not None
-        ):
+        if self._is_resting and not (self.is_cancelled or self.error is not None):
             return  # only what is overwritten is copied, until somebody cancels it
         super()._later(delay)
 

@@ -62,7 +62,7 @@ class CreateJob(Job):
         options = self._options
         size = int(options["size"])
         if options["driver"] == "file":
-            with open(options["filename"], "wb") as file:  # noqa: PTH123 - as given
+            with open(options["filename"], "wb") as file:
                 file.truncate(size)
             return
         node = self._target(options["file"])

@@ -3,6 +3,7 @@
 Source: QEMU 7.2.22, observed.
 """
 
+import contextlib
 import errno
 import itertools
 import os
@@ -19,11 +20,13 @@ from qmpx.machine.block.node_drivers import (
     FORMATS,
     PROTOCOLS,
     WRITABLE,
+    FileNode,
     FormatNode,
 )
 from qmpx.machine.block.nodes import Node, NodeView
 from qmpx.machine.drive import Drive, Medium
 from qmpx.machine.happenings import WriteThresholdReached
+from qmpx.machine.runstate import RunState
 
 if TYPE_CHECKING:
     from qmpx.machine import Machine
@@ -158,13 +161,15 @@ class BlockGraph:
         name = self._name(options.get("node-name"))
         made = list[Node]()
         try:
-            return self._open(name, dict(options), read_only, made, depth)
+            node = self._open(name, dict(options), read_only, made, depth)
+            self.lock()
         except OSError as error:
             self._undo(made)
             raise GenericError(_words(error, options)) from error
         except GenericError:
             self._undo(made)
             raise
+        return node
 
     def open_file(
         self,
@@ -418,6 +423,11 @@ class BlockGraph:
             raise GenericError(message)
         self._forget(node)
 
+    def _relax(self) -> None:
+        """Give up locks that are not needed any more."""
+        with contextlib.suppress(OSError):  # less is needed: nobody can object
+            self.lock()
+
     def _require_quiet(self, node: Node) -> None:
         require_quiet(node)
 
@@ -432,19 +442,37 @@ class BlockGraph:
             self._forget(node)
 
     def _forget(self, node: Node) -> None:
-        self.nodes.pop(node.name, None)
-        try:
+        if self.nodes.pop(node.name, None) is None:
+            return  # it went with another
+        with contextlib.suppress(OSError):  # what counts was flushed
             node.flush()
-        except OSError:
-            pass  # what counts was flushed; there is nobody to tell
         below, behind = node.file, node.backing
         node.set_file(None)
         node.set_backing(None)
         node.close()
+        self._relax()
         self._drop_unused(below)
         self._drop_unused(behind)
 
     # joining
+
+    def lock(self) -> None:
+        """Lock all files for what is done with them now.
+
+        Raises:
+            OSError: Another program, or another node, does not let us.
+        """
+        if self.machine.state is RunState.INMIGRATE:
+            return  # who sends the machine still has them
+        for node in self.nodes.values():
+            if isinstance(node, FileNode):
+                node.lock()
+
+    def unlock(self) -> None:
+        """Give up all locks: who has received the machine takes them."""
+        for node in self.nodes.values():
+            if isinstance(node, FileNode):
+                node.unlock()
 
     def replace(self, old: Node, new: Node) -> None:
         """Let all that has *old* as a child, or in a drive, have *new* instead."""
@@ -458,6 +486,7 @@ class BlockGraph:
         for drive in list(old.drives):
             old.drives.remove(drive)
             self._put(new, drive)
+        self._relax()
 
     def insert(self, drive: Drive, name: str) -> None:
         """Put a node into a drive.
@@ -470,6 +499,13 @@ class BlockGraph:
             message = f"Failed to find node with node-name='{name}'"
             raise GenericError(message)
         self.check_shared(node, drive)
+        node.drives.append(drive)
+        try:
+            self.lock()
+        except OSError as error:
+            raise GenericError(error.strerror or str(error)) from error
+        finally:
+            node.drives.remove(drive)
         self._put(node, drive)
 
     def check_shared(self, node: Node, drive: Drive) -> None:
@@ -507,6 +543,7 @@ class BlockGraph:
         if node is not None:
             node.drives.remove(drive)
             self._drop_unused(node)
+            self._relax()
 
     def plug(
         self,
@@ -565,14 +602,14 @@ class BlockGraph:
                     drive.medium.size = other.size
 
     def drive(self, name: str) -> Drive:
-        """Return a drive by its back end's name, its id, or the end of its path.
+        """Return a drive by its id or path, or by the id of its device.
 
         Raises:
             DeviceNotFound: There is none.
         """
         for drive in self.machine.drives.values():
             path = f"/machine/peripheral/{name}/"
-            if name in (drive.device, drive.id) or drive.id.startswith(path):
+            if name == drive.id or drive.id.startswith(path):
                 return drive
         raise DeviceNotFound(device=name)
 

@@ -4,7 +4,7 @@ import errno
 import os
 from typing import Any, ClassVar, Final, Protocol
 
-from qmpx.machine.block import opening
+from qmpx.machine.block import locks, opening
 from qmpx.machine.block.image import Image, ImageError
 from qmpx.machine.block.nodes import Node, NodeStorage, NodeView, Status
 from qmpx.machine.block.raw import SECTOR, round_up
@@ -12,6 +12,35 @@ from qmpx.machine.block.storage import Storage
 
 NULL_SIZE: Final = 1 << 30
 """Bytes of a null node, if nothing is said: QEMU's figure."""
+
+
+Needs = tuple[frozenset[int], frozenset[int]]
+"""What is done with a node, and what nobody else is to do with it meanwhile."""
+
+_FIXED: Final = frozenset({locks.WRITE, locks.RESIZE})
+
+
+def needs(node: Node) -> Needs:
+    """Return what a node is used for, by all that stand on it."""
+    does, against = set[int](), set[int]()
+    for parent, role in node.parents:
+        if role == "backing" or isinstance(parent, FormatNode):
+            does.add(locks.READ)
+            against |= _FIXED
+            if role == "file" and not parent.read_only:
+                does |= _FIXED
+        else:
+            more, less = needs(parent)
+            does |= more
+            against |= less
+    for drive in node.drives:
+        does.add(locks.READ)
+        against.add(locks.WRITE)
+        if not drive.is_read_only:
+            does.add(locks.WRITE)
+    if node.uses:
+        does |= {locks.READ, locks.WRITE} if not node.read_only else {locks.READ}
+    return frozenset(does), frozenset(against)
 
 
 class FileNode(Node):
@@ -28,6 +57,7 @@ class FileNode(Node):
     ) -> None:
         super().__init__(name, options, read_only=read_only)
         self._storage = self._open()
+        self._locked: Needs = (frozenset(), frozenset())
 
     def _open(self) -> Storage:
         filename = str(self.options["filename"])
@@ -76,6 +106,27 @@ class FileNode(Node):
         """
         self._storage.truncate(size)
 
+    def lock(self) -> None:
+        """Lock the file for what others do with this node.
+
+        Raises:
+            OSError: Another program, or another node, does not let us.
+        """
+        wanted = needs(self)
+        if wanted != self._locked:
+            self._locked = (frozenset(), frozenset())
+            self._storage.lock(*wanted)
+            self._locked = wanted
+
+    def unlock(self) -> None:
+        """Give up all locks, as somebody else owns the file from now on.
+
+        Raises:
+            OSError: The host cannot.
+        """
+        self._locked = (frozenset(), frozenset())
+        self._storage.lock(*self._locked)
+
     def set_read_only(self, *, read_only: bool) -> None:
         """Open it anew for reading only, or for writing.
 
@@ -87,6 +138,8 @@ class FileNode(Node):
         storage = Storage(self.filename, read_only=read_only)
         self._storage.close()
         self._storage, self.read_only = storage, read_only
+        self._locked = (frozenset(), frozenset())
+        self.lock()
 
     def close(self) -> None:
         """Close the file."""
@@ -223,11 +276,15 @@ class FormatNode(Node):
     @property
     def filename(self) -> str:
         """The name of what it is stored in, if its header tells what is behind it."""
-        said = self.full_backing_file
-        actual = "" if self.backing is None else self.backing.filename
-        if self.file is None or said != actual:
+        if self.file is None or self.has_other_backing:
             return super().filename
         return self.file.filename
+
+    @property
+    def has_other_backing(self) -> bool:
+        """Whether what is behind it is not what its header tells."""
+        actual = "" if self.backing is None else self.backing.filename
+        return self.full_backing_file != actual
 
     @property
     def full_backing_file(self) -> str:

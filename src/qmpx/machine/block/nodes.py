@@ -6,14 +6,15 @@ passes requests to, and a *backing* node that shows through where it has nothing
 
 import errno
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from qmpx.machine.block.bitmaps import Bitmap
 from qmpx.machine.block.image import MAX_TRANSFER, Image
 from qmpx.machine.block.storage import Statistics, Storage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qmpx.machine.block.bitmaps import Bitmap
     from qmpx.machine.drive import Drive
 
 Status = Literal["data", "zero", "behind"]
@@ -100,15 +101,22 @@ class Node:
 
     def own_options(self) -> dict[str, Any]:
         """Return what is needed to open it again."""
-        told = {"driver": self.driver}
-        for key, value in self.options.items():
-            if key not in _NOT_OWN:
-                told[key] = value
+        told = dict[str, Any]()
+        if "throttle-group" in self.options:
+            told["throttle-group"] = self.options["throttle-group"]
+        if self.has_other_backing:
+            behind = self.backing
+            told["backing"] = None if behind is None else behind.own_options()
+        told["driver"] = self.driver
+        told |= {k: v for k, v in self.options.items() if k not in _NOT_OWN}
         if self.file is not None:
             told["file"] = self.file.own_options()
-        if self.backing is not None:
-            told["backing"] = self.backing.own_options()
         return told
+
+    @property
+    def has_other_backing(self) -> bool:
+        """Whether what is behind it is not what it would have by itself."""
+        return self.backing is not None
 
     def read(self, offset: int, size: int) -> bytes:
         """Return bytes; zeros behind its end.
@@ -196,7 +204,7 @@ class Node:
         if self.file is not None:
             self.file.flush()
 
-    def resize(self, size: int) -> None:
+    def resize(self, size: int) -> None:  # noqa: ARG002 - drivers that can do it
         """Change its size.
 
         Raises:
@@ -344,7 +352,7 @@ class NodeView(Image):
         super().__init__(NodeStorage(node), size=node.size, read_only=node.read_only)
 
     @property
-    def size(self) -> int:  # type: ignore[override]
+    def size(self) -> int:
         """Bytes of the node."""
         return self._node.size
 

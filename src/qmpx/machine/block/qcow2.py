@@ -174,7 +174,9 @@ class Qcow2(Image):
         is_zstd = self.storage.read(COMPRESSION_AT, 1) == b"\1"
         return {
             "compat": "1.1",
-            "compression-type": "zstd" if is_zstd and header.features >> 3 & 1 else "zlib",
+            "compression-type": "zstd"
+            if is_zstd and header.features >> 3 & 1
+            else "zlib",
             "lazy-refcounts": is_lazy,
             "refcount-bits": 1 << header.refcount_order,
             "corrupt": bool(header.features & CORRUPT),

@@ -93,6 +93,16 @@ class Storage:
         """Bytes that it takes on the host."""
         return os.fstat(self._fd).st_blocks * 512
 
+    def lock(self, does: frozenset[int], against: frozenset[int]) -> None:
+        """Lock it for what is done with it; see `qmpx.machine.block.locks`.
+
+        Raises:
+            OSError: Somebody else does not let us.
+        """
+        from qmpx.machine.block import locks  # only block graphs have any
+
+        locks.take(self._fd, does, against)
+
     def hole(self, offset: int) -> tuple[Literal["data", "zero"], int]:
         """Tell whether there are data or a hole, and for how many bytes from there."""
         size = self.size

@@ -51,9 +51,7 @@ class Limits:
             average, most = self.average.get(kind, 0), self.most.get(kind, 0)
             length = self.length.get(kind, 1)
             if not 0 <= average <= MAX_VALUE or not 0 <= most <= MAX_VALUE:
-                message = (
-                    f"bps/iops/max values must be within [0, {MAX_VALUE}]"
-                )
+                message = f"bps/iops/max values must be within [0, {MAX_VALUE}]"
                 raise GenericError(message)
             if not length:
                 message = "the burst length cannot be 0"

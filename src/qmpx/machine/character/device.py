@@ -30,6 +30,10 @@ class CharacterDevice:
 
     Attributes:
         listener: Called when something has come; it may `read` then.
+        is_mux: Whether it is one of several users of another device.
+        can_be_replaced: Whether its user does not mind if another device takes its
+            place; a guest's serial port does not.
+        front_is_open: Whether its user listens; ``None`` if that is as it is used.
     """
 
     def __init__(self, label: str, filename: str, *, users: int = 1) -> None:
@@ -37,7 +41,22 @@ class CharacterDevice:
         self.filename = filename
         self.free_users = self.users = users
         self.listener: Callable[[], None] | None = None
+        self.is_mux = False
+        self.can_be_replaced = True
+        self.front_is_open: bool | None = None
         self._unread = bytearray()
+
+    @property
+    def is_front_open(self) -> bool:
+        """Whether somebody in the machine listens to it."""
+        if self.front_is_open is not None:
+            return self.front_is_open
+        return self.free_users < self.users
+
+    @property
+    def place(self) -> str:
+        """Where it leads, and whether somebody is there."""
+        return self.filename
 
     @property
     def is_connected(self) -> bool:

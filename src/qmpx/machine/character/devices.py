@@ -3,6 +3,7 @@
 Source: QEMU 0.13, whose ``-chardev`` options are taken here as text.
 """
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -149,6 +150,26 @@ class CharacterDevices:
         if device is not None:
             self._devices.pop(f"{label}-base", None)
             device.close()
+
+    @contextlib.contextmanager
+    def set_aside(self, label: str) -> Iterator[None]:
+        """Take a device out, for another to be put in its place in the meantime.
+
+        At the end the old device is closed, and its users are the new one's; if there
+        is no new one, it is put back.
+        """
+        before = self._devices.pop(label)
+        try:
+            yield
+        finally:
+            after = self._devices.get(label)
+            if after is None:
+                self._devices[label] = before
+            else:
+                after.free_users -= before.users - before.free_users
+                after.listener, before.listener = before.listener, None
+                after.front_is_open = before.front_is_open
+                before.close()
 
     def close(self) -> None:
         """Close all devices."""

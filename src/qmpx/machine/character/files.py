@@ -85,22 +85,26 @@ class Descriptors(CharacterDevice):
 
 
 class OutputFile(Descriptors):
-    """A file that what the machine writes goes to; it begins empty.
+    """A file that what the machine writes goes to.
 
     Args:
         label: What it is called.
         path: The file.
         users: How many devices may use it.
+        appends: Whether it is written on; else it begins empty.
     """
 
-    def __init__(self, label: str, path: str, *, users: int = 1) -> None:
+    def __init__(
+        self, label: str, path: str, *, users: int = 1, appends: bool = False
+    ) -> None:
         super().__init__(label, "file", users=users)
         self._path = path
+        self._how = os.O_APPEND if appends else os.O_TRUNC
 
     async def open(self) -> None:
         """Make the file, or empty it."""
         fd = os.open(
-            self._path, os.O_WRONLY | os.O_TRUNC | os.O_CREAT | os.O_CLOEXEC, 0o666
+            self._path, os.O_WRONLY | self._how | os.O_CREAT | os.O_CLOEXEC, 0o666
         )
         self._use(-1, fd, fd)
 

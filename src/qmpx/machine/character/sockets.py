@@ -85,6 +85,16 @@ class SocketDevice(_Watched):
         return self._transport is not None
 
     @property
+    def place(self) -> str:
+        """Where it leads, and whether somebody is there."""
+        if self._transport is None:
+            return f"disconnected:{self.filename}"
+        peer = self._transport.get_extra_info("peername")
+        if isinstance(peer, tuple):
+            return f"{self.filename} <-> {peer[0]}:{peer[1]}"
+        return self.filename
+
+    @property
     def port(self) -> int:
         """The port that a TCP server listens on."""
         return 0 if self._listener is None else int(self._listener.getsockname()[1])

@@ -3,6 +3,7 @@
 Source: QEMU 0.13, its ``migrate`` command and its ``-incoming`` option.
 """
 
+import contextlib
 import os
 import socket
 import stat
@@ -78,7 +79,7 @@ def await_incoming(uri: str, arrive: Arrive) -> tuple[str, Stop]:
                 name, number = listener.getsockname()[:2]
                 return f"tcp:{name}:{number}", _accept(listener, arrive)
             case "unix":
-                return uri, _accept(_listen_unix(rest), arrive)
+                return uri, _accept(_listen_unix(rest), arrive, path=rest)
             case "exec":
                 return uri, _arrived(CommandLink(rest, is_writer=False), arrive)
             case "fd" if rest.isdecimal():
@@ -144,7 +145,7 @@ def _arrived(link: Link, arrive: Arrive) -> Stop:
     return lambda: None
 
 
-def _accept(listener: socket.socket, arrive: Arrive) -> Stop:
+def _accept(listener: socket.socket, arrive: Arrive, path: str = "") -> Stop:
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -154,6 +155,9 @@ def _accept(listener: socket.socket, arrive: Arrive) -> Stop:
         if listener.fileno() >= 0:
             loop.remove_reader(listener.fileno())
             listener.close()
+            if path:
+                with contextlib.suppress(OSError):  # somebody has removed it already
+                    os.unlink(path)
 
     def accept() -> None:
         try:

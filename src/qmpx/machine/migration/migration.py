@@ -257,7 +257,7 @@ class Migration:
     def proceed(self) -> None:
         """Go on with a migration that waits before it gives the machine away."""
         if self._outgoing is not None:
-            self._outgoing.proceed()
+            self._machine.clock.call_later(0, self._outgoing.proceed)
 
     @property
     def pauses_before_switchover(self) -> bool:

@@ -224,7 +224,7 @@ class Outgoing:
     def _tick(self) -> None:
         if self.phase is not Phase.LIVE:
             return
-        if self._machine.state is RunState.SHUTDOWN:
+        if self._machine.state is RunState.SHUTDOWN and self._machine.ends:
             self.cancel()
             return
         self._stop_waiting()

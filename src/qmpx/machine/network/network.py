@@ -162,6 +162,23 @@ class Network:
         self._ids.add(id_)
         return client
 
+    def check_free(self, id_: str) -> None:
+        """Look whether a back end may have an id.
+
+        Raises:
+            InvalidParameterValue: It is no identifier.
+            GenericError: Another back end has it; QEMU 7.2's text.
+        """
+        check_identifier(id_)
+        if id_ in self._ids:
+            message = f"Duplicate ID '{id_}'"
+            raise GenericError(message)
+
+    def add_back_end(self, client: Client) -> None:
+        """Enter a back end that is on no vlan, and that was made elsewhere."""
+        self._ids.add(client.name)
+        self._enter(client)
+
     def remove_netdev(self, id_: str) -> None:
         """Remove a back end.
 

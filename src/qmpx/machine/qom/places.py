@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qmpx.errors import GenericError
 
 if TYPE_CHECKING:
-    from qmpx.machine.qom.plugging import Bus, Device
+    from qmpx.machine.qom.buses import Bus, Device
 
 SLOTS: Final = 32
 """Slots of a PCI bus: five bits of an address."""
@@ -83,7 +83,9 @@ def _take_pci(bus: "Bus", device: "Device") -> None:
     wanted = device.values.get("addr", -1)
     model = device.object.type
     if wanted == -1:
-        wanted = next((slot << 3 for slot in range(SLOTS) if slot << 3 not in taken), -1)
+        wanted = next(
+            (slot << 3 for slot in range(SLOTS) if slot << 3 not in taken), -1
+        )
         if wanted == -1:
             message = (
                 f"PCI: no slot/function available for {model}, all in use or reserved"

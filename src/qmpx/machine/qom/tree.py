@@ -8,13 +8,14 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine.objects import MemoryBackend
 from qmpx.machine.qom.objects import QomObject
 from qmpx.machine.qom.types import NoTypes, ObjectTemplate, Template, TypeSource
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
-    from qmpx.machine.qom.processor_slots import ProcessorSlots
     from qmpx.machine.qom.plugging import Devices
+    from qmpx.machine.qom.processor_slots import ProcessorSlots
 
 _CONTAINER: Final = ObjectTemplate("container")
 _SYSTEM_BUS: Final = ObjectTemplate("System")
@@ -26,6 +27,7 @@ _FAMILIES: Final = (
     ("none", "none"),
 )
 _UNATTACHED: Final = re.compile(r"(/?machine/unattached/device\[)(\d+)(\].*)")
+_WITH_RAM: Final = ("pc-", "isapc", "microvm")
 _CONTAINERS: Final = ("peripheral", "peripheral-anon", "unattached")
 
 
@@ -38,6 +40,7 @@ class QomTree:
     Attributes:
         types: What types there are; to be set before anybody looks.
         board: The machine's name among machines, such as ``pc-i440fx-7.2``.
+        ram_name: The id of the backend that the machine's RAM is.
         memory_slots: How many memory modules can be plugged in.
         maximum_memory: Bytes that there can be, with what is plugged in.
     """
@@ -45,12 +48,27 @@ class QomTree:
     def __init__(self, machine: "Machine") -> None:
         self.types: TypeSource = NoTypes()
         self.board = "none"
+        self.ram_name: str | None = None
         self.memory_slots = 0
         self.maximum_memory = 0
         self._machine = machine
         self._root: QomObject | None = None
         self._devices: Devices | None = None
         self._processors: ProcessorSlots | None = None
+
+    def become(self, board: str, ram_name: str | None = None) -> None:
+        """Be the objects of a certain board, before anybody looks.
+
+        Args:
+            board: The machine's name among machines, such as ``pc-q35-7.2``.
+            ram_name: The id of the backend that users make for its RAM; without one,
+                the machine makes its own.
+        """
+        self.board = board
+        self.ram_name = ram_name or ("pc.ram" if board.startswith(_WITH_RAM) else None)
+        if ram_name is None and self.ram_name is not None:
+            ours = MemoryBackend(self._machine.memory_size, users=["/machine"])
+            self._machine.objects[self.ram_name] = ours
 
     @property
     def root(self) -> QomObject:
@@ -77,6 +95,21 @@ class QomTree:
 
             self._processors = ProcessorSlots(self._machine)
         return self._processors
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether anybody has looked at the devices yet."""
+        return self._devices is not None
+
+    def reset(self) -> None:
+        """Take out what was leaving: a guest that begins anew does not find it."""
+        if self._devices is not None:
+            self._devices.reset()
+
+    def close(self) -> None:
+        """End the threads of processors that were plugged in."""
+        if self._processors is not None:
+            self._processors.end_threads()
 
     def has(self, model: str) -> bool:
         """Tell whether a device of that model is plugged in, without building."""

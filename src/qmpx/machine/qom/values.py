@@ -43,7 +43,9 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 
 _INTEGER: Final = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _SIZE: Final = re.compile(r"\s*(0[xX][0-9a-fA-F]+|\d+)(\.\d+)?([bBkKmMgGtTpPeE]?)")
-_SCALE: Final = {letter: 1024**power for power, letter in enumerate("BKMGTPE")}
+_SCALE: Final[dict[str, int]] = {
+    letter: 1024**power for power, letter in enumerate("BKMGTPE")
+}
 _U64: Final = 2**64
 
 
@@ -146,5 +148,5 @@ def _size(name: str, text: str) -> int:
         raise GenericError(message)
     digits, fraction, letter = found.groups()
     number = int(digits, 0) if digits[:2] in ("0x", "0X") else int(digits)
-    scale = _SCALE[letter.upper() or "B"]
+    scale: int = _SCALE[letter.upper() or "B"]
     return number * scale + int(float(fraction or 0) * scale)

@@ -159,8 +159,8 @@ class _Site:
             [name, kind, _href(kind, name), " ".join(self._words(item))]
             for kind, name, item in items
         ]
-        # It stands in a script, which such a sequence would end.
-        text = json.dumps(entries, separators=(",", ":")).replace("</", "<\\/")
+        # No name can end the script that it stands in.
+        text = json.dumps(entries, separators=(",", ":")).replace("<", "\\u003c")
         return f"const INDEX = {text};\n"
 
     def _words(self, item: Definition) -> list[str]:

@@ -166,12 +166,16 @@ class FaultyChannel(Channel):
         if (fault := begin.get("slow-drip")) is not None:
             self._outlet.drip_all(fault["bytes"], fault["seconds"])
         self._outlet.ends_lines = "newlines-lost" not in begin
-        if "greeting-withheld" in begin or (others and "monitor-busy" in begin):
+        is_refused = "client-refused" in begin or (
+            others > 0 and "second-client-refused" in begin
+        )
+        is_late = "greeting-withheld" in begin or (others and "monitor-busy" in begin)
+        if is_refused or is_late:
             self.mute(None)
         elif (fault := begin.get("greeting-late")) is not None:
             self.mute(fault["seconds"])
         self._session.open(self)
-        if "client-refused" in begin or (others and "second-client-refused" in begin):
+        if is_refused:
             self._end()
 
     def let_in(self) -> None:

@@ -87,6 +87,9 @@ class Outlet:
             beginning: How it begins.
             size: Bytes after which no more come.
         """
+        if self._queue:
+            self.put(beginning)  # behind what is being sent, and what has no end
+            return
         self._out(beginning + b', "x-qmpx-endless": "')
         self._queue.append((b"", 1, 0.0))  # nothing else comes between
         self._grow(size)

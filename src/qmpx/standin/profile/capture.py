@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
 import qmpx
@@ -25,6 +26,7 @@ from qmpx.standin.profile.file import (
     returned,
     write_profile,
 )
+from qmpx.standin.profile.models import ask_models
 from qmpx.transport.address import FdAddress
 from qmpx.wire.encode import encode_exactly
 
@@ -116,9 +118,11 @@ def capture(binary: str, *, accelerators: Iterable[str] = ("kvm", "tcg")) -> byt
     """
     records: dict[str, bytes] = {}
     version = b""
+    used = "tcg"
     for accelerator in accelerators:
         try:
             version = _ask_with(binary, accelerator, records)
+            used = accelerator
         except _UnusableError as error:
             if accelerator == "tcg":
                 raise ProfileError(str(error)) from None
@@ -128,11 +132,13 @@ def capture(binary: str, *, accelerators: Iterable[str] = ("kvm", "tcg")) -> byt
     for question in TEXTS:
         if (text := _text(binary, question)) is not None:
             records[f"text {question}"] = text
+    listing = records.get("text -device help", b"").decode(errors="replace")
+    ask_models(partial(_running, binary, used), listing, records)
     typical = [records[key] for key in _TYPICAL if key in records]
     return write_profile(version, records.items(), typical)
 
 
-class _UnusableError(Exception):
+class _UnusableError(QmpxError):
     """The binary does not start with that accelerator."""
 
 
@@ -155,12 +161,13 @@ def _ask_with(binary: str, accelerator: str, records: dict[str, bytes]) -> bytes
 
 
 @contextmanager
-def _running(binary: str, accelerator: str) -> Iterator[Client]:
+def _running(binary: str, accelerator: str, *more: str) -> Iterator[Client]:
+    """Run a binary with some more of a command line, and connect to it."""
     ours, theirs = socket.socketpair()
     command = [binary, "-S", "-no-user-config", "-nodefaults", "-display", "none"]
     command += ["-machine", "none", "-accel", accelerator]
     command += ["-chardev", f"socket,id=profile,fd={theirs.fileno()}"]
-    command += ["-mon", "chardev=profile,mode=control"]
+    command += ["-mon", "chardev=profile,mode=control", *more]
     with ours, tempfile.TemporaryFile() as said:
         try:
             process = subprocess.Popen(  # noqa: S603 - it is what our user names
@@ -216,16 +223,19 @@ class _Asking:
         if "query-cpu-model-expansion" in commands:
             for arguments in _expansions(vm, commands):
                 self._ask(vm, self._accelerator, "query-cpu-model-expansion", arguments)
-        types = vm.execute("qom-list-types") if "qom-list-types" in commands else []
-        for kind in INTERFACES if types else ():
-            self._ask(vm, ANY, "qom-list-types", {"implements": kind})
+        types: list[dict[str, Any]] = []
+        if "qom-list-types" in commands:
+            self._ask(vm, ANY, "qom-list-types", {"abstract": True})
+            types = vm.execute("qom-list-types", abstract=True)
         for kind in types:
             named = {"typename": kind["name"]}
             for name in ("qom-list-properties", "device-list-properties"):
                 if name in commands:
                     self._ask(vm, ANY, name, named)
-            if kind.get("abstract"):
-                self._ask(vm, ANY, "qom-list-types", {"implements": kind["name"]})
+        abstract = [kind["name"] for kind in types if kind.get("abstract")]
+        for name in (*INTERFACES, *abstract) if types else ():
+            among = {"abstract": True, "implements": name}
+            self._ask(vm, ANY, "qom-list-types", among)
         if OPTIONS_QUESTION in commands:
             # Some options come with a module, which is loaded with a device of it.
             with suppress(CommandError):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import zlib
 
-
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

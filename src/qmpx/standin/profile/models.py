@@ -41,7 +41,9 @@ Objects = dict[str, dict[str, Any]]
 
 def listed_models(text: str) -> dict[str, tuple[str | None, str | None]]:
     """Return bus and alias of each model that ``-device help`` lists, by name."""
-    return {name: (bus or None, alias or None) for name, bus, alias in _LISTED.findall(text)}
+    return {
+        name: (bus or None, alias or None) for name, bus, alias in _LISTED.findall(text)
+    }
 
 
 def ask_models(start: Start, listing: str, records: dict[str, bytes]) -> None:

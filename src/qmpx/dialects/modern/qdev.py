@@ -1,0 +1,44 @@
+"""Plugging devices in, and taking them out.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+from typing import Annotated, Any
+
+from qmpx.errors import DeviceNotFound
+from qmpx.machine import Machine
+from qmpx.monitor import CommandRegistry
+from qmpx.qapi import Boxed, Described
+
+commands = CommandRegistry()
+
+Options = Annotated[dict[str, Any], Boxed(), Described("q_obj_device_add-arg")]
+
+
+@commands.command("device_add", features=("json-cli", "json-cli-hotplug"))
+def device_add(machine: Machine, *, options: Options) -> None:
+    """Plug a device in: ``driver``, perhaps ``id`` and ``bus``, and properties.
+
+    Raises:
+        CommandError: It cannot be made.
+    """
+    machine.qom.devices.add(options)
+
+
+@commands.command("device_del")
+def device_del(machine: Machine, *, id_: str) -> None:
+    """Take a device out, which is named by its id or its path; or ask the guest to.
+
+    Raises:
+        DeviceNotFound: There is none.
+        GenericError: It cannot be taken out, or the guest has been asked already.
+    """
+    tree = machine.devices
+    if "qom" not in machine.__dict__ and tree.is_built:
+        # A machine that was put together as those of 2010 are.
+        for device in tree:
+            if id_ in (device.id, device.path):
+                tree.unplug(device)
+                return
+        raise DeviceNotFound(device=id_)
+    machine.qom.devices.unplug(id_)

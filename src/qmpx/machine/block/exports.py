@@ -1,0 +1,215 @@
+"""Exports: block nodes that others reach by NBD, and the server that they are at.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+import asyncio
+import contextlib
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qmpx.errors import GenericError
+from qmpx.machine.block.nbd_server import Session
+from qmpx.machine.happenings import ExportDeleted
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.graph import BlockGraph
+    from qmpx.machine.block.nodes import Node
+
+MAX_EXPORTS: Final = 1024
+"""Exports of one machine."""
+
+MAX_CONNECTIONS: Final = 100
+"""Clients at once, if nothing else is said: QEMU's figure."""
+
+_BACKLOG: Final = 16
+"""Connections that wait to be accepted: more than clients that come at once."""
+
+
+@dataclass(slots=True)
+class Export:
+    """A node that is exported.
+
+    Attributes:
+        id: Its id.
+        name: What clients call it.
+        node: The node.
+        writable: Whether clients may write.
+        description: For people.
+    """
+
+    id: str
+    name: str
+    node: "Node"
+    writable: bool = False
+    description: str = ""
+
+
+class Exports:
+    """The exports of a machine.
+
+    Args:
+        graph: Whose nodes they are.
+    """
+
+    def __init__(self, graph: "BlockGraph") -> None:
+        self._graph = graph
+        self._exports: dict[str, Export] = {}
+        self._server: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
+        self._path: str | None = None
+        self._sessions: dict[Session, asyncio.Task[None]] = {}
+        self._most = MAX_CONNECTIONS
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether the server runs."""
+        return self._listener is not None
+
+    @property
+    def names(self) -> list[str]:
+        """What clients can ask for."""
+        return [export.name for export in self._exports.values()]
+
+    @property
+    def all(self) -> list[Export]:
+        """All exports, oldest first."""
+        return list(self._exports.values())
+
+    def named(self, name: str) -> Export | None:
+        """Return what clients call so."""
+        for export in self._exports.values():
+            if export.name == name:
+                return export
+        return None
+
+    async def start(self, listener: socket.socket, most: int, path: str | None) -> None:
+        """Serve at a socket.
+
+        Args:
+            listener: It listens already.
+            most: Clients at once; 0 for any number.
+            path: A path to remove when the server stops.
+
+        Raises:
+            GenericError: It serves already.
+        """
+        if self.is_serving:
+            listener.close()
+            message = "NBD server already running"
+            raise GenericError(message)
+        self._most = most
+        self._path, self._listener = path, listener
+        if listener.family == socket.AF_UNIX:
+            start = asyncio.start_unix_server
+            self._server = await start(self._come, sock=listener, backlog=_BACKLOG)
+        else:
+            self._server = await asyncio.start_server(
+                self._come, sock=listener, backlog=_BACKLOG
+            )
+
+    async def _come(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        session = Session(self, reader, writer)
+        if self._most and len(self._sessions) >= self._most:
+            session.close()
+            return
+        task = asyncio.current_task()
+        if task is not None:
+            self._sessions[session] = task
+        try:
+            await session.run()
+        finally:
+            self._sessions.pop(session, None)
+
+    def add(
+        self,
+        id_: str,
+        node: "Node",
+        name: str,
+        *,
+        writable: bool = False,
+        description: str = "",
+    ) -> Export:
+        """Export a node.
+
+        Raises:
+            GenericError: There is no server, or the id or the name is taken.
+        """
+        if id_ in self._exports:
+            message = f"Block export id '{id_}' is already in use"
+            raise GenericError(message)
+        if writable and node.read_only:
+            message = "Cannot export read-only node as writable"
+            raise GenericError(message)
+        if not self.is_serving:
+            message = "NBD server not running"
+            raise GenericError(message)
+        if self.named(name) is not None:
+            message = f"NBD server already has export named '{name}'"
+            raise GenericError(message)
+        if len(self._exports) >= MAX_EXPORTS:
+            message = f"more than {MAX_EXPORTS} exports"
+            raise GenericError(message)
+        export = Export(id_, name, node, writable, description)
+        self._exports[id_] = export
+        node.uses.append(f"export {id_}")
+        return export
+
+    def delete(self, id_: str, *, hard: bool) -> None:
+        """Export a node no more.
+
+        Args:
+            id_: The export.
+            hard: Whether clients that use it are thrown out; else they are in the way.
+
+        Raises:
+            GenericError: There is none, or somebody uses it.
+        """
+        export = self._exports.get(id_)
+        if export is None:
+            message = f"Export '{id_}' is not found"
+            raise GenericError(message)
+        users = [each for each in self._sessions if each.export is export]
+        if users and not hard:
+            message = f"export '{id_}' still in use"
+            raise GenericError(message)
+        for session in users:
+            session.close()
+        self._drop(export)
+
+    def _drop(self, export: Export) -> None:
+        del self._exports[export.id]
+        export.node.uses.remove(f"export {export.id}")
+        self._graph.release(export.node)
+        self._graph.machine.tell(ExportDeleted(export.id))
+
+    def stop(self) -> None:
+        """End the server, and all exports.
+
+        Raises:
+            GenericError: It does not run.
+        """
+        if not self.is_serving:
+            message = "NBD server not running"
+            raise GenericError(message)
+        self.close()
+
+    def close(self) -> None:
+        """End what there is to end."""
+        if self._server is not None:
+            self._server.close()
+        elif self._listener is not None:
+            self._listener.close()
+        self._server = self._listener = None
+        for session in list(self._sessions):
+            session.close()
+        for export in self.all:
+            self._drop(export)
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                Path(self._path).unlink()
+            self._path = None

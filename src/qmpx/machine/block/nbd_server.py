@@ -1,0 +1,288 @@
+"""An NBD server: fixed newstyle handshake, structured replies, block status."""
+
+import asyncio
+import contextlib
+import errno
+import os
+import struct
+from typing import TYPE_CHECKING, Final
+
+from qmpx.machine.block import nbd
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.exports import Export, Exports
+
+MAX_EXTENTS: Final = 4096
+"""Extents of one reply on block status: a client asks again for the rest."""
+
+HANDSHAKE_SECONDS: Final = 10.0
+"""For the whole handshake: who says nothing must not keep a connection for ever."""
+
+_CODES: Final = {
+    errno.EPERM: 1,
+    errno.EACCES: 1,
+    errno.EROFS: 1,
+    errno.ENOMEM: 12,
+    errno.EINVAL: 22,
+    errno.ENOSPC: 28,
+    errno.ENOTSUP: 95,
+}
+"""The protocol's own numbers of errors; all others are input/output errors."""
+
+_BROKEN: Final = (asyncio.IncompleteReadError, ConnectionError, TimeoutError)
+
+
+class _BadClientError(Exception):
+    """The client does not keep to the protocol, or has had enough."""
+
+
+class Session:
+    """A client's connection.
+
+    Args:
+        exports: What is served.
+        reader: From the client.
+        writer: To it.
+    """
+
+    def __init__(
+        self,
+        exports: "Exports",
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._exports = exports
+        self._reader = reader
+        self._writer = writer
+        self._export: Export | None = None
+        self._is_structured = False
+        self._wants_status = False
+        self._has_zeroes = True
+
+    @property
+    def export(self) -> "Export | None":
+        """What it reads and writes; ``None`` during the handshake."""
+        return self._export
+
+    async def run(self) -> None:
+        """Serve until the client goes."""
+        try:
+            async with asyncio.timeout(HANDSHAKE_SECONDS):
+                await self._shake_hands()
+            while self._export is not None and await self._serve_one():
+                pass
+        except (*_BROKEN, _BadClientError):
+            pass  # the client has gone, or is no client
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        with contextlib.suppress(RuntimeError):  # the loop may be closed
+            self._writer.close()
+
+    async def _shake_hands(self) -> None:
+        flags = nbd.FIXED_NEWSTYLE | nbd.NO_ZEROES
+        self._writer.write(nbd.MAGIC + nbd.OPTION_MAGIC + struct.pack(">H", flags))
+        (given,) = struct.unpack(">I", await self._reader.readexactly(4))
+        self._has_zeroes = not given & nbd.NO_ZEROES
+        for _ in range(nbd.MAX_OPTIONS):
+            head = await self._reader.readexactly(nbd.OPTION.size)
+            magic, option, length = nbd.OPTION.unpack(head)
+            if magic != nbd.OPTION_MAGIC or length > nbd.MAX_OPTION:
+                raise _BadClientError
+            data = await self._reader.readexactly(length)
+            if await self._option(option, data):
+                return
+        raise _BadClientError
+
+    async def _option(self, option: int, data: bytes) -> bool:
+        """Answer an option; whether the handshake is over."""
+        if option == nbd.OPT_EXPORT_NAME:
+            return self._begin(data.decode(errors="replace"))
+        if option == nbd.OPT_ABORT:
+            self._reply(option, nbd.REP_ACK)
+            await self._writer.drain()
+            raise _BadClientError
+        if option == nbd.OPT_LIST:
+            for name in self._exports.names:
+                raw = name.encode()
+                packed = struct.pack(">I", len(raw)) + raw
+                self._reply(option, nbd.REP_SERVER, packed)
+            self._reply(option, nbd.REP_ACK)
+        elif option == nbd.OPT_STRUCTURED and not data:
+            self._is_structured = True
+            self._reply(option, nbd.REP_ACK)
+        elif option in (nbd.OPT_INFO, nbd.OPT_GO):
+            return self._tell_export(option, data)
+        elif option in (nbd.OPT_LIST_META, nbd.OPT_SET_META):
+            self._contexts(option, data)
+        else:
+            self._reply(option, nbd.REP_ERR_UNSUP)
+        await self._writer.drain()
+        return False
+
+    def _reply(self, option: int, kind: int, data: bytes = b"") -> None:
+        head = nbd.OPTION_REPLY.pack(nbd.REPLY_MAGIC, option, kind, len(data))
+        self._writer.write(head + data)
+
+    def _begin(self, name: str) -> bool:
+        export = self._exports.named(name)
+        if export is None:
+            raise _BadClientError
+        zeroes = bytes(124 if self._has_zeroes else 0)
+        told = struct.pack(">QH", export.node.size, self._flags(export))
+        self._writer.write(told + zeroes)
+        self._export = export
+        return True
+
+    def _flags(self, export: "Export") -> int:
+        flags = nbd.HAS_FLAGS | nbd.SEND_FLUSH | nbd.SEND_FUA | nbd.CAN_MULTI_CONN
+        if self._is_structured:
+            flags |= nbd.SEND_DF
+        if not export.writable:
+            return flags | nbd.READ_ONLY
+        return flags | nbd.SEND_TRIM | nbd.SEND_WRITE_ZEROES
+
+    def _tell_export(self, option: int, data: bytes) -> bool:
+        try:
+            (length,) = struct.unpack_from(">I", data)
+            name = data[4 : 4 + length].decode()
+            (count,) = struct.unpack_from(">H", data, 4 + length)
+            struct.unpack_from(f">{count}H", data, 6 + length)
+        except (struct.error, UnicodeDecodeError):
+            self._reply(option, nbd.REP_ERR_INVALID)
+            return False
+        export = self._exports.named(name)
+        if export is None:
+            self._reply(option, nbd.REP_ERR_UNKNOWN, b"export not found")
+            return False
+        sizes = struct.pack(">HIII", nbd.INFO_BLOCK_SIZE, 1, 4096, nbd.MAX_REQUEST)
+        self._reply(option, nbd.REP_INFO, sizes)
+        told = struct.pack(
+            ">HQH", nbd.INFO_EXPORT, export.node.size, self._flags(export)
+        )
+        self._reply(option, nbd.REP_INFO, told)
+        self._reply(option, nbd.REP_ACK)
+        if option == nbd.OPT_GO:
+            self._export = export
+            return True
+        return False
+
+    def _contexts(self, option: int, data: bytes) -> None:
+        asked = list[str]()
+        try:
+            (length,) = struct.unpack_from(">I", data)
+            name, at = data[4 : 4 + length].decode(), 4 + length
+            (count,) = struct.unpack_from(">I", data, at)
+            at += 4
+            for _ in range(min(count, nbd.MAX_OPTIONS)):
+                (length,) = struct.unpack_from(">I", data, at)
+                asked.append(data[at + 4 : at + 4 + length].decode())
+                at += 4 + length
+        except (struct.error, UnicodeDecodeError):
+            self._reply(option, nbd.REP_ERR_INVALID)
+            return
+        if self._exports.named(name) is None or not self._is_structured:
+            self._reply(option, nbd.REP_ERR_UNKNOWN)
+            return
+        is_all = option == nbd.OPT_LIST_META and not asked
+        if is_all or {nbd.BASE_ALLOCATION, "base:"} & set(asked):
+            told = struct.pack(">I", 0) + nbd.BASE_ALLOCATION.encode()
+            self._reply(option, nbd.REP_META, told)
+            self._wants_status |= option == nbd.OPT_SET_META
+        self._reply(option, nbd.REP_ACK)
+
+    async def _serve_one(self) -> bool:
+        """Serve a request; whether there may be more."""
+        head = await self._reader.readexactly(nbd.REQUEST.size)
+        magic, flags, kind, cookie, offset, length = nbd.REQUEST.unpack(head)
+        export = self._export
+        if magic != nbd.REQUEST_MAGIC or kind == nbd.CMD_DISC or export is None:
+            return False
+        data = b""
+        if kind == nbd.CMD_WRITE:
+            if length > nbd.MAX_REQUEST:
+                return False
+            data = await self._reader.readexactly(length)
+        try:
+            answer = self._do(export, kind, flags, offset, length, data)
+        except OSError as error:
+            self._fail(kind, cookie, error)
+        else:
+            self._answer(kind, cookie, offset, answer)
+        await self._writer.drain()
+        return True
+
+    def _do(
+        self,
+        export: "Export",
+        kind: int,
+        flags: int,
+        offset: int,
+        length: int,
+        data: bytes,
+    ) -> bytes:
+        node = export.node
+        if kind in (nbd.CMD_WRITE, nbd.CMD_TRIM, nbd.CMD_WRITE_ZEROES):
+            if not export.writable:
+                raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+            if offset + length > node.size:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        elif offset + length > node.size:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if kind == nbd.CMD_READ:
+            if length > nbd.MAX_REQUEST:
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            return node.read(offset, length)
+        if kind == nbd.CMD_WRITE:
+            node.write(offset, data)
+        elif kind == nbd.CMD_WRITE_ZEROES:
+            node.write_zeroes(offset, length)
+        elif kind == nbd.CMD_BLOCK_STATUS and self._wants_status and length:
+            return _extents(export, offset, length, only_one=bool(flags & 8))
+        elif kind not in (nbd.CMD_FLUSH, nbd.CMD_TRIM):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if kind == nbd.CMD_FLUSH or flags & nbd.FLAG_FUA:
+            node.flush()
+        return b""
+
+    def _answer(self, kind: int, cookie: int, offset: int, data: bytes) -> None:
+        if not self._is_structured:
+            self._writer.write(nbd.SIMPLE.pack(nbd.SIMPLE_MAGIC, 0, cookie) + data)
+            return
+        form = nbd.CHUNK_NONE
+        if kind == nbd.CMD_READ and data:
+            form, data = nbd.CHUNK_DATA, struct.pack(">Q", offset) + data
+        elif kind == nbd.CMD_BLOCK_STATUS:
+            form = nbd.CHUNK_STATUS
+        self._chunk(form, cookie, data)
+
+    def _chunk(self, form: int, cookie: int, data: bytes) -> None:
+        head = nbd.CHUNK.pack(nbd.CHUNK_MAGIC, nbd.CHUNK_DONE, form, cookie, len(data))
+        self._writer.write(head + data)
+
+    def _fail(self, kind: int, cookie: int, error: OSError) -> None:
+        code = _CODES.get(error.errno or 0, 5)
+        structured = kind in (nbd.CMD_READ, nbd.CMD_BLOCK_STATUS)
+        if self._is_structured and structured:
+            text = (error.strerror or "").encode()
+            told = struct.pack(">IH", code, len(text)) + text
+            self._chunk(nbd.CHUNK_ERROR, cookie, told)
+        else:
+            self._writer.write(nbd.SIMPLE.pack(nbd.SIMPLE_MAGIC, code, cookie))
+
+
+def _extents(export: "Export", offset: int, length: int, *, only_one: bool) -> bytes:
+    """Return what is data and what is zero, as the payload of a reply."""
+    end, parts = offset + length, list[tuple[int, int]]()
+    while offset < end and len(parts) < (1 if only_one else MAX_EXTENTS):
+        kind, run = export.node.status_above(offset, None)
+        run = min(run, end - offset)
+        state = 0 if kind == "data" else nbd.STATE_HOLE | nbd.STATE_ZERO
+        if parts and parts[-1][1] == state:
+            parts[-1] = (parts[-1][0] + run, state)
+        else:
+            parts.append((run, state))
+        offset += run
+    return struct.pack(">I", 0) + b"".join(struct.pack(">II", *p) for p in parts)

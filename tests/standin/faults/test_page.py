@@ -1,0 +1,26 @@
+"""The page of reference repeats the menu, and every command of the control monitor."""
+
+from __future__ import annotations
+
+import re
+
+from qmpx.standin.control import commands
+from tests.test_docs import ROOT
+from tools import faults_page
+
+
+def test_the_page_of_faults_is_up_to_date() -> None:
+    assert faults_page.PAGE.read_text() == faults_page.page()
+
+
+def test_the_page_has_every_command_of_the_control_monitor() -> None:
+    assert faults_page.CONTROL.keys() == set(commands)
+
+
+def test_the_scenario_on_the_page_can_be_read() -> None:
+    from qmpx.standin.faults.scenario import parse_scenario
+
+    page = (ROOT / "docs" / "reference" / "faults.md").read_text()
+    blocks = re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 1
+    assert parse_scenario(blocks[0].encode()).seed == 7
