@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import qmpx
 from qmpx.monitor import Encoded
@@ -12,10 +13,10 @@ from qmpx.monitor import Encoded
 def main(path: str, document: str) -> None:
     """Serve the file *document* at the unix socket *path* until interrupted."""
     monitor = qmpx.Monitor(object())
-    schema = Encoded(Path(document).read_bytes())
+    schema: Encoded[list[Any]] = Encoded(Path(document).read_bytes())
 
     @monitor.command("query-qmp-schema")
-    def query_qmp_schema(_target: object) -> Encoded:
+    def query_qmp_schema(_target: object) -> Encoded[list[Any]]:
         return schema
 
     monitor.run(f"unix:{path}")

@@ -61,6 +61,71 @@ seconds = 180
 What is wrong in a scenario is told with the file, the line and what was expected there,
 and the exit status is 2.
 
+## Recipes
+
+A job that fails late, for lack of space; it is begun, and the machine does nothing:
+
+```toml
+[[fault]]
+kind = "command-answered"
+command = "blockdev-mirror"
+return = {}
+
+[[fault.events]]
+event = "BLOCK_JOB_COMPLETED"
+after = 30.0
+data = { device = "job0", type = "mirror", len = 100, offset = 40, speed = 0, error = "No space left on device" }
+```
+
+A job of which `query-jobs` says that nothing is to be done, and nothing was:
+
+```toml
+[[fault]]
+kind = "command-answered"
+command = "query-block-jobs"
+times = 1
+return = [{ device = "job0", type = "mirror", len = 0, offset = 0, ready = false, status = "running" }]
+```
+
+A migration that stalls, with a monitor that is slow meanwhile:
+
+```toml
+[[fault]]
+kind = "command-answered"
+command = "query-migrate"
+return = { status = "active", total-time = 600000, ram = { remaining = 1073741824 } }
+
+[[fault]]
+kind = "reply-late"
+command = "query-*"
+probability = 0.5
+seconds = 8.0
+```
+
+A statistic that is not known, as QEMU spells it; a member that another release lacks; a
+value that nobody knows:
+
+```toml
+[[fault]]
+kind = "reply-patched"
+command = "qom-get"
+set = { "stats.stat-free-memory" = 18446744073709551615 }
+
+[[fault]]
+kind = "reply-patched"
+command = "query-status"
+set = { status = "frobnicated" }
+remove = ["singlestep"]
+```
+
+Another client that takes the monitor between two connections of yours:
+
+```toml
+[[fault]]
+kind = "greeting-withheld"
+connection = 2
+```
+
 ## The control monitor
 
 It speaks QMP itself, so any client in any language can use it.

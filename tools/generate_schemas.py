@@ -27,7 +27,7 @@ SOURCE = ROOT.parent / "shared" / "qapi"
 def schema_of(release: str, folder: Path) -> list[SchemaInfo]:
     """Return what is to be shipped for a release; there is one version of it."""
     (file,) = folder.glob(f"{release}.*/qapi/qapi-schema.json")
-    return to_introspection(load_schema(file), masked=False)
+    return to_introspection(load_schema(file), masked=False, keep_sizes=True)
 
 
 def main() -> int:

@@ -55,6 +55,11 @@ class Peer:
         reply = json.dumps({"return": command["arguments"]["id"]}).encode()
         self.sock.sendall(DELIMITER + reply + b"\n")
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._lines.close()
+        self.sock.close()
+
     def serve(self, **replies: Any) -> None:
         """Answer until the client closes: a name's reply, or what a function returns."""
         while True:
@@ -103,7 +108,7 @@ class ByScript:
                 pass  # the client has closed
             except BaseException as error:  # noqa: BLE001 - it comes up in the end
                 self._faults.append(error)
-            sock.close()
+            peer.close()
 
     def stop(self) -> None:
         """End, and raise what a script raised."""

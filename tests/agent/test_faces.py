@@ -354,9 +354,7 @@ def test_a_task_that_is_cancelled_twice_thaws_them_all_the_same(
         assert may_go_on.wait(SECONDS)
         return guest.thaw(None)
 
-    by_script(
-        lambda peer: peer.serve(fsfreeze_freeze=guest.freeze, fsfreeze_thaw=thaw)
-    )
+    by_script(lambda peer: peer.serve(fsfreeze_freeze=guest.freeze, fsfreeze_thaw=thaw))
 
     async def freeze(client: Any, frozen: asyncio.Event) -> None:
         async with client.frozen():

@@ -227,7 +227,10 @@ def test_a_file_is_not_replaced(tmp_path: Path) -> None:
             "--check is for --dialect modern: that of 2010 declares no types",
         ),
         (["--qmp", "unix:q", "--clients", "0"], "'0' is no number above zero"),
-        (["--qmp", "unix:q", "more"], "options of QEMU are taken with --dialect 2010 only"),
+        (
+            ["--qmp", "unix:q", "more"],
+            "options of QEMU are taken with --dialect 2010 only",
+        ),
     ],
 )
 def test_what_cannot_be_understood_is_status_2(words: list[str], message: str) -> None:

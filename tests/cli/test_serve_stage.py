@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import time
@@ -12,7 +13,7 @@ import pytest
 
 import qmpx
 from tests.loops import short_directory
-from tests.programs import ENVIRONMENT, QMPX, SECONDS
+from tests.programs import ENVIRONMENT, QMPX, SECONDS, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,3 +147,17 @@ def test_a_wrong_scenario_is_told_with_file_and_line(tmp_path: Path) -> None:
     assert ended.stderr == (
         f"qmpx: {path}:3: no fault is called 'mut'; did you mean 'mute'?\n"
     )
+
+
+def test_what_crosses_the_wire_is_written_down() -> None:
+    with short_directory() as folder:
+        path = folder / "talk.jsonl"
+        with serving("--record", str(path)) as server:
+            with qmpx.connect(server.path) as vm:
+                vm.execute("query-name")
+            server.end()
+        assert path.stat().st_mode & 0o777 == 0o600
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+    asked = [x["msg"]["execute"] for x in lines if x.get("dir") == "->"]
+    assert asked == ["qmp_capabilities", "query-name"]
+    assert [lines[0]["note"], lines[-1]["note"]] == ["connected", "closed"]

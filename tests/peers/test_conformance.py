@@ -18,7 +18,9 @@ from tests.conftest import CONFORMANCE
 pytestmark = [pytest.mark.peer("conformance"), pytest.mark.slow]
 
 CASES = CONFORMANCE / "public.jsonl"
-SERVE = f"{shlex.quote(str(Path(sys.executable).with_name('qmpx')))} serve -S --no-async"
+SERVE = (
+    f"{shlex.quote(str(Path(sys.executable).with_name('qmpx')))} serve -S --no-async"
+)
 SOCKETS = "--qmp unix:{sock} --qmp unix:{sock2}"
 SHARDS = 6  # a case mostly waits for silence, so more shards than processors pay
 

@@ -55,7 +55,9 @@ def test_each_recorded_conversation_goes_alike(group: str) -> None:
         timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^[1-9]\d* passed, 0 failed$", done.stdout, re.MULTILINE), (
+        done.stdout
+    )
 
 
 @pytest.mark.peer("qemu-0.13")

@@ -54,6 +54,11 @@ class Terminal:
             time.sleep(0.02)
 
     @property
+    def contents(self) -> str:
+        """What the screen shows now."""
+        return self._run("capture-pane", "-p", "-J")
+
+    @property
     def cursor(self) -> int:
         """The column of the cursor, from 0."""
         return int(self._run("display-message", "-p", "#{cursor_x}"))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import enum
+import json
 from typing import Annotated, Any, Literal, NoReturn, NotRequired, TypedDict
 
 import pytest
-from msgspec import UNSET, Struct, UnsetType, defstruct
+from msgspec import UNSET, Raw, Struct, UnsetType, defstruct
 
 from qmpx.cli.schema_text import details, outline
-from qmpx.qapi import Boxed, Encoded, Signature, Size, Values, WireName
+from qmpx.errors import CommandError
+from qmpx.qapi import Boxed, Described, Encoded, Signature, Size, Values, WireName
 from qmpx.qapi.annotations import CommandDeclaration, EventDeclaration, schema_of
 from qmpx.qapi.differences import differences
 from qmpx.qapi.introspection import from_introspection, to_introspection
 from qmpx.qapi.model import EMPTY, Feature, Schema
+from qmpx.qapi.shipped import shipped_schema
 
 
 class Colour(enum.Enum):
@@ -304,3 +307,72 @@ def test_what_is_declared_survives_the_way_round() -> None:
     again = from_introspection(told)
     assert to_introspection(again) == told
     assert differences(schema, again) == differences(again, schema) == []
+
+
+def add(
+    _: object,
+    *,
+    options: Annotated[
+        dict[str, Any], Boxed(), Described("BlockdevOptions", {"null-co", "raw"})
+    ],
+) -> list[Annotated[Any, Described("BlockdevOptions")]]:
+    """Add a node."""
+    return [options]
+
+
+def test_what_is_described_is_the_type_of_qemus_schema() -> None:
+    schema = declared(add)
+    command = schema.commands["go"]
+    assert (command.arguments, command.returns) == (
+        "BlockdevOptions",
+        "[BlockdevOptions2]",
+    )
+    lines = list(details(schema, schema.types["BlockdevOptions"]))
+    assert lines[:4] == [
+        *("union BlockdevOptions", "  members", "    driver: BlockdevOptionsTag"),
+        "    node-name?: str",
+    ]
+    assert [line for line in lines if " is " in line] == [
+        "    if driver is null-co (BlockdevOptionsNull)",
+        "    if driver is raw (BlockdevOptionsRaw)",
+    ]
+    whole = shipped_schema("7.2").object_type("BlockdevOptions")
+    assert len(schema.object_type("BlockdevOptions2").branches) == len(whole.branches)
+    told = to_introspection(schema)
+    assert to_introspection(from_introspection(told)) == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (b'{"driver": "null-co", "size": 1}', None),
+        (b'{"driver": "raw", "file": {"driver": "null-co"}}', None),
+        (b'{"driver": "qcow2"}', "Parameter 'driver' does not accept value 'qcow2'"),
+        (b'{"driver": "raw"}', "Parameter 'file' is missing"),
+        (
+            b'{"driver": "raw", "file": {"driver": "null-co", "size": "1"}}',
+            "Invalid parameter type for 'file.size', expected: integer",
+        ),
+    ],
+)
+def test_arguments_that_are_described_are_held_against_it(
+    arguments: bytes, message: str | None
+) -> None:
+    signature = Signature("go", add)
+    if message is None:
+        assert signature.read(Raw(arguments)) == {"options": json.loads(arguments)}
+        return
+    with pytest.raises(CommandError) as raised:
+        signature.read(Raw(arguments))
+    assert raised.value.desc == message
+
+
+def test_a_size_can_be_described() -> None:
+    def handler(*, count: int) -> None:
+        """Count."""
+
+    handler.__annotations__["count"] = Annotated[int, Described("uint8")]
+    schema = declared(handler)
+    assert [m.type for m in schema.members_of("q_obj_go-arg")] == ["uint8"]
+    with pytest.raises(CommandError, match="Parameter 'count' expects uint8_t"):
+        Signature("go", handler).read(Raw(b'{"count": 256}'))

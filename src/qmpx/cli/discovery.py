@@ -134,7 +134,7 @@ def monitors_in(words: list[str]) -> Iterator[Found]:
         if place.startswith("chardev:"):
             place = chardevs.get(place.partition(":")[2], "")
         try:
-            address = parse_address(place) if place else None
+            address = parse_address(place) if place not in ("", "none") else None
         except AddressError:
             continue  # nothing that others could connect to
         if address is not None and not str(address).startswith(("fd:", "stdio")):

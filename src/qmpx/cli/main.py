@@ -249,6 +249,7 @@ def _add_serve(add: Any) -> None:
         "logged, and its command fails (to test qmpx itself)",
     )
     _add_stage(parser)
+    _add_record_option(parser)
 
 
 def _add_stage(parser: Any) -> None:
@@ -267,6 +268,12 @@ def _add_stage(parser: Any) -> None:
         default=[],
         help="serve here the QMP commands that move the clock, add faults and play "
         "the guest; may be given several times",
+    )
+
+
+def _add_record_option(parser: Any) -> None:
+    parser.add_argument(
+        "--record", metavar="FILE", help="write down what crosses the wire"
     )
 
 
@@ -560,6 +567,7 @@ def _add_standin(add: Any) -> None:
     parser.add_argument(
         "--dir", metavar="D", help="where the sockets of a fleet are made"
     )
+    _add_stage(parser)
 
 
 def _add_profile(add: Any) -> None:

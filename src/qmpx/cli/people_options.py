@@ -24,6 +24,7 @@ def add_people(add: Any, command: Command, add_timeouts: Callable[..., None]) ->
     _add_migrate(add, command, add_timeouts)
     _add_tree(add, command, add_timeouts)
     _add_doctor(add, command)
+    _add_top(add, command)
     _add_completion(add, command)
 
 
@@ -307,3 +308,36 @@ def _add_completion(add: Any, command: Command) -> None:
         '  eval "$(qmpx completion bash)"\n',
     )
     parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="your shell")
+
+
+def _add_top(add: Any, command: Command) -> None:
+    parser = command(
+        add,
+        "top.start",
+        "watch machines: state, processors, disks, network, jobs",
+        "Watch machines: their state, how busy their processors, disks and interfaces\n"
+        "are, their jobs, what happened last. On a terminal it is a screen; elsewhere\n"
+        "a JSON line for each machine, again and again.\n\n"
+        "  qmpx top /run/vm/*.sock\n\n"
+        "Without an address the monitors of this host are taken. Processors and\n"
+        "interfaces can be seen of machines on this host only.",
+        more="addresses",
+        shown="top",
+    )
+    parser.add_argument(
+        "addresses",
+        metavar="ADDRESS",
+        nargs="*",
+        help="where a monitor is; see 'qmpx --help'",
+    )
+    _add_json(parser, "print JSON on a terminal, too")
+    parser.add_argument(
+        "--interval",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="seconds between two measurements (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="as JSON: end after so many times"
+    )

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from typing import BinaryIO
+from collections.abc import Callable
 
 from qmpx.errors import AddressError
 from qmpx.testing.recording import Recorder
@@ -22,27 +22,47 @@ def run(arguments: argparse.Namespace) -> None:
         AddressError: An address or the file cannot be had.
     """
     logging.basicConfig(format="qmpx: %(message)s", level=logging.WARNING)
+    write = transcript_writer(arguments.output, has_secrets=arguments.secrets)
+    asyncio.run(_record(arguments, write))
+
+
+def transcript_writer(
+    path: str, *, has_secrets: bool = False
+) -> Callable[[Entry], None]:
+    """Return a function that writes entries to a new file, as they come.
+
+    Args:
+        path: The file; only its owner may read it.
+        has_secrets: Whether secrets are written, too.
+
+    Raises:
+        AddressError: It cannot be written.
+    """
     try:
-        # What crosses a monitor is for its user alone.
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        output = os.fdopen(os.open(arguments.output, flags, 0o600), "wb", buffering=0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        descriptor = os.open(path, flags, 0o600)
     except OSError as error:
-        message = f"cannot write {arguments.output}: {error.strerror}"
+        message = f"cannot write {path}: {error.strerror}"
         raise AddressError(message) from error
-    with output:
-        asyncio.run(_record(arguments, output))
+    redact = (lambda entry: entry) if has_secrets else redactor()
+
+    def write(entry: Entry) -> None:
+        # Open until the process ends, which may be sudden: nothing is kept back.
+        line = memoryview(write_entry(redact(entry)))
+        while line:
+            line = line[os.write(descriptor, line) :]
+
+    return write
 
 
-async def _record(arguments: argparse.Namespace, output: BinaryIO) -> None:
-    redact = (lambda entry: entry) if arguments.secrets else redactor()
+async def _record(
+    arguments: argparse.Namespace, write: Callable[[Entry], None]
+) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with contextlib.suppress(NotImplementedError):  # not on this platform
             loop.add_signal_handler(number, ended.set)
-
-    def write(entry: Entry) -> None:
-        output.write(write_entry(redact(entry)))
 
     async with Recorder(
         arguments.address,

@@ -17,7 +17,7 @@ from qmpx.qapi.introspection import from_introspection, to_introspection
 from qmpx.qapi.language import Release, load_schema, read_release
 from qmpx.qapi.language.files import read_file
 from qmpx.qapi.model import Schema
-from qmpx.qapi.shipped import RELEASES, shipped_introspection
+from qmpx.qapi.shipped import RELEASES, shipped_schema
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -113,17 +113,19 @@ def read_schema(source: str, arguments: argparse.Namespace) -> Schema:
 def _schema(arguments: argparse.Namespace, told: Any) -> Schema:
     if told is not None:
         return from_introspection(told)
+    if arguments.source in RELEASES and not os.path.isfile(arguments.source):
+        return shipped_schema(arguments.source)
     return load_schema(arguments.source, release=_release(arguments))
 
 
 def _told(arguments: argparse.Namespace) -> Any:
-    """Return the introspection that there is at the source; None if it is a schema."""
+    """Return the introspection that there is at the source; None if it is none."""
     source = arguments.source
     # A socket is a file, too, but not one to read.
     if os.path.isfile(source) or source.endswith(".json"):
         return _saved(source)
     if source in RELEASES:
-        return shipped_introspection(source)
+        return None
     return run_command(
         source,
         "query-qmp-schema",

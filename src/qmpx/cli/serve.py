@@ -86,13 +86,19 @@ def _stage(arguments: argparse.Namespace) -> "Stage | None":
     Raises:
         ScenarioError: The scenario is not as it must be.
     """
-    if not (arguments.scenario or arguments.control or arguments.clock):
+    asked = arguments.scenario, arguments.control, arguments.clock, arguments.record
+    if not any(asked):
         return None
     from qmpx.standin.faults.scenario import read_scenario
     from qmpx.standin.stage import Stage, end_process
 
     scenario = read_scenario(arguments.scenario) if arguments.scenario else None
-    return Stage(scenario, clock=arguments.clock, end=end_process)
+    stage = Stage(scenario, clock=arguments.clock, end=end_process)
+    if arguments.record:
+        from qmpx.cli.record import transcript_writer
+
+        stage.plan.witnesses.append(transcript_writer(arguments.record))
+    return stage
 
 
 def make_monitor(

@@ -16,6 +16,11 @@ def run(arguments: argparse.Namespace) -> int:
     words = list(arguments.options)
     if arguments.profile is not None:
         words = ["--profile", arguments.profile, *words]
+    for name in ("scenario", "clock"):
+        if (value := getattr(arguments, name)) is not None:
+            words = [f"--{name}", value, *words]
+    for address in arguments.control:
+        words = ["--control", address, *words]
     if arguments.fleet is None:
         if arguments.dir is not None:
             message = "--dir says where a fleet's sockets are: give --fleet N, too"

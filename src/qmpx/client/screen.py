@@ -1,8 +1,7 @@
 """A picture of the guest's screen, as steps.
 
-QEMU writes it to a file. That may be one in our memory, which is handed over as a
-descriptor: then it does not matter as whom QEMU runs, and what it may write. Where no
-descriptor can be passed it is a file on disk, which both have to be able to open.
+QEMU writes it to a file: one on disk, if QEMU can; if it runs as somebody else, or sees
+other files than we do, one in our memory, which is handed over as a descriptor.
 """
 
 import os
@@ -24,10 +23,23 @@ def screendump(device: str | None, head: int | None) -> Steps[bytes]:
     arguments: dict[str, Any] = {}
     if device is not None:
         arguments = {"device": device, "head": head or 0}
-    picture = yield from _through_memory(arguments)
-    if picture is None:
+    try:
         picture = yield from _through_disk(arguments)
+    except _NoFileError as error:
+        # Not at first: a QEMU whose guest does not run keeps the descriptor.
+        through_memory = yield from _through_memory(arguments)
+        if through_memory is None:
+            raise error.reason from None
+        picture = through_memory
     return as_png(picture)
+
+
+class _NoFileError(Exception):
+    """QEMU cannot write to a file on disk, or we cannot read it."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 def _through_memory(arguments: dict[str, Any]) -> Steps[bytes | None]:
@@ -55,7 +67,9 @@ def _through_memory(arguments: dict[str, Any]) -> Steps[bytes | None]:
             return None
         finally:
             yield Run("remove-fd", {"fdset-id": added["fdset-id"]})
-        return os.pread(memory, os.fstat(memory).st_size, 0)
+        picture = os.pread(memory, os.fstat(memory).st_size, 0)
+        os.truncate(memory, 0)
+        return picture
     finally:
         os.close(memory)
 
@@ -70,9 +84,17 @@ def _open_for_writing(memory: int) -> int | None:
 def _through_disk(arguments: dict[str, Any]) -> Steps[bytes]:
     with tempfile.TemporaryDirectory(prefix="qmpx-") as folder:
         file = os.path.join(folder, "screen")
-        yield from _dump(file, arguments)
-        with open(file, "rb") as picture:
-            return picture.read()
+        try:
+            yield from _dump(file, arguments)
+        except CommandError as error:
+            if file not in str(error):
+                raise
+            raise _NoFileError(error) from error
+        try:
+            with open(file, "rb") as picture:
+                return picture.read()
+        except OSError as error:
+            raise _NoFileError(error) from error
 
 
 def _dump(file: str, arguments: dict[str, Any]) -> Steps[None]:

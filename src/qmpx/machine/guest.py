@@ -54,9 +54,7 @@ class Guest:
             release: To be called when the guest is done with it.
         """
 
-    def asked_to_resize(
-        self, path: str, size: int, settle: Callable[[], None]
-    ) -> None:
+    def asked_to_resize(self, path: str, size: int, settle: Callable[[], None]) -> None:
         """A memory device is to give it so many bytes.
 
         Args:

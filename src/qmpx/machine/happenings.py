@@ -329,6 +329,23 @@ class MemoryDeviceResized:
 
 
 @dataclass(frozen=True, slots=True)
+class DumpEnded:
+    """The machine's memory was written to a file, or not all of it.
+
+    Attributes:
+        status: ``completed`` or ``failed``.
+        completed: Bytes of memory that were written.
+        total: Bytes of memory that there are.
+        error: Why it failed; else empty.
+    """
+
+    status: str
+    completed: int
+    total: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     """The machine ended without switching off: its watchdog pulled the plug."""
 
@@ -362,5 +379,6 @@ Happening = (
     | ExportDeleted
     | GuestPanicked
     | GuestCrashLoaded
+    | DumpEnded
     | Exited
 )

@@ -40,8 +40,10 @@ if TYPE_CHECKING:
     from qmpx.machine.character import CharacterDevices
     from qmpx.machine.debugger import Debugger
     from qmpx.machine.devices import DeviceTree
+    from qmpx.machine.dirty_rate import DirtyRate
     from qmpx.machine.display import Display
     from qmpx.machine.hardware.boot import Boot
+    from qmpx.machine.memory_dump import MemoryDump
     from qmpx.machine.migration import Migration
     from qmpx.machine.network import Network
     from qmpx.machine.qom.tree import QomTree
@@ -62,7 +64,12 @@ RESET_PARTS: Final = (
 """The attributes that hold parts with a ``reset``, in its order."""
 
 
+_NOT_OURS: Final = (RunState.INMIGRATE, RunState.POSTMIGRATE)
+"""States in which somebody else owns the images."""
+
+
 _REACHING_OUT: Final = (
+    "dump",
     "objects",
     "qom",
     "migration",
@@ -222,6 +229,20 @@ class Machine:
         from qmpx.machine.character import CharacterDevices
 
         return CharacterDevices()
+
+    @cached_property
+    def dirty_rate(self) -> "DirtyRate":
+        """How fast its memory is written, as far as somebody has measured that."""
+        from qmpx.machine.dirty_rate import DirtyRate
+
+        return DirtyRate(self)
+
+    @cached_property
+    def dump(self) -> "MemoryDump":
+        """The writing of its memory into a file for a debugger."""
+        from qmpx.machine.memory_dump import MemoryDump  # few machines are dumped
+
+        return MemoryDump(self)
 
     @cached_property
     def captures(self) -> "Captures":
@@ -403,11 +424,12 @@ class Machine:
         raise DeviceNotFound(device=name)
 
     def _move(self, cause: Cause) -> None:
-        was_running = self.state.is_running
+        before, was_running = self.state, self.state.is_running
         if (self.state, cause) not in MOVES:
             message = f"a machine that is {self.state.value} cannot {cause.value}"
             raise GenericError(message)
         self.state = MOVES[self.state, cause]
+        self._change_owner(before)
         self.run_time.note(is_running=self.state.is_running)
         if cause in (Cause.SUSPEND, Cause.WAKEUP):
             return  # sleep has happenings of its own
@@ -416,6 +438,15 @@ class Machine:
         elif was_running and not self.state.is_running:
             self.tell(Stopped())
             self._drain()
+
+    def _change_owner(self, before: RunState) -> None:
+        """Take over the images, or hand them over, if the new state wants that."""
+        if "blocks" not in self.__dict__ or before is self.state:
+            return
+        if before in _NOT_OURS:
+            self.blocks.activate()
+        if self.state in _NOT_OURS:
+            self.blocks.inactivate()
 
     def _drain(self) -> None:
         """Let what writes to drives come to rest: nothing is under way any more."""
@@ -433,6 +464,7 @@ class Machine:
             message = f"a machine that is {before.value} cannot become {state.value}"
             raise GenericError(message)
         self.state = state
+        self._change_owner(before)
         self.run_time.note(is_running=state.is_running)
         if state.is_running:
             self.tell(Resumed())

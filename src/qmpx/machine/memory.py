@@ -71,6 +71,10 @@ class Rom:
         """Pay no heed: it is written once, in a factory."""
 
 
+FLASH_SIZE: Final = 256 * 1024
+"""Bytes below 4 GiB that belong to the flash of a PC's firmware; QEMU 7.2's figure."""
+
+
 class RomImage(NamedTuple):
     """A ROM that the machine came with.
 
@@ -238,6 +242,18 @@ class Memory:
             elif window is not None:
                 self._write_ram(start - window.start + window.page_offset, part)
             done += len(part)
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """Return where there is RAM or flash: first addresses and lengths, in order.
+
+        What lies over RAM counts as RAM, and what the firmware leaves free of its
+        flash as flash.
+        """
+        low = min(self.size, LOW_RAM_END)
+        found = [(0, low), (_HIGH_RAM - FLASH_SIZE, FLASH_SIZE)]
+        if self.size > low:
+            found.append((_HIGH_RAM, self.size - low))
+        return found
 
     def pieces(self, address: int, length: int) -> Iterator[tuple[int, bytes]]:
         """Yield what there is in a range of physical addresses, leaving holes out.

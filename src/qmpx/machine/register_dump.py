@@ -52,8 +52,8 @@ def dump(processor: Processor) -> str:
         f"CPL={registers.privilege} II=0 A20={processor.is_a20_open:d} "
         f"SMM={processor.in_system_management:d} HLT={processor.is_halted:d}"
     )
-    for name in ("es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr"):
-        lines.append(_segment(name, getattr(registers, name), registers))
+    segments = ("es", "cs", "ss", "ds", "fs", "gs", "ldt", "tr")
+    lines += [_segment(name, getattr(registers, name), registers) for name in segments]
     for name, table in (("GDT", registers.gdt), ("IDT", registers.idt)):
         lines.append(f"{name}=     {table.base:08x} {table.limit:08x}")
     lines.append(
@@ -92,10 +92,8 @@ def _segment(name: str, segment: Segment, registers: Registers) -> str:
 
 def _floating_point(registers: Registers) -> list[str]:
     top = registers.fsw >> 11 & 7
-    lines = [
-        f"FCW={registers.fcw:04x} FSW={registers.fsw:04x} [ST={top}] "
-        f"FTW={registers.ftw:02x} MXCSR={registers.mxcsr:08x}"
-    ]
+    control = f"FCW={registers.fcw:04x} FSW={registers.fsw:04x} [ST={top}]"
+    lines = [f"{control} FTW={registers.ftw:02x} MXCSR={registers.mxcsr:08x}"]
     mask = (1 << 64) - 1
     wide = [
         f"FPR{n}={value & mask:016x} {value >> 64:04x}"

@@ -23,7 +23,7 @@ A command whose arguments are boxed, and no object that is described, checks the
 import enum
 import inspect
 import types
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import (
     Annotated,
     Any,
@@ -85,8 +85,6 @@ _SCALARS: Final[dict[Any, str]] = {
     types.NoneType: "null",
     None: "null",
 }
-
-_RELEASE: Final = "7.2"  # whose types `Described` means
 
 _Part = TypeVar("_Part", Member, Branch)
 
@@ -283,12 +281,12 @@ class _Reading:
 
     def _described(self, described: check.Described) -> str:
         """Take over a type of QEMU's, with all that it refers to."""
-        from qmpx.qapi.shipped import shipped_schema
+        from qmpx.qapi.shipped import restricted, shipped_schema
 
-        schema = shipped_schema(_RELEASE)
+        schema = shipped_schema(described.RELEASE)
         if described.only:
             schema = restricted(schema, described.name, described.only)
-        whole = (_RELEASE, described.name, described.only)
+        whole = (described.name, described.only)
         return self._taken_over(schema, described.name, whole)
 
     def _taken_over(self, schema: Schema, name: str, whole: Hashable) -> str:
@@ -504,32 +502,3 @@ def _wire_names(members: Iterable[check.Member]) -> Mapping[str, str]:
         spelled = member.name.replace("-", "_")
         names |= dict.fromkeys((spelled, f"{spelled}_"), member.name)
     return names
-
-
-def restricted(schema: Schema, name: str, only: Collection[str]) -> Schema:
-    """Return a schema in which a union has these branches only.
-
-    Args:
-        schema: The schema, as introspection has it: without bases.
-        name: The union.
-        only: Values of its discriminator.
-    """
-    union = schema.object_type(name)
-    (tag,) = (m.type for m in union.members if m.name == union.discriminator)
-    tags = schema.types[tag]
-    if not isinstance(tags, EnumType):
-        raise KeyError(tag)
-    kept = [value for value in tags.values if value.name in only]
-    branches = [branch for branch in union.branches if branch.name in only]
-    # Others may use the enumeration as it is.
-    own_tag = f"{name}{camel_case(union.discriminator or '')}"
-    members = [
-        replace(m, type=own_tag) if m.name == union.discriminator else m
-        for m in union.members
-    ]
-    changed = {
-        name: replace(union, members=tuple(members), branches=tuple(branches)),
-        own_tag: replace(tags, name=own_tag, values=tuple(kept)),
-    }
-    others = (item for item in schema.definitions if item.name not in changed)
-    return Schema.of([*others, *changed.values()])

@@ -9,7 +9,7 @@ say what is wrong where that one fails. The walk and the words are those of
 import enum
 import types
 from collections.abc import Iterable
-from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, UnsetType
@@ -65,24 +65,32 @@ class Values:
 class Described:
     """Marks a value that a handler makes or reads itself: what it is in QEMU's schema.
 
-    Introspection tells that type; what is read is not held against it. Use it in an
+    Introspection tells that type, and arguments are held against it. Use it in an
     annotation: ``options: Annotated[dict[str, Any], Described("BlockdevOptions")]``.
 
     Args:
         name: The name of a type of QEMU 7.2's schema.
         only: If it is a union: the values of its discriminator that there are; nothing
             if all.
+        is_held: Whether arguments are held against it; else the handler checks all,
+            as that of ``device_add`` does, which takes more than the schema says.
 
     Attributes:
         name: The same.
         only: The same.
+        is_held: The same.
     """
 
-    __slots__ = ("name", "only")
+    RELEASE: ClassVar = "7.2"  # of QEMU, whose types are meant
 
-    def __init__(self, name: str, only: Iterable[str] = ()) -> None:
+    __slots__ = ("is_held", "name", "only")
+
+    def __init__(
+        self, name: str, only: Iterable[str] = (), *, is_held: bool = True
+    ) -> None:
         self.name = name
         self.only = frozenset(only)
+        self.is_held = is_held
 
 
 class Boxed:
@@ -130,6 +138,8 @@ def check_for(annotation: Any) -> Reader:
     """
     origin = get_origin(annotation)
     if origin is Annotated:
+        if (described := described_in(annotation)) is not None:
+            return _check_described(described)
         if "uint64" in annotation.__metadata__:
             return read_size
         if (values := values_in(annotation)) is not None:
@@ -155,6 +165,27 @@ def check_for(annotation: Any) -> Reader:
         return check_for_members(struct_members(annotation))
     message = f"{annotation!r} has no equivalent in a schema"
     raise TypeError(message)
+
+
+def _check_described(described: Described) -> Reader:
+    """Return the check for a type of QEMU's; its schema is read when it is needed."""
+    reader: Reader | None = None
+    if not described.is_held:
+        return lambda value, name: value  # noqa: ARG005
+
+    def read(value: Any, name: Any) -> Any:
+        nonlocal reader
+        if reader is None:
+            from qmpx.qapi.shipped import restricted, shipped_schema
+            from qmpx.qapi.validation.readers import Readers
+
+            schema = shipped_schema(described.RELEASE)
+            if described.only:
+                schema = restricted(schema, described.name, described.only)
+            reader = Readers(schema).of(described.name)
+        return reader(value, name)
+
+    return read
 
 
 class Member(Struct, frozen=True):

@@ -50,6 +50,7 @@ def to_introspection(
     masked: bool = True,
     symbols: Collection[str] | None = None,
     only: Definition | None = None,
+    keep_sizes: bool = False,
 ) -> list[SchemaInfo]:
     """Return what ``query-qmp-schema`` returns for a schema.
 
@@ -60,12 +61,14 @@ def to_introspection(
             condition that is not met is left out. None if all conditions count as met.
         only: Tell of this definition, and of what it refers to, instead of all commands
             and events.
+        keep_sizes: Whether integers are told with their sizes, such as ``uint8``, as
+            QEMU never does.
 
     Returns:
         Commands and events in the order of the schema, then types in the order in which
         they are first needed.
     """
-    telling = _Telling(schema, symbols, masked=masked)
+    telling = _Telling(schema, symbols, masked=masked, keep_sizes=keep_sizes)
     roots = schema.definitions if only is None else (only,)
     calls = [root for root in roots if isinstance(root, Command | Event)]
     types = [] if only is None or calls else [only.name]
@@ -76,11 +79,17 @@ class _Telling:
     # One run: which types are needed, and under which names.
 
     def __init__(
-        self, schema: Schema, symbols: Collection[str] | None, *, masked: bool
+        self,
+        schema: Schema,
+        symbols: Collection[str] | None,
+        *,
+        masked: bool,
+        keep_sizes: bool,
     ) -> None:
         self._schema = schema
         self._symbols = symbols
         self._masked = masked
+        self._keep_sizes = keep_sizes
         self._names: dict[str, str] = {}
         self._needed: dict[str, Type] = {}  # an ordered set, which grows while read
 
@@ -206,6 +215,8 @@ class _Telling:
                 return self._name(found.name)
 
     def _as_told(self, item: Type) -> Type:
+        if self._keep_sizes:
+            return item
         # Integers are told without their size.
         if isinstance(item, BuiltinType) and item.json_type == "int":
             return _INTEGER

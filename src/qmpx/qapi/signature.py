@@ -36,6 +36,7 @@ from qmpx.qapi.check import (
     Member,
     check_for,
     check_for_members,
+    described_in,
     is_boxed,
     values_in,
     wire_name,
@@ -258,7 +259,9 @@ def _narrow(annotation: Any, *, size: Any = _INT64) -> Any:
 
 
 def _decodes_laxly(annotation: Any) -> bool:
-    """Whether the decoder takes more than the check does: what is in a Struct."""
+    """Whether the decoder takes more than the check does: what is in a Struct, say."""
+    if described_in(annotation) is not None:
+        return True
     if isinstance(annotation, type) and issubclass(annotation, Struct):
         return True
     args = get_args(annotation)

@@ -25,10 +25,12 @@ from qmpx.dialects.modern import modern_monitor
 from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
 from qmpx.dialects.modern.types import use_types
 from qmpx.errors import CommandError, GenericError
-from qmpx.machine import Machine
+from qmpx.machine import Clock, Machine
 from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
 from qmpx.machine.character.device import MUX_USERS, CharacterDevice
 from qmpx.machine.character.opened import OpenedSocket
+from qmpx.machine.guest import ObedientGuest
+from qmpx.machine.objects import Created
 from qmpx.monitor import Monitor
 from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
@@ -50,7 +52,7 @@ COMMANDS: Final = {
     "-object": "object-add",
     "-blockdev": "blockdev-add",
     "-netdev": "netdev_add",
-    "-device": "device_add",
+    "-device": "device_add",  # but for what differs in a machine that is on
 }
 """The command that carries out what an option describes."""
 
@@ -66,6 +68,7 @@ class Assembly:
         profile: The binary that is stood in for.
         tell: Is told what is waited for.
         like: Another machine with the same profile, to share its commands.
+        clock: Its time; real time unless given.
 
     Attributes:
         machine: The machine.
@@ -85,6 +88,7 @@ class Assembly:
         tell: Callable[[str], None],
         *,
         like: "Assembly | None" = None,
+        clock: Clock | None = None,
     ) -> None:
         self.line = line
         self.profile = profile
@@ -92,6 +96,7 @@ class Assembly:
         self.machine = Machine(
             line.name,
             uuid=uuid.UUID(line.uuid) if line.uuid else uuid.UUID(int=0),
+            clock=clock,
             memory_size=memory_size(line.memory),
             processor_count=processor_count(line.topology),
         )
@@ -101,6 +106,8 @@ class Assembly:
             profile.text("-accel help") or "kvm"
         )
         self.machine.accelerator.is_enabled = self.accelerator == "kvm"
+        if line.guest == "obedient":
+            self.machine.guest = ObedientGuest()
         use_types(self.machine, profile)
         self._describe()
         self.answers = ProfileAnswers(profile, self.accelerator)
@@ -193,16 +200,28 @@ class Assembly:
     async def _carry_out(self, backend: Backend) -> None:
         name = COMMANDS[backend.option]
         if backend.option == "-device":
-            self._check_driver(backend)
+            try:
+                self.machine.qom.devices.add(backend.values, hotplug=False)
+            except CommandError as error:
+                raise backend.failure(error.desc) from None
+            return
         entry = self.monitor.entries.get(name)
         try:
             arguments = self._arguments(name, backend)
             if entry is None or not self._is_carried_out(entry, arguments):
-                self.kept.append(backend)
+                self._keep(backend, arguments)
                 return
             await self.run(entry, arguments)
         except CommandError as error:
             raise backend.failure(error.desc) from None
+
+    def _keep(self, backend: Backend, arguments: bytes) -> None:
+        """Keep what nobody here carries out; an object can at least be named."""
+        self.kept.append(backend)
+        if backend.option == "-object":
+            options = json.loads(arguments)
+            kind, name = options.pop("qom-type"), options.pop("id")
+            self.machine.objects.create(name, Created(kind, options))
 
     def _arguments(self, name: str, backend: Backend) -> bytes:
         """Return what the command takes, as JSON.
@@ -216,7 +235,7 @@ class Assembly:
             return text
         values: Any = backend.values
         command = self.answers.schema.commands.get(name)
-        if command is not None and backend.option != "-device":
+        if command is not None:
             values = self._read_keyval(backend, command.arguments)
         return json.dumps(values).encode()
 
@@ -253,18 +272,6 @@ class Assembly:
         session = _Starting(self.monitor)
         returned = entry.invoke(session, msgspec.Raw(arguments))
         return await returned if entry.is_async else returned
-
-    def _check_driver(self, backend: Backend) -> None:
-        driver = backend.values["driver"]
-        if not self._has_type(driver):
-            message = f"'{driver}' is not a valid device model name"
-            raise backend.failure(message)
-
-    def _has_type(self, name: str) -> bool:
-        if self.profile.record(f'* qom-list-properties {{"typename":"{name}"}}'):
-            return True
-        listed = self.profile.text("-device help")
-        return listed is None or f'alias "{name}"' in listed
 
     # What it cannot.
 

@@ -26,6 +26,7 @@ from qmpx.standin.options import (
     DISPLAYS,
     FLAGS,
     GLOBAL,
+    GUESTS,
     MEMORY,
     MON,
     MSG,
@@ -134,6 +135,10 @@ class CommandLine:
         vnc: ``-vnc``.
         qtest: ``-qtest``.
         profile: ``--profile``.
+        guest: ``--guest``.
+        scenario: ``--scenario``: what goes wrong, and when.
+        controls: ``--control``: where the control monitor is.
+        clock: ``--clock``: ``real`` or ``virtual``.
         kept: What has no effect here.
         warnings: What is to be told on standard error.
     """
@@ -176,6 +181,10 @@ class CommandLine:
         self.vnc: list[str] = []
         self.qtest: str | None = None
         self.profile: str | None = None
+        self.guest: str = GUESTS[0]
+        self.scenario: str | None = None
+        self.controls: list[str] = []
+        self.clock: str | None = None
         self.kept: list[tuple[str, str]] = []
         self.warnings: list[str] = []
 
@@ -469,6 +478,13 @@ def _display(line: CommandLine, option: str, value: str) -> None:
     line.kept.append((option[1:], value))
 
 
+def _guest(line: CommandLine, option: str, value: str) -> None:
+    if value not in GUESTS:
+        message = f"expected one of {', '.join(GUESTS)}"
+        raise StartFailure(message, f"-{option}", value)
+    line.guest = value
+
+
 def _drive(line: CommandLine, option: str, value: str) -> None:
     line.drives.append(OptionList(option, value, None, "", line.warnings.append))
 
@@ -570,5 +586,9 @@ _VALUES: Final[dict[str, Callable[[CommandLine, str, str], None]]] = {
     "d": _kept("log_items"),
     "qtest": _kept("qtest"),
     "profile": _kept("profile"),
+    "guest": _guest,
+    "scenario": _kept("scenario"),
+    "control": lambda line, _, value: line.controls.append(value),
+    "clock": _kept("clock"),
     "vnc": lambda line, _, value: line.vnc.append(value),
 }

@@ -33,7 +33,7 @@ _VALUE_NAMES: Final = """
 VALUES: Final = frozenset(_VALUE_NAMES.split())
 """Options with a value."""
 
-STAND_IN_VALUES: Final = frozenset({"profile"})
+STAND_IN_VALUES: Final = frozenset({"profile", "scenario", "control", "clock", "guest"})
 """Options of the stand-in alone, written with two hyphens."""
 
 CHARDEV: Final[OptionTypes] = {
@@ -89,3 +89,6 @@ ACTIONS: Final = {
 
 DISPLAYS: Final = ("none", "gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus")
 """What ``-display`` takes, beside ``vnc=``."""
+
+GUESTS: Final = ("obedient", "none")
+"""What answers the power button, the balloon and unplug requests: ``--guest``."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Final
 
+    from qmpx.standin.stage import Stage
+
 PROFILE_VARIABLE: Final = "QMPX_PROFILE"
 """The environment's name for what ``--profile`` says."""
 
@@ -99,9 +101,12 @@ def _start(line: CommandLine, profile: Profile, teller: Teller) -> int:
     try:
         _check_passed(line)
         endpoints += monitors_of(line)
+        stage = _stage(line)
+        if stage is not None:
+            stage.hold_up([x.options["path"] for x in endpoints if "path" in x.options])
         for endpoint in endpoints:
             endpoint.open(teller.tell)
-        return _serve(line, profile, endpoints, daemon, teller)
+        return _serve(line, profile, endpoints, daemon, teller, stage)
     finally:
         for endpoint in endpoints:
             endpoint.remove()
@@ -115,7 +120,13 @@ def _serve(
     endpoints: list[Endpoint],
     daemon: Daemon,
     teller: Teller,
+    stage: Stage | None,
 ) -> int:
+    if stage is not None:
+        # Who is to be greeted, and when, is for the faults to say.
+        from qmpx.standin import running
+
+        return running.run(line, profile, endpoints, daemon, teller, stage)
     from qmpx.standin.greeter import Greeter
 
     if is_empty(line) and all(x.listening or x.connected for x in endpoints):
@@ -126,6 +137,19 @@ def _serve(
     finally:
         greeter.stop()
     return running.run(line, profile, endpoints, daemon, teller)
+
+
+def _stage(line: CommandLine) -> Stage | None:
+    """Return the circumstances that were asked for, if any were."""
+    if not (line.scenario or line.controls or line.clock):
+        return None
+    from qmpx.standin.faults.scenario import read_scenario
+    from qmpx.standin.stage import Stage, end_process
+
+    if line.clock not in (None, "real", "virtual"):
+        raise StartFailure(f"--clock {line.clock}: expected real or virtual")
+    scenario = read_scenario(line.scenario) if line.scenario else None
+    return Stage(scenario, clock=line.clock, end=end_process)
 
 
 def is_empty(line: CommandLine) -> bool:

@@ -29,6 +29,8 @@ from qmpx.transport.address import (
 
 if TYPE_CHECKING:
     from qmpx.monitor import Monitor
+    from qmpx.monitor.server import Server
+    from qmpx.standin.stage import Stage
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a QEMU in good order."""
@@ -43,6 +45,7 @@ def run(
     endpoints: Sequence[Endpoint],
     daemon: Daemon,
     teller: Teller,
+    stage: "Stage | None" = None,
 ) -> int:
     """Put the machine together, and serve its monitors until it ends.
 
@@ -52,6 +55,7 @@ def run(
         endpoints: The monitors.
         daemon: Whose parent waits until all is open.
         teller: Where messages go.
+        stage: Faults, time and a control monitor, if they were asked for.
 
     Returns:
         The exit status.
@@ -61,7 +65,7 @@ def run(
     """
     logging.basicConfig(format="qmpx: %(message)s", level=logging.ERROR)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    running = _Running(line, profile, endpoints, daemon, teller)
+    running = _Running(line, profile, endpoints, daemon, teller, stage)
     with asyncio.Runner() as runner:
         return runner.run(running.serve())
 
@@ -74,12 +78,15 @@ class _Running:
         endpoints: Sequence[Endpoint],
         daemon: Daemon,
         teller: Teller,
+        stage: "Stage | None" = None,
     ) -> None:
         self._line = line
+        self._stage = stage
         self._endpoints = endpoints
         self._daemon = daemon
         self._teller = teller
-        self._assembly = Assembly(line, profile, teller.tell)
+        clock = None if stage is None else stage.clock
+        self._assembly = Assembly(line, profile, teller.tell, clock=clock)
         self._monitors: list[Monitor] = [self._assembly.monitor]
         self._ended = asyncio.Event()
         self._hold(self._assembly.monitor)
@@ -92,10 +99,16 @@ class _Running:
             for number in ENDING:
                 loop.add_signal_handler(number, self._end_by_signal, number)
             machine.listen(self._note)
+            if self._stage is not None:
+                self._stage.set(machine, self._assembly.monitor)
+                controlled = self._stage.controlled(self._line.controls)
+                await servers.enter_async_context(controlled)
             await self._assembly.furnish({x.label for x in self._endpoints})
             await start(self._assembly, self._teller.tell)
             for endpoint in self._endpoints:
-                await servers.enter_async_context(self._server(endpoint))
+                server = await servers.enter_async_context(self._server(endpoint))
+                if self._stage is not None:
+                    self._stage.hold_back(server)
             self._daemon.ready(keeps_errors=self._line.log_file is not None)
             await self._ended.wait()
             for monitor in self._monitors:
@@ -105,7 +118,7 @@ class _Running:
 
     def _server(
         self, endpoint: Endpoint
-    ) -> "contextlib.AbstractAsyncContextManager[object]":
+    ) -> "contextlib.AbstractAsyncContextManager[Server]":
         monitor = self._monitor_for(endpoint)
         address = _address(endpoint)
         addresses, human = ([address], []) if endpoint.is_control else ([], [address])
@@ -129,6 +142,8 @@ class _Running:
             monitor = self._assembly.new_monitor(pretty=True)
             self._hold(monitor)
             self._monitors.append(monitor)
+            if self._stage is not None:
+                self._stage.plan.attach(monitor)
         if not endpoint.is_control and monitor.human is None:
             from qmpx.dialects.modern.human import table_for_people
 

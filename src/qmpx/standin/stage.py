@@ -17,20 +17,27 @@ import contextlib
 import os
 import signal as signals
 import sys
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import LocalProtocolError
 from qmpx.machine.clock import VirtualClock
-from qmpx.standin.faults.listening import begin_to_listen, wait_to_listen
+from qmpx.standin.faults.listening import (
+    begin_to_listen,
+    dead_sockets,
+    wait_to_listen,
+)
 from qmpx.standin.faults.plan import FaultPlan
 from qmpx.standin.faults.scenario import Scenario
+from qmpx.transport.address import UnixAddress
 
 if TYPE_CHECKING:
     from qmpx.machine import Machine
     from qmpx.monitor.monitor import Monitor
     from qmpx.monitor.server import Server
+    from qmpx.standin.faults.fault import Fault
     from qmpx.transcript import Entry
     from qmpx.transport.address import ListenAddress
 
@@ -79,6 +86,7 @@ class Stage:
         self.scenario.apply(self.plan)
         self.conversation: deque[Entry] = deque(maxlen=MAX_KEPT)
         self.forgotten = 0
+        self._late: list[Fault] = []
         self._machine: Machine | None = None
         self._monitor: Monitor | None = None
         self.plan.witnesses.append(self._keep)
@@ -173,6 +181,31 @@ class Stage:
         async with server:
             begin_to_listen(self.plan, faults, server.listeners)
             yield server
+
+    def hold_up(self, paths: Sequence[str]) -> None:
+        """Wait, before a process opens its sockets, as long as the faults say.
+
+        Real time passes here, whatever the clock is: nobody could move another yet.
+
+        Args:
+            paths: Where the sockets will be.
+
+        Raises:
+            AddressError: There is something already where a dead socket should be.
+        """
+        places = [UnixAddress(path) for path in paths]
+        for fault in self.plan.at_listening():
+            if fault.kind.name == "socket-late":
+                time.sleep(fault["seconds"])
+            elif fault.kind.name == "socket-dead":
+                with dead_sockets(places):
+                    time.sleep(fault["seconds"])
+            else:
+                self._late.append(fault)
+
+    def hold_back(self, server: "Server") -> None:
+        """Let the faults that are left of `hold_up` set in at a server that is open."""
+        begin_to_listen(self.plan, self._late, server.listeners)
 
     def _keep(self, entry: "Entry") -> None:
         if len(self.conversation) == MAX_KEPT:

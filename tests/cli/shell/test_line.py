@@ -33,12 +33,12 @@ if TYPE_CHECKING:
         ("block_resize device=0123 size=4G", "block_resize", "0123"),
         ("cpu-add id=1", "cpu-add", {"id": 1}),
         (
-            "blockdev-add driver=qcow2 node-name=1 file.driver=file file.filename='a b'",
+            "blockdev-add driver=qcow2 node-name=1 file.driver=a file.filename='a b'",
             "blockdev-add",
             {
                 "driver": "qcow2",
                 "node-name": "1",
-                "file": {"driver": "file", "filename": "a b"},
+                "file": {"driver": "a", "filename": "a b"},
             },
         ),
         (
@@ -47,10 +47,14 @@ if TYPE_CHECKING:
             {"driver": "qcow2", "file": "disk0", "backing": None},
         ),
         (
-            "migrate-set-capabilities capabilities.0.capability=xbzrle "
-            "capabilities.0.state=on",
+            "block-set-write-threshold node-name=d write-threshold=0x10k",
+            "block-set-write-threshold",
+            {"node-name": "d", "write-threshold": 16384},
+        ),
+        (
+            "migrate-set-capabilities capabilities.0.capability=x capabilities.0.state=on",
             "migrate-set-capabilities",
-            {"capabilities": [{"capability": "xbzrle", "state": True}]},
+            {"capabilities": [{"capability": "x", "state": True}]},
         ),
         (
             "migrate-set-parameters tls-creds=null",
@@ -75,7 +79,7 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_command(schema: Schema, line: str, name: str, arguments: Any) -> None:
-    more = {
+    more: dict[str, Any] = {
         "block_resize": {"device": "0123", "size": 4 << 30},
         "send-key": {"keys": [{"type": "qcode", "data": "a"}]},
         "frob": {"a": 1, "b": "1", "c": True, "d": None, "e": [1]},

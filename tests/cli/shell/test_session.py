@@ -167,14 +167,12 @@ def test_a_monitor_of_2010_is_completed_by_names() -> None:
         status, stdout, stderr = shell(server.address, "query-name\nhelp\nstpo\n")
     assert status == 1
     assert stdout.startswith("{}\n")
-    assert "there are 54 commands" in stdout or "commands: 'help NAME'" in stdout
+    assert "'help NAME' tells about each" in stdout
     assert "did you mean 'stop'" in stderr
 
 
 @pytest.mark.skipif(shutil.which("script") is None, reason="script is not installed")
 def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path) -> None:
-    for name in ("prompt_toolkit", "rich"):
-        (tmp_path / f"{name}.py").touch()
     hide = (
         "import sys, importlib.util as u; find = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name in ('rich', 'prompt_toolkit') "

@@ -28,9 +28,7 @@ from qmpx.cli.shell.words import quoted, split_words
         ("[1, 2] x", [("", "", "[1, 2]"), ("", "", "x")]),
     ],
 )
-def test_a_line_is_cut_into_words(
-    line: str, words: list[tuple[str, str, str]]
-) -> None:
+def test_a_line_is_cut_into_words(line: str, words: list[tuple[str, str, str]]) -> None:
     found = split_words(line)
     assert [(word.key, word.operator, word.value) for word in found] == words
     for word in found:

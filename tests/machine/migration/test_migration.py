@@ -12,7 +12,7 @@ from qmpx.errors import GenericError
 from qmpx.machine import Machine, RunState, VirtualClock
 from qmpx.machine.happenings import MigrationMoved
 from qmpx.machine.migration.links import pair
-from qmpx.machine.migration.migration import Progress
+from qmpx.machine.migration.progress import Progress
 from qmpx.machine.migration.stored import pieces_of
 from tests.loops import run_on
 from tests.machine.migration.worlds import (

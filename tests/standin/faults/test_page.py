@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from qmpx.standin.control import commands
-from tests.test_docs import ROOT
+from qmpx.standin.faults.scenario import parse_scenario
+from tests.pages import ROOT
 from tools import faults_page
 
 
@@ -17,10 +20,9 @@ def test_the_page_has_every_command_of_the_control_monitor() -> None:
     assert faults_page.CONTROL.keys() == set(commands)
 
 
-def test_the_scenario_on_the_page_can_be_read() -> None:
-    from qmpx.standin.faults.scenario import parse_scenario
-
+@pytest.mark.parametrize("number", range(6))
+def test_the_scenarios_on_the_page_can_be_read(number: int) -> None:
     page = (ROOT / "docs" / "reference" / "faults.md").read_text()
-    blocks = re.findall(r"```toml[^\n]*\n(.*?)```", page, re.DOTALL)
-    assert len(blocks) == 1
-    assert parse_scenario(blocks[0].encode()).seed == 7
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 6
+    assert parse_scenario(blocks[number].encode()).faults

@@ -233,13 +233,9 @@ class Terminal:
         text = self._prompt.default_buffer.document.text_before_cursor
         about = printable(self._completer.explain(text)) if text.strip() else ""
         if not about:
-            state = session.state or "?"
-            about = (
-                f"{self._place}: {state if session.is_connected else 'no connection'}"
-            )
-            about += (
-                "   Tab completes, F1 or 'help' helps, Ctrl-R searches, Ctrl-D leaves"
-            )
+            state = session.state if session.is_connected else "no connection"
+            about = f" {state or '?'}  Tab completes  F1 helps  Ctrl-R searches  "
+            about += f"Ctrl-D leaves  {self._place}"
         width = shutil.get_terminal_size().columns
         return FormattedText([("", about.replace("\n", " ")[: width - 1])])
 

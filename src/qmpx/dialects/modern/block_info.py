@@ -41,7 +41,7 @@ def image_info(node: "Node", *, flat: bool = False) -> dict[str, Any]:
         "virtual-size": node.size,
         "actual-size": node.allocated_size,
     }
-    if node.driver not in _WITHOUT_DIRTY_FLAG and not node.is_filter:
+    if node.driver not in _WITHOUT_DIRTY_FLAG:
         info["dirty-flag"] = False
     if isinstance(node, FormatNode):
         image = node.image

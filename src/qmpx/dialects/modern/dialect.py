@@ -8,6 +8,7 @@ from qmpx.dialects.modern import (
     descriptors,
     devices,
     display,
+    dump,
     exports,
     graph,
     hardware,
@@ -19,9 +20,11 @@ from qmpx.dialects.modern import (
     network,
     objects,
     out_of_band,
+    platform_facts,
     processors,
     qdev,
     qom,
+    refusals,
     status,
     transaction,
 )
@@ -56,6 +59,7 @@ def modern_monitor(
     monitor = Monitor(
         machine,
         commands=CommandRegistry(
+            refusals.commands,
             status.commands,
             block.commands,
             graph.commands,
@@ -66,6 +70,7 @@ def modern_monitor(
             descriptors.commands,
             devices.commands,
             display.commands,
+            dump.commands,
             hardware.commands,
             memory.commands,
             memory_devices.commands,
@@ -74,6 +79,7 @@ def modern_monitor(
             human.commands,
             objects.commands,
             out_of_band.commands,
+            platform_facts.commands,
             processors.commands,
             qdev.commands,
             qom.commands,

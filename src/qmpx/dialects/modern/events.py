@@ -8,6 +8,7 @@ from qmpx.dialects.modern.replies import (
     Cause,
     ClockChange,
     DeletedDevice,
+    DumpCompletion,
     GuestPanic,
     IOErrorReport,
     MemoryResize,
@@ -22,6 +23,7 @@ from qmpx.machine.happenings import (
     BlockJobTold,
     ClockSet,
     DeviceUnplugged,
+    DumpEnded,
     Exited,
     ExportDeleted,
     GuestCrashLoaded,
@@ -60,6 +62,7 @@ EVENTS: Final[dict[str, Any]] = {
     "BLOCK_IO_ERROR": IOErrorReport,
     "RTC_CHANGE": ClockChange,
     "WATCHDOG": WatchdogExpiry,
+    "DUMP_COMPLETED": DumpCompletion,
     "GUEST_PANICKED": GuestPanic,
     "GUEST_CRASHLOADED": GuestPanic,
     "BALLOON_CHANGE": BalloonInfo,
@@ -118,6 +121,7 @@ def _of_device(
     | DeviceUnplugged
     | UnplugRefused
     | MemoryDeviceResized
+    | DumpEnded
     | GuestPanicked
     | GuestCrashLoaded
     | VncConnected
@@ -136,6 +140,10 @@ def _of_device(
             return "RTC_CHANGE", {"offset": offset, "qom-path": "/machine/rtc"}
         case WatchdogExpired(action):
             return "WATCHDOG", {"action": action}
+        case DumpEnded(status, completed, total, error):
+            figures = {"status": status, "completed": completed, "total": total}
+            why = {"error": error} if error else {}
+            return "DUMP_COMPLETED", {"result": figures, **why}
         case GuestPanicked(action):
             return "GUEST_PANICKED", {"action": action}
         case GuestCrashLoaded(action):

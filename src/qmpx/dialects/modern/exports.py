@@ -6,13 +6,15 @@ Source: QEMU 7.2.22, observed.
 import contextlib
 import socket
 from pathlib import Path
-from typing import Any, Final, Literal, TypedDict
+from typing import Annotated, Any, Final, Literal, TypedDict
 
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.machine.block.exports import MAX_CONNECTIONS
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.session import Session
+from qmpx.qapi import Described, Size
+from qmpx.qapi.model import DEPRECATED
 
 commands = CommandRegistry()
 
@@ -27,7 +29,11 @@ _BACKLOG: Final = 16
 
 def _listen(session: Session, addr: dict[str, Any]) -> tuple[socket.socket, str | None]:
     """Return a socket that listens where an address tells, and a path to remove."""
-    kind, data = addr.get("type"), addr.get("data", {})
+    for key in ("type", "data"):
+        if key not in addr:
+            message = f"Parameter 'addr.{key}' is missing"
+            raise GenericError(message)
+    kind, data = addr["type"], addr["data"]
     try:
         if kind == "unix":
             path = data["path"]
@@ -59,10 +65,10 @@ async def nbd_server_start(
     machine: Machine,
     session: Session,
     *,
-    addr: dict[str, Any],
+    addr: Annotated[dict[str, Any], Described("SocketAddressLegacy")],
     tls_creds: str | None = None,
     tls_authz: str | None = None,  # noqa: ARG001 - nothing without credentials
-    max_connections: int = MAX_CONNECTIONS,
+    max_connections: Annotated[int, Described("uint32")] = MAX_CONNECTIONS,
 ) -> None:
     """Begin to serve."""
     exports = machine.blocks.exports
@@ -76,7 +82,7 @@ async def nbd_server_start(
     await exports.start(listener, max_connections, path)
 
 
-@commands.command("nbd-server-add")
+@commands.command("nbd-server-add", features=(DEPRECATED,))
 def nbd_server_add(
     machine: Machine,
     *,
@@ -109,7 +115,7 @@ def _refuse_bitmap(bitmap: object) -> None:
         raise GenericError(message)
 
 
-@commands.command("nbd-server-remove")
+@commands.command("nbd-server-remove", features=(DEPRECATED,))
 def nbd_server_remove(
     machine: Machine, *, name: str, mode: Literal["safe", "hard"] = "safe"
 ) -> None:
@@ -144,7 +150,7 @@ def block_export_add(
     iothread: str | None = None,
     name: str | None = None,
     description: str = "",
-    bitmaps: list[Any] | None = None,
+    bitmaps: list[Annotated[Any, Described("BlockDirtyBitmapOrStr")]] | None = None,
     allocation_depth: bool = False,
 ) -> None:
     """Export a node."""
@@ -162,9 +168,13 @@ def block_export_add(
     if id_ in (each.id for each in graph.exports.all):
         message = f"Block export id '{id_}' is already in use"
         raise GenericError(message)
+    node = graph.nodes.get(node_name)
+    if node is None:
+        message = f"Cannot find device='' nor node-name='{node_name}'"
+        raise GenericError(message)
     graph.exports.add(
         id_,
-        graph.node(node_name),
+        node,
         name or node_name,
         writable=writable,
         description=description,

@@ -9,7 +9,7 @@ from qmpx.machine import Machine
 from qmpx.machine.block.graph import BlockGraph
 from qmpx.machine.drive import Drive
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import Boxed, Described, WireName
+from qmpx.qapi import Boxed, Described, Size, WireName
 from qmpx.qapi.model import DEPRECATED, Feature
 
 commands = CommandRegistry()
@@ -90,7 +90,7 @@ def query_blockstats(
 
 @commands.command("block-set-write-threshold")
 def block_set_write_threshold(
-    machine: Machine, *, node_name: str, write_threshold: int
+    machine: Machine, *, node_name: str, write_threshold: Size
 ) -> None:
     """Tell when a node is written beyond some place."""
     node = machine.blocks.find(node_name)
@@ -280,7 +280,7 @@ def change_backing_file(
         was_read_only = node.read_only
         if was_read_only:
             node.set_read_only(read_only=False)
-        node.image.set_backing_file(backing_file, node.backing.driver)
+        node.write_backing_file(backing_file, node.backing.driver)
         if was_read_only:
             node.flush()
             node.read_only = node.image.read_only = True
@@ -308,7 +308,8 @@ def block_resize(
     if size < 0:
         message = "Parameter 'size' expects a >0 size"
         raise GenericError(message)
-    from qmpx.machine.block.graph import require_quiet
+    from qmpx.machine.block.graph import require_front, require_quiet
 
     require_quiet(node)
+    require_front(node)
     graph.resize(node, -(-size // _SECTOR) * _SECTOR)

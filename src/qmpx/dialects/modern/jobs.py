@@ -340,7 +340,7 @@ def blockdev_create(
     needed = {"file": ("filename", "size")}
     for key in ("driver", *needed.get(options.get("driver", ""), ("file", "size"))):
         if key not in options:
-            message = f"Parameter '{key}' is missing"
+            message = f"Parameter 'options.{key}' is missing"
             raise GenericError(message)
     jobs.begin(CreateJob(machine.blocks, jobs.new_id(job_id, None), options))
 
@@ -508,7 +508,7 @@ def blockdev_mirror(
     replaces: str | None = None,
     sync: Sync,
     speed: int = 0,
-    granularity: int | None = None,
+    granularity: Annotated[int, Described("uint32")] | None = None,
     buf_size: int | None = None,  # noqa: ARG001 - copying here has a size of its own
     on_source_error: OnError = "report",
     on_target_error: OnError = "report",
@@ -598,7 +598,7 @@ def drive_mirror(
     sync: Sync,
     mode: Literal["existing", "absolute-paths"] = "absolute-paths",
     speed: int = 0,
-    granularity: int | None = None,
+    granularity: Annotated[int, Described("uint32")] | None = None,
     buf_size: int | None = None,  # noqa: ARG001 - copying here has a size of its own
     on_source_error: OnError = "report",
     on_target_error: OnError = "report",

@@ -12,7 +12,9 @@ from qmpx.qapi import Boxed, Described
 
 commands = CommandRegistry()
 
-Options = Annotated[dict[str, Any], Boxed(), Described("q_obj_device_add-arg")]
+Options = Annotated[
+    dict[str, Any], Boxed(), Described("q_obj_device_add-arg", is_held=False)
+]
 
 
 @commands.command("device_add", features=("json-cli", "json-cli-hotplug"))

@@ -330,6 +330,21 @@ class WatchdogExpiry(TypedDict):
     action: WatchdogAction
 
 
+class DumpQueryResult(TypedDict):
+    """How far a dump of the memory is."""
+
+    status: Annotated[str, Values("none", "active", "completed", "failed")]
+    completed: int
+    total: int
+
+
+class DumpCompletion(TypedDict):
+    """How a dump of the memory went."""
+
+    result: DumpQueryResult
+    error: NotRequired[str]
+
+
 class GuestPanic(TypedDict):
     """What follows."""
 

@@ -84,6 +84,9 @@ def cont(machine: Machine) -> None:
     Raises:
         GenericError: It has to be reset first, or it is on its way to elsewhere.
     """
+    if "dump" in vars(machine) and machine.dump.is_active:
+        message = "There is a dump in process, please wait."
+        raise GenericError(message)
     match machine.state:
         case RunState.INMIGRATE:
             machine.migration.may_run = True

@@ -35,7 +35,7 @@ def block_dirty_bitmap_add(
     *,
     node: str,
     name: str,
-    granularity: int | None = None,
+    granularity: Annotated[int, Described("uint32")] | None = None,
     persistent: bool = False,
     disabled: bool = False,
 ) -> None:
@@ -80,7 +80,28 @@ def block_dirty_bitmap_merge(
     machine: Machine, *, node: str, target: str, bitmaps: list[BitmapOrName]
 ) -> None:
     """Let a bitmap have what others have, too."""
+    for number, each in enumerate(bitmaps):
+        _check_bitmap(each, f"bitmaps[{number}]")
     _one(machine, changes.merge_bitmaps, node=node, target=target, bitmaps=bitmaps)
+
+
+def _check_bitmap(value: Any, at: str) -> None:
+    """Make sure that it is a name, or a node and a name."""
+    if isinstance(value, str):
+        return
+    if not isinstance(value, dict):
+        message = "Invalid parameter type for 'null', expected: BlockDirtyBitmapOrStr"
+        raise GenericError(message)
+    for key in ("node", "name"):
+        if key not in value:
+            message = f"Parameter '{at}.{key}' is missing"
+            raise GenericError(message)
+        if not isinstance(value[key], str):
+            message = f"Invalid parameter type for '{at}.{key}', expected: string"
+            raise GenericError(message)
+    for key in value.keys() - {"node", "name"}:
+        message = f"Parameter '{at}.{key}' is unexpected"
+        raise GenericError(message)
 
 
 @commands.command("blockdev-snapshot", features=("allow-write-only-overlay",))

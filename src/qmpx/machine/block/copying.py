@@ -146,7 +146,7 @@ class StreamJob(Job):
         else:
             name = self._backing_file
         top.set_backing(self.base)
-        top.image.set_backing_file(name, format_)
+        top.write_backing_file(name, format_)
         top.flush()
         graph.release(old)
 
@@ -232,7 +232,7 @@ class CommitJob(Job):
         try:
             overlay.set_backing(self.base)
             if isinstance(overlay, FormatNode):
-                overlay.image.set_backing_file(name, self.base.driver)
+                overlay.write_backing_file(name, self.base.driver)
                 overlay.flush()
         finally:
             if was_read_only:
@@ -457,7 +457,7 @@ class BackupJob(Job):
             self.error = "Source and target image have different sizes"
         areas: Iterator[tuple[int, int]] = iter([(0, size)])
         if self._bitmap is not None:
-            areas = self._bitmap.areas()
+            areas = iter(list(self._bitmap.areas()))  # before they are cleared
             self._noted = Bitmap("", self._bitmap.granularity, size)
             self._noted.dirty = set(self._bitmap.dirty)
             if self._sync == "incremental" or self._bitmap_mode != "never":

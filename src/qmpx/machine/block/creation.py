@@ -2,13 +2,15 @@
 
 import errno
 import os
+import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.image import MAX_SIZE
 from qmpx.machine.block.jobs import Job
 from qmpx.machine.block.nodes import Node
-from qmpx.machine.block.qcow2_header import new_image
+from qmpx.machine.block.qcow2_header import L1_AT, new_image
+from qmpx.machine.block.raw import round_up
 
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
@@ -110,6 +112,7 @@ class CreateJob(Job):
             )
         except ValueError as error:
             raise GenericError(str(error)) from error
+        l1_size, l1_offset = struct.unpack_from(">IQ", content, L1_AT)
         node.resize(0)
-        node.write(0, content)
+        node.write(0, content[: l1_offset + max(512, round_up(l1_size * 8))])
         node.flush()

@@ -79,6 +79,9 @@ class BlockGraph:
         """Close all nodes, and what serves them."""
         if "exports" in self.__dict__:
             self.exports.close()
+        for drive in self.machine.drives.values():
+            if self.node_in(drive) is not None:
+                drive.take(None)
         for node in self.nodes.values():
             node.close()
         self.nodes.clear()
@@ -324,6 +327,7 @@ class BlockGraph:
                 reason = error.strerror
                 message = f"Could not open backing file: Could not open '{said}': "
                 raise GenericError(message + str(reason)) from error
+            image.expected_backing = node.filename
         else:
             return
         image.set_backing(node)
@@ -370,7 +374,7 @@ class BlockGraph:
                 wanted = options["backing"]
                 behind = None if wanted is None else self.node(wanted)
                 if behind is not node.backing:
-                    self._require_quiet(node)
+                    require_quiet(node)
                     old = node.backing
                     node.set_backing(behind)
                     self._drop_unused(old)
@@ -414,7 +418,8 @@ class BlockGraph:
         if node.drives or node.uses:
             message = f"Node {name} is in use"
             raise GenericError(message)
-        self._require_quiet(node)
+        require_quiet(node)
+        require_front(node)
         if not node.is_owned:
             message = f"Node {name} is not owned by the monitor"
             raise GenericError(message)
@@ -427,9 +432,6 @@ class BlockGraph:
         """Give up locks that are not needed any more."""
         with contextlib.suppress(OSError):  # less is needed: nobody can object
             self.lock()
-
-    def _require_quiet(self, node: Node) -> None:
-        require_quiet(node)
 
     def release(self, node: Node) -> None:
         """Let go of a node: one that nobody named or uses disappears."""
@@ -467,6 +469,21 @@ class BlockGraph:
         for node in self.nodes.values():
             if isinstance(node, FileNode):
                 node.lock()
+
+    def activate(self) -> None:
+        """Own the images, which somebody else has written until now."""
+        for node in self.nodes.values():
+            if isinstance(node, FormatNode):
+                with contextlib.suppress(OSError):  # whoever reads it is told
+                    node.reload()
+        self._relax()
+
+    def inactivate(self) -> None:
+        """Write everything down, and let somebody else own the images."""
+        for node in self.nodes.values():
+            with contextlib.suppress(OSError):  # the guest was told when it flushed
+                node.flush()
+        self.unlock()
 
     def unlock(self) -> None:
         """Give up all locks: who has received the machine takes them."""
@@ -602,15 +619,18 @@ class BlockGraph:
                     drive.medium.size = other.size
 
     def drive(self, name: str) -> Drive:
-        """Return a drive by its id or path, or by the id of its device.
+        """Return a drive by its id.
 
         Raises:
-            DeviceNotFound: There is none.
+            DeviceNotFound: There is no such device.
+            GenericError: It has no drive; what is in it may have one.
         """
         for drive in self.machine.drives.values():
-            path = f"/machine/peripheral/{name}/"
-            if name == drive.id or drive.id.startswith(path):
+            if name == drive.id:
                 return drive
+            if drive.id.startswith(f"/machine/peripheral/{name}/"):
+                message = "Device does not have a block device backend"
+                raise GenericError(message)
         raise DeviceNotFound(device=name)
 
 
@@ -625,6 +645,21 @@ def require_quiet(node: Node) -> None:
             f"Node '{node.name}' is busy: block device is in use by {node.busy[0]}"
         )
         raise GenericError(message)
+
+
+def require_front(node: Node) -> None:
+    """Make sure that a node is not behind another.
+
+    Raises:
+        GenericError: It is.
+    """
+    for parent, role in node.parents:
+        if role == "backing":
+            name = next((d.device for d in parent.drives if d.device), parent.name)
+            message = (
+                f"Node '{node.name}' is busy: node is used as backing hd of '{name}'"
+            )
+            raise GenericError(message)
 
 
 def _require(options: dict[str, Any]) -> None:

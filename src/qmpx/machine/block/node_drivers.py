@@ -245,6 +245,7 @@ class FormatNode(Node):
 
     Attributes:
         image: The format.
+        expected_backing: What the node behind it is called if nobody has chosen it.
     """
 
     driver = ""
@@ -266,7 +267,21 @@ class FormatNode(Node):
             raise ImageError(file.filename, f"Image is not in {driver} format")
         self.image: Image = opening.FORMATS[driver](storage, read_only=read_only)
         opening.forget_statistics(storage)
+        self.expected_backing = self.image.backing_file or ""
         self.set_file(file)
+
+    def reload(self) -> None:
+        """Read the image's tables anew, as somebody else may have written them.
+
+        Raises:
+            OSError: It is no such image any more.
+        """
+        if self.file is not None:
+            storage = NodeStorage(self.file)
+            self.image = opening.FORMATS[self.driver](storage, read_only=self.read_only)
+            self.image.backing = (
+                None if self.backing is None else NodeView(self.backing)
+            )
 
     @property
     def size(self) -> int:
@@ -284,7 +299,16 @@ class FormatNode(Node):
     def has_other_backing(self) -> bool:
         """Whether what is behind it is not what its header tells."""
         actual = "" if self.backing is None else self.backing.filename
-        return self.full_backing_file != actual
+        return self.expected_backing != actual
+
+    def write_backing_file(self, name: str | None, format_: str | None) -> None:
+        """Let the header say what is behind it.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.image.set_backing_file(name, format_)
+        self.expected_backing = name or ""
 
     @property
     def full_backing_file(self) -> str:

@@ -38,7 +38,7 @@ async def wait_to_listen(
         if fault.kind.name == "socket-late":
             await _sleep(plan.clock, fault["seconds"])
         elif fault.kind.name == "socket-dead":
-            with _dead_sockets(places):
+            with dead_sockets(places):
                 await _sleep(plan.clock, fault["seconds"])
     return [fault for fault in faults if fault.kind.name not in _BEFORE]
 
@@ -60,8 +60,15 @@ def begin_to_listen(
 
 
 @contextlib.contextmanager
-def _dead_sockets(places: list[UnixAddress]) -> Iterator[None]:
-    """Let there be sockets that nobody listens on."""
+def dead_sockets(places: list[UnixAddress]) -> Iterator[None]:
+    """Let there be sockets that nobody listens on.
+
+    Args:
+        places: Where.
+
+    Raises:
+        AddressError: There is something already.
+    """
     made: list[UnixAddress] = []
     socks: list[socket.socket] = []
     try:

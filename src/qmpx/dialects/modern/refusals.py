@@ -1,0 +1,287 @@
+"""What this machine does not have, refused in QEMU's words for a machine without it.
+
+Xen, COLO, replay, SEV, SGX, the rocker switch, device trees, a preparation before the
+machine is made, and limits that need KVM.
+
+Source: QEMU 7.2.22, observed: a PC under TCG.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Annotated, Any, NoReturn, TypedDict
+
+from msgspec import Struct
+
+from qmpx.errors import GenericError
+from qmpx.machine import Machine
+from qmpx.monitor import CommandRegistry
+from qmpx.qapi import Boxed, Values
+
+commands = CommandRegistry()
+
+
+def _refuse(name: str, message: str) -> Callable[..., Any]:
+    """Declare a command without arguments that is always refused."""
+
+    def refuse(machine: Machine) -> NoReturn:  # noqa: ARG001
+        raise GenericError(message)
+
+    refuse.__doc__ = "Refuse: this machine has nothing of the kind."
+    return commands.command(name)(refuse)
+
+
+_refuse("x-colo-lost-heartbeat", "The feature 'colo' is not enabled")
+_refuse("query-sev-capabilities", "KVM not enabled")
+_refuse("query-sev-launch-measure", "SEV launch measurement is not available")
+_refuse("query-sgx", "No EPC regions defined, SGX not available")
+_refuse("query-sgx-capabilities", "SGX is not enabled in KVM")
+_refuse("replay-delete-break", "replay breakpoints are allowed only in play mode")
+_refuse("x-query-profile", "Internal profiler not compiled")
+_refuse(
+    "x-exit-preconfig", "The command is permitted only before machine initialization"
+)
+
+
+class NumaOptions(Struct, rename="kebab"):
+    """What a NUMA node is to be."""
+
+    type: Annotated[str, Values("node", "dist", "cpu", "hmat-lb", "hmat-cache")]
+
+
+@commands.command("set-numa-node")
+def set_numa_node(
+    machine: Machine,  # noqa: ARG001
+    *,
+    options: Annotated[NumaOptions, Boxed()],  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: the machine is there already."""
+    message = "The command is permitted only before the machine has been created"
+    raise GenericError(message)
+
+
+SevState = TypedDict(
+    "SevState",
+    {
+        "enabled": bool,
+        "api-major": int,
+        "api-minor": int,
+        "build-id": int,
+        "policy": int,
+        "state": Annotated[str, Values("uninit")],
+        "handle": int,
+    },
+)
+
+
+@commands.command("query-sev")
+def query_sev(machine: Machine) -> SevState:  # noqa: ARG001
+    """Tell that the guest's memory is not encrypted."""
+    return {
+        "enabled": False,
+        "api-major": 0,
+        "api-minor": 0,
+        "build-id": 0,
+        "policy": 0,
+        "state": "uninit",
+        "handle": 0,
+    }
+
+
+@commands.command("query-sev-attestation-report")
+def query_sev_attestation_report(
+    machine: Machine,  # noqa: ARG001
+    *,
+    mnonce: str,  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: the guest's memory is not encrypted."""
+    message = "SEV is not enabled"
+    raise GenericError(message)
+
+
+@commands.command("sev-inject-launch-secret")
+def sev_inject_launch_secret(
+    machine: Machine,  # noqa: ARG001
+    *,
+    packet_header: str,  # noqa: ARG001
+    secret: str,  # noqa: ARG001
+    gpa: int | None = None,  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: the guest's memory is not encrypted."""
+    message = "SEV not enabled for guest"
+    raise GenericError(message)
+
+
+@commands.command("replay-break")
+def replay_break(machine: Machine, *, icount: int) -> NoReturn:  # noqa: ARG001
+    """Refuse: nothing is replayed."""
+    message = "setting the breakpoint is allowed only in play mode"
+    raise GenericError(message)
+
+
+@commands.command("replay-seek")
+def replay_seek(machine: Machine, *, icount: int) -> NoReturn:  # noqa: ARG001
+    """Refuse: nothing is replayed."""
+    message = "replay must be enabled to seek"
+    raise GenericError(message)
+
+
+@commands.command("dumpdtb")
+def dumpdtb(machine: Machine, *, filename: str) -> NoReturn:  # noqa: ARG001
+    """Refuse: a PC has no device tree."""
+    message = "This machine doesn't have a FDT"
+    raise GenericError(message)
+
+
+def _rocker(name: str) -> None:
+    def refuse(machine: Machine, *, name: str) -> NoReturn:  # noqa: ARG001
+        message = f"rocker {name} not found"
+        raise GenericError(message)
+
+    refuse.__doc__ = "Refuse: there is no such switch."
+    commands.command(name)(refuse)
+
+
+_rocker("query-rocker")
+_rocker("query-rocker-ports")
+
+
+def _rocker_table(name: str) -> None:
+    def refuse(
+        machine: Machine,  # noqa: ARG001
+        *,
+        name: str,
+        tbl_id: int | None = None,  # noqa: ARG001
+    ) -> NoReturn:
+        message = f"rocker {name} not found"
+        raise GenericError(message)
+
+    refuse.__doc__ = "Refuse: there is no such switch."
+    commands.command(name)(refuse)
+
+
+_rocker_table("query-rocker-of-dpa-flows")
+_rocker_table("query-rocker-of-dpa-groups")
+
+
+@commands.command("set-vcpu-dirty-limit")
+def set_vcpu_dirty_limit(
+    machine: Machine,  # noqa: ARG001
+    *,
+    dirty_rate: int,  # noqa: ARG001
+    cpu_index: int | None = None,  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: that needs KVM."""
+    message = (
+        "dirty page limit feature requires KVM with accelerator property "
+        "'dirty-ring-size' set'"
+    )
+    raise GenericError(message)
+
+
+@commands.command("cancel-vcpu-dirty-limit")
+def cancel_vcpu_dirty_limit(
+    machine: Machine,
+    *,
+    cpu_index: int | None = None,
+) -> None:
+    """Let processors write memory without a limit: there is none."""
+
+
+# Xen and COLO.
+
+
+@commands.command("xen-save-devices-state")
+def xen_save_devices_state(
+    machine: Machine,  # noqa: ARG001
+    *,
+    filename: str,
+    live: bool | None = None,  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: it is no Xen machine."""
+    _refuse_file(filename, os.O_WRONLY)
+
+
+@commands.command("xen-load-devices-state")
+def xen_load_devices_state(
+    machine: Machine,  # noqa: ARG001
+    *,
+    filename: str,
+) -> NoReturn:
+    """Refuse: it is no Xen machine."""
+    _refuse_file(filename, os.O_RDONLY)
+
+
+def _refuse_file(filename: str, mode: int) -> NoReturn:
+    """Refuse a file that cannot be opened in QEMU's words, and any other, too."""
+    try:
+        os.close(os.open(filename, mode | os.O_CLOEXEC))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        message = f"Unable to open {filename}: {why}"
+        raise GenericError(message) from error
+    message = "Xen is not supported by this machine"
+    raise GenericError(message)
+
+
+@commands.command("xen-set-global-dirty-log")
+def xen_set_global_dirty_log(
+    machine: Machine,
+    *,
+    enable: bool,
+) -> None:
+    """Note whether written pages are counted: they always are."""
+
+
+@commands.command("xen-set-replication")
+def xen_set_replication(
+    machine: Machine,  # noqa: ARG001
+    *,
+    enable: bool,
+    primary: bool,  # noqa: ARG001
+    failover: bool | None = None,
+) -> None:
+    """Begin or end the replication of nothing.
+
+    Raises:
+        GenericError: It is to begin, and to fail over at once.
+    """
+    if enable and failover is not None:
+        message = "Parameter 'failover' is unexpected"
+        raise GenericError(message)
+
+
+@commands.command("xen-colo-do-checkpoint")
+def xen_colo_do_checkpoint(machine: Machine) -> None:  # noqa: ARG001
+    """Let all replications take note of a moment: there are none."""
+
+
+class ReplicationStatus(TypedDict):
+    """How a replication is."""
+
+    error: bool
+
+
+@commands.command("query-xen-replication-status")
+def query_xen_replication_status(
+    machine: Machine,  # noqa: ARG001
+) -> ReplicationStatus:
+    """Tell that no replication has failed: there is none."""
+    return {"error": False}
+
+
+ColoMode = Annotated[str, Values("none", "primary", "secondary")]
+
+ColoStatus = TypedDict(
+    "ColoStatus",
+    {
+        "mode": ColoMode,
+        "last-mode": ColoMode,
+        "reason": Annotated[str, Values("none", "request", "error", "processing")],
+    },
+)
+
+
+@commands.command("query-colo-status")
+def query_colo_status(machine: Machine) -> ColoStatus:  # noqa: ARG001
+    """Tell that there is no twin of this machine."""
+    return {"mode": "none", "last-mode": "none", "reason": "none"}
