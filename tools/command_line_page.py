@@ -34,6 +34,42 @@ with a dash. Out-of-band execution is enabled only if `--oob` asks for it.""",
 A line for each event: `timestamp`, `event` and `data`, which is `{}` for an event that
 has none. There is no deadline unless `--timeout` gives one; without `--count` the end
 of that time is success.""",
+    "shell": """\
+See [Use the shell](../howto/use-the-shell.md). It needs the extra `shell`: `pip install
+'qmpx[shell]'`. Lines that come through a pipe need nothing more; the status is 1 if any
+of them failed.""",
+    "hmp": """\
+QEMU answers such a line with success whatever became of it; that it failed is read from
+the text. `--no-check` leaves that to you.""",
+    "wait": """\
+The deadline begins when the conversation has; there is none unless `--timeout` gives
+one. A value of `--match` is a text as it is, or JSON for anything else: `success=true`,
+`offset=1024`.""",
+    "screenshot": """\
+The picture does not go through a file of the host if the monitor is a unix socket.""",
+    "type": """\
+A character that no key of an American keyboard types is refused before anything is
+typed.""",
+    "job": """\
+How far it is goes to standard error: a bar on a terminal, if rich is installed, and a
+line for every ten per cent elsewhere.""",
+    "migrate": """\
+How far it is goes to standard error, as with `qmpx job`. With `--json` the last figures
+go to standard output when the machine has moved.""",
+    "tree": """\
+QOM is asked for folder by folder; devices are read from `info qtree`, the block graph
+from `x-debug-query-block-graph`, or `query-block` where there is no such command.""",
+    "doctor": """\
+The steps are `socket`, `permission`, `listener`, `process`, `held by`, `queue`,
+`greeting` or `connection`, `out of band`, `in band` and `machine`; with `--json` each
+is an object with `step`, `ok`, `found` and `advice`. The status is 3 if any is bad.""",
+    "top": """\
+On a terminal it needs the extra `top`: `pip install 'qmpx[top]'`. A machine that does
+not answer delays no other. A monitor of QEMU serves one client: while `top` has it
+nobody else does.""",
+    "completion": """\
+For good, in `~/.bashrc` or `~/.zshrc`: `eval "$(qmpx completion bash)"`; for fish in
+`~/.config/fish/config.fish`: `qmpx completion fish | source`.""",
     "serve": """\
 Each address that is served is told on standard error, when clients can connect; a port
 that was given as 0 is the one that it got. `quit`, SIGINT, SIGTERM and SIGHUP end it;
@@ -67,10 +103,11 @@ file can be read by its owner only.""",
     "replay": """\
 The difference goes to standard output, as a unified diff of the recorded and the sent
 command. A recording without a greeting gets one, and one that begins later than the
-negotiation lets clients negotiate. Without `--loose` a client that leaves early differs,
-too.""",
+negotiation lets clients negotiate. Without `--loose` a client that leaves early
+differs, too.""",
     "transcript show": """\
-Passwords, keys and the data of secrets are `[redacted]`, unless `--secrets` is given.""",
+Passwords, keys and the data of secrets are `[redacted]`, unless `--secrets` is
+given.""",
     "transcript convert": """\
 `arrows` leaves out notes; `replies` holds only commands and their replies.""",
     "transcript diff": """\

@@ -23,9 +23,9 @@ comes from an incident that somebody had. How to use them is in
 [Test your orchestrator](../howto/test-your-orchestrator.md).
 
 A fault is described by the same members everywhere: in a scenario (`--scenario FILE`),
-as the argument `fault` of `x-qmpx-fault-add` on a control monitor (`--control ADDRESS`),
-and in Python, where an underscore stands for a hyphen (`event_name`) and one behind a
-keyword is dropped (`class_`, `return_`).
+as the argument `fault` of `x-qmpx-fault-add` on a control monitor
+(`--control ADDRESS`), and in Python, where an underscore stands for a hyphen
+(`event_name`) and one behind a keyword is dropped (`class_`, `return_`).
 
 ## When a fault sets in
 
@@ -35,10 +35,10 @@ Every fault may have these; without any it sets in each time.
 
 RULES = """
 Chance follows from the `seed` of the scenario, from the kind and from the number of the
-fault: the same seed, faults and commands give the same run. Moments and seconds are those
-of the machine's clock, so with a virtual one they pass when you say so. Faults that end
-the process (`crash`, `hang-then-die`) work only where the process is the machine's own:
-under `qmpx serve` and the stand-in. They do not concern the human monitor.
+fault: the same seed, faults and commands give the same run. Moments and seconds are
+those of the machine's clock, so with a virtual one they pass when you say so. Faults
+that end the process (`crash`, `hang-then-die`) work only where the process is the
+machine's own: under `qmpx serve` and the stand-in. No fault concerns the human monitor.
 
 ## A scenario
 
@@ -74,7 +74,14 @@ return = {}
 [[fault.events]]
 event = "BLOCK_JOB_COMPLETED"
 after = 30.0
-data = { device = "job0", type = "mirror", len = 100, offset = 40, speed = 0, error = "No space left on device" }
+
+[fault.events.data]
+device = "job0"
+type = "mirror"
+len = 100
+offset = 40
+speed = 0
+error = "No space left on device"
 ```
 
 A job of which `query-jobs` says that nothing is to be done, and nothing was:
@@ -84,7 +91,7 @@ A job of which `query-jobs` says that nothing is to be done, and nothing was:
 kind = "command-answered"
 command = "query-block-jobs"
 times = 1
-return = [{ device = "job0", type = "mirror", len = 0, offset = 0, ready = false, status = "running" }]
+return = [{ device = "job0", type = "mirror", len = 0, offset = 0, ready = false }]
 ```
 
 A migration that stalls, with a monitor that is slow meanwhile:

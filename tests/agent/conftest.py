@@ -61,7 +61,7 @@ class Peer:
         self.sock.close()
 
     def serve(self, **replies: Any) -> None:
-        """Answer until the client closes: a name's reply, or what a function returns."""
+        """Answer until the client closes: by name a reply, or what returns one."""
         while True:
             command = self.read()
             name = command["execute"].removeprefix("guest-").replace("-", "_")

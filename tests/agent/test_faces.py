@@ -43,7 +43,7 @@ def test_a_late_reply_is_not_taken_for_the_next(
 
     by_script(script)
     guest = connect(path)
-    with pytest.raises(qmpx.DeadlineExceeded, match="'guest-slow' within 0.05 s"):
+    with pytest.raises(qmpx.DeadlineExceeded, match=r"'guest-slow' within 0\.05 s"):
         guest.call("execute", "guest-slow", timeout=0.05)
     gave_up.set()
     assert guest.call("execute", "guest-ping") == "mine"
@@ -191,7 +191,7 @@ class Files:
         piece = self.content[self.at : self.at + min(arguments["count"], 1000)]
         self.at += len(piece)
         end = self.at == len(self.content)
-        return {"count": len(piece), "buf-b64": base64_of(piece), "eof": end}
+        return {"count": len(piece), "buf-b64": base64_of(bytes(piece)), "eof": end}
 
     def write(self, arguments: Any) -> Any:
         taken = base64.b64decode(arguments["buf-b64"])[:70_000]

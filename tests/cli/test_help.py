@@ -60,6 +60,17 @@ pytestmark = pytest.mark.slow  # each starts a program: 0.1 s
         ),
         (["schema", "show"], ["FILE|ADDRESS", "NAME", "--json"]),
         (["demo"], ["--qemu"]),
+        (["shell"], ["--demo", "--hmp", "--record FILE", "--yes", "QMP_SOCKET"]),
+        (["hmp"], ["LINE", "--cpu N", "--no-check", "--json"]),
+        (["wait"], ["EVENT", "--match KEY=VALUE", "(default: none)", "--json"]),
+        (["screenshot"], ["FILE.png", "--device ID", "--head N", "--json"]),
+        (["type"], ["TEXT", "--enter", "--json"]),
+        (["job"], ["ACTION", "WORD", "cancel", "--quiet", "--json"]),
+        (["migrate"], ["URI", "--quiet", "--json"]),
+        (["tree"], ["qom, qdev or block", "--svg", "--depth N", "--json"]),
+        (["doctor"], ["--timeout S", "(default: 5)", "--json"]),
+        (["top"], ["ADDRESS", "--interval S", "--count N", "--json"]),
+        (["completion"], ["{bash,zsh,fish}"]),
     ],
 )
 @pytest.mark.parametrize("option", ["-h", "--help"])
@@ -102,3 +113,21 @@ def test_as_a_module_it_is_the_same() -> None:
         env=ENVIRONMENT,
     )
     assert (ended.returncode, ended.stdout) == (0, run("--help").stdout)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["shell", "--help"]])
+def test_help_loads_nothing_that_only_a_terminal_needs(words: list[str]) -> None:
+    program = (
+        "import sys, contextlib, qmpx, qmpx.cli\n"
+        "with contextlib.suppress(SystemExit): qmpx.cli.main(sys.argv[1:])\n"
+        "extras = {'prompt_toolkit', 'rich', 'textual', 'asyncio'}\n"
+        "print(sorted(extras & sys.modules.keys()), file=sys.stderr)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env=ENVIRONMENT,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "[]\n")

@@ -17,7 +17,9 @@ from qmpx.errors import (
     EventsLost,
     GenericError,
     GreetingTimeout,
+    LaunchError,
     LocalProtocolError,
+    OperationFailed,
     QmpxError,
     RemoteProtocolError,
     SchemaError,
@@ -65,6 +67,18 @@ ROWS: list[tuple[QmpxError, type[BaseException], str, int]] = [
             "3 events were dropped because this subscription's buffer was full: "
             "read it faster, narrow its patterns or raise its limit"
         ),
+        1,
+    ),
+    (
+        LaunchError("qemu", "it ended with status 1", "qemu: so it is", 1),
+        ConnectError,
+        "cannot launch qemu: it ended with status 1\nqemu: so it is",
+        3,
+    ),
+    (
+        OperationFailed("job 'j'", "No space left on device"),
+        QmpxError,
+        "job 'j' failed: No space left on device",
         1,
     ),
     (SchemaError("no schema"), QmpxError, "no schema", 1),

@@ -152,7 +152,7 @@ def test_what_another_client_left_half_said_does_no_harm(
     socket: Path, connect: Connect
 ) -> None:
     first = connect(socket, wait=SECONDS)
-    os.write(first.agent._fd, b'{"execute": "guest-exec", "arguments": {"pa')
+    os.write(first.agent._fd, b'{"execute": "guest-exec", "arguments": {"pa')  # noqa: SLF001
     assert first.call("execute", "guest-ping") == {}
     first.call("close")
     guest = connect(socket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
 import subprocess
@@ -219,7 +220,7 @@ def test_a_job_that_somebody_else_cancels_has_failed(with_data: Any) -> None:
 
     with (
         ThreadPoolExecutor(1) as pool,
-        pytest.raises(qmpx.OperationFailed, match="it was cancelled|Operation cancel"),
+        pytest.raises(qmpx.OperationFailed, match=r"it was cancelled|Operation cancel"),
     ):
         with_data.job(inside, "blockdev-backup", SLOW)
     assert with_data.call("execute", "query-jobs") == []
@@ -331,7 +332,9 @@ def test_a_snapshot_is_taken_restored_and_deleted(
     qemu.call("restore", "so it is", timeout=SECONDS)
     qemu.call("delete_snapshot", "so it is", timeout=SECONDS)
     assert "so it is" not in qemu.call("hmp", "info snapshots")
-    with pytest.raises(qmpx.OperationFailed, match="does not have the requested|exist"):
+    with pytest.raises(
+        qmpx.OperationFailed, match=r"does not have the requested|exist"
+    ):
         qemu.call("restore", "nope", timeout=SECONDS)
     assert qemu.call("execute", "query-jobs") == []
 
@@ -375,15 +378,17 @@ def test_the_screen_comes_through_a_descriptor_where_there_is_no_file(
     launch: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if QEMU ran in another root directory than we do.
-    monkeypatch.setattr("qmpx.client.screen.os.path.join", lambda *_: "/nope/screen")
+    elsewhere = lambda prefix: contextlib.nullcontext(f"/nope/{prefix}")  # noqa: E731
+    monkeypatch.setattr("qmpx.client.screen.tempfile.TemporaryDirectory", elsewhere)
     qemu = launch("-device", "VGA,id=vga0")
     qemu.call("execute", "cont")
     assert size_of(qemu.call("screendump")) == (640, 480)
-    assert qemu.call("execute", "query-fdsets") == []
+    # QEMU 7.2 forgets the descriptor, and keeps the empty set.
+    assert [each["fds"] for each in qemu.call("execute", "query-fdsets")] == [[]]
 
 
 def test_without_a_screen_there_is_no_picture(launch: Callable[..., Any]) -> None:
-    with pytest.raises(errors.GenericError, match="[Nn]o (console|graphic)"):
+    with pytest.raises(errors.GenericError, match=r"[Nn]o (console|graphic)"):
         launch().call("screendump")
 
 

@@ -86,8 +86,10 @@ def test_neither_long_paths_nor_descriptors_are_in_the_way(
         (
             ["qmpx-no-such-program"],
             None,
-            "cannot launch qmpx-no-such-program: there is no such program in PATH\n"
-            "install it, or give the path of the program",
+            (
+                "cannot launch qmpx-no-such-program: there is no such program in "
+                "PATH\ninstall it, or give the path of the program"
+            ),
         ),
         (
             ["/etc/passwd"],
@@ -97,8 +99,10 @@ def test_neither_long_paths_nor_descriptors_are_in_the_way(
         (
             ["/bin/sh", "-c", "echo so it is >&2; exit 3"],
             3,
-            "cannot launch sh: it ended with status 3 before its monitor answered\n"
-            "so it is",
+            (
+                "cannot launch sh: it ended with status 3 before its monitor "
+                "answered\nso it is"
+            ),
         ),
         (
             ["/bin/sh", "-c", "kill -9 $$"],
@@ -108,9 +112,11 @@ def test_neither_long_paths_nor_descriptors_are_in_the_way(
         pytest.param(
             [*QEMU, "-no-such-option"],
             1,
-            "cannot launch qemu-system-x86_64: it ended with status 1 before its "
-            "monitor answered\n"
-            "qemu-system-x86_64: -no-such-option: invalid option",
+            (
+                "cannot launch qemu-system-x86_64: it ended with status 1 before its "
+                "monitor answered\n"
+                "qemu-system-x86_64: -no-such-option: invalid option"
+            ),
             marks=pytest.mark.peer("qemu"),
         ),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 from qmpx.qapi.differences import Change, differences
 from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.shipped import RELEASES, shipped_schema
 from tests.qapi.generated import schema_of, small_schema
 
 
@@ -155,6 +156,7 @@ IN_BASE = """
             "changed argument go argument a uint8 became uint32",
         ),
         (arguments("{ 'a': 'uint8' }"), arguments("{ 'a': 'int' }"), ""),
+        (arguments("{ 'a': 'size' }"), arguments("{ 'a': 'uint64' }"), ""),
         (
             arguments("{ 'a': 'int' }"),
             arguments("{ 'a': 'any' }"),
@@ -300,6 +302,26 @@ def test_a_type_that_is_met_often_is_told_of_where_it_is_nearest() -> None:
     assert changes(schema("'x', 'y'"), schema("'x'")) == [
         "! removed value a argument e y",
         "removed value a result e y",
+    ]
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_a_release_is_the_same_as_what_its_monitor_tells(release: str) -> None:
+    schema = shipped_schema(release)
+    told = from_introspection(to_introspection(schema))
+    assert differences(schema, told) == differences(told, schema) == []
+
+
+@pytest.mark.slow
+def test_what_was_added_is_removed_on_the_way_back() -> None:
+    old, new = shipped_schema("6.2"), shipped_schema("9.2")
+    there = [(c.kind, c.of, c.name) for c in differences(old, new) if c.verb == "added"]
+    back = {
+        (c.kind, c.of, c.name) for c in differences(new, old) if c.verb == "removed"
+    }
+    assert len(there) > 100
+    assert [each for each in there if each[0] in {"command", "event"}] == [
+        each for each in there if each in back and each[0] in {"command", "event"}
     ]
 
 

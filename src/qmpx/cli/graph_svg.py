@@ -6,10 +6,10 @@ from xml.sax.saxutils import escape
 from qmpx.cli.output import printable
 from qmpx.cli.trees import Graph
 
-BOX_HEIGHT: Final = 44
-GAP: Final = 28
-ROW: Final = 110
-CHARACTER: Final = 8.2
+_BOX_HEIGHT: Final = 44
+_GAP: Final = 28
+_ROW: Final = 110
+_CHARACTER: Final = 8.2
 """Measures, in pixels: a box, between two, from row to row, and of a letter."""
 
 _ARROW: Final = (
@@ -30,14 +30,14 @@ def graph_svg(graph: Graph) -> str:
     width = 0.0
     names = {id_: (name, kind) for id_, name, kind in graph.nodes}
     for number, row in enumerate(rows):
-        x = float(GAP)
+        x = float(_GAP)
         for id_ in row:
             name, kind = names[id_]
-            box = max(len(name), len(kind) + 2) * CHARACTER + 20
-            places[id_] = (x, GAP + number * ROW, box)
-            x += box + GAP
+            box = max(len(name), len(kind) + 2) * _CHARACTER + 20
+            places[id_] = (x, _GAP + number * _ROW, box)
+            x += box + _GAP
         width = max(width, x)
-    height = GAP * 2 + BOX_HEIGHT + (len(rows) - 1) * ROW if rows else GAP
+    height = _GAP * 2 + _BOX_HEIGHT + (len(rows) - 1) * _ROW if rows else _GAP
     begin = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
         f'height="{height:.0f}" font-family="monospace" font-size="13">'
@@ -49,7 +49,7 @@ def graph_svg(graph: Graph) -> str:
     for id_, (x, y, box) in places.items():
         name, kind = names[id_]
         parts.append(
-            f'<rect x="{x:.1f}" y="{y:.1f}" width="{box:.1f}" height="{BOX_HEIGHT}" '
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{box:.1f}" height="{_BOX_HEIGHT}" '
             f'rx="6" fill="{_COLOURS.get(kind, "#eeeeee")}" stroke="#444"/>'
             f'<text x="{x + box / 2:.1f}" y="{y + 19:.1f}" text-anchor="middle">'
             f"{_text(name)}</text>"
@@ -81,7 +81,7 @@ def _rows(graph: Graph) -> list[list[str]]:
 def _edge(
     parent: tuple[float, float, float], child: tuple[float, float, float], role: str
 ) -> str:
-    x1, y1 = parent[0] + parent[2] / 2, parent[1] + BOX_HEIGHT
+    x1, y1 = parent[0] + parent[2] / 2, parent[1] + _BOX_HEIGHT
     x2, y2 = child[0] + child[2] / 2, child[1]
     return (
         f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="#444" fill="none" '

@@ -154,6 +154,7 @@ def _add_run(add: Any) -> None:
     parser.add_argument(
         "--oob", action="store_true", help="run it out of band, ahead of the queue"
     )
+    parser.add_argument("--json", action="store_true", help="as it does anyway")
     _add_timeouts(parser, 30.0, "for the reply")
 
 
@@ -176,6 +177,7 @@ def _add_events(add: Any) -> None:
     parser.add_argument(
         "--count", type=_positive, metavar="N", help="end after so many events"
     )
+    parser.add_argument("--json", action="store_true", help="as it does anyway")
     _add_timeouts(parser, None, "in all; ends with status 4 if --count was not reached")
 
 

@@ -19,7 +19,7 @@ from qmpx.qapi.model import Schema
 
 
 class ExitStatus(enum.IntEnum):
-    """What is used is there, or there but deprecated somewhere, or missing somewhere."""
+    """What is used is there, or deprecated somewhere, or missing somewhere."""
 
     FINE = 0
     DEPRECATED = 10

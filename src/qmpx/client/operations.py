@@ -29,7 +29,15 @@ LOOK_FIRST: Final = 0.05
 LOOK_LAST: Final = 1.0
 """Seconds between two looks at a migration; doubled from the first to the last."""
 
-_USAGE: Final = re.compile(r'[\w|-]+: [^\n]+\nTry "help [^\n]+" for more information')
+_COMPLAINTS: Final = re.compile(
+    r"""[^\n]+\nTry\ "help\ [^\n]+"\ for\ more\ information
+    | \w+\ '[^'\n]*'\ not\ found
+    | invalid\ (parameter:|CPU\ index)[^\n]*
+    | Could\ not\ open\ [^\n]*
+    """,
+    re.VERBOSE,
+)
+"""What people are told, with no sign before it, when a command fails: all of the text."""
 
 Matching = Mapping[str, Any] | Callable[[Event], bool] | None
 
@@ -276,12 +284,13 @@ def complaint(text: str) -> str:
     Args:
         text: What it said.
     """
+    text = text.replace("\r\n", "\n")
     first = text.lstrip().partition("\n")[0].strip()
     if first.startswith("Error: "):
         return first.removeprefix("Error: ")
     if first.startswith(("unknown command: ", "invalid command")):
         return first
-    return first if _USAGE.fullmatch(text.strip()) else ""
+    return first if _COMPLAINTS.fullmatch(text.strip()) else ""
 
 
 def type_text(

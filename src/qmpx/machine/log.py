@@ -36,11 +36,13 @@ class MachineLog:
     Attributes:
         filename: Where it is written.
         items: What is written.
+        traced_events: The trace events that are on; nothing is written for them.
     """
 
     def __init__(self) -> None:
         self.filename = str(Path(tempfile.gettempdir(), "qemu.log"))
         self.items: frozenset[str] = frozenset()
+        self.traced_events: set[str] = set()
         self._was_opened = False
 
     def write_to(self, filename: str) -> None:

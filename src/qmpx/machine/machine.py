@@ -562,6 +562,17 @@ class Machine:
         self._move(Cause.WAKEUP)
         self.tell(WokenUp())
 
+    def rouse(self) -> bool:
+        """Let a sleeping guest be one that runs, for it is moved; tell nobody yet.
+
+        Returns:
+            Whether it slept: then `WokenUp` is to be told.
+        """
+        sleeps = self.state is RunState.SUSPENDED
+        if sleeps:
+            self._move(Cause.WAKEUP)
+        return sleeps
+
     def shut_down(self, *, by_guest: bool = False, reason: str) -> None:
         """Switch off; nothing happens if it is off.
 

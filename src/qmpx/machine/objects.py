@@ -56,6 +56,15 @@ class Created:
     def show(self, shown: "QomObject") -> None:
         """Give its values to the object that shows it."""
         shown.values.update(self.options)
+        if self.kind.startswith("rng-"):
+
+            def refuse(name: str, value: object) -> None:  # noqa: ARG001
+                message = f"Property '{name}' can no longer be set"
+                raise GenericError(message)
+
+            for name in ("filename", "chardev"):
+                if shown.has(name):
+                    shown.writers[name] = partial(refuse, name)
 
     def close(self) -> None:
         """Let go of what it has of the world outside."""
@@ -159,7 +168,7 @@ class IOThread:
                 message = f"{name} value must be in range [0, {_MOST_NS}]"
                 raise GenericError(message)
         if fewest > most:
-            message = f"bad thread-pool-min/thread-pool-max values: {fewest}/{most}"
+            message = fXX
             raise GenericError(message)
         self.pool = fewest, most
 
@@ -219,13 +228,21 @@ class UserObjects(dict[str, UserObject]):
             GenericError: It is taken.
         """
         self.check_id(id_)
+        self.check_free(id_)
+        self[id_] = made
+
+    def check_free(self, id_: str) -> None:
+        """Make sure that an id is not taken.
+
+        Raises:
+            GenericError: It is.
+        """
         if id_ in self:
             message = (
                 f"attempt to add duplicate property '{id_}' to object "
                 "(type 'container')"
             )
             raise GenericError(message)
-        self[id_] = made
 
     @staticmethod
     def check_id(id_: str) -> None:

@@ -221,7 +221,7 @@ class _Comparison:
             case BuiltinType(), BuiltinType() if before.json_type != after.json_type:
                 breaks = (after.json_type == "int") is place.is_input
                 yield self._changed(old, new, place, breaks=breaks)
-            case _ if old != new and old in _RANGES and new in _RANGES:
+            case _ if _RANGES.get(old) and _RANGES.get(new) not in (None, _RANGES[old]):
                 (low, high), (least, most) = _RANGES[old], _RANGES[new]
                 narrower = least > low or most < high
                 wider = least < low or most > high

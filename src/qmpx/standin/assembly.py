@@ -30,7 +30,7 @@ from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
 from qmpx.machine.character.device import MUX_USERS, CharacterDevice
 from qmpx.machine.character.opened import OpenedSocket
 from qmpx.machine.guest import ObedientGuest
-from qmpx.machine.objects import Created
+from qmpx.machine.runstate import PanicAction
 from qmpx.monitor import Monitor
 from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
@@ -102,6 +102,7 @@ class Assembly:
         )
         self.machine.restarts = line.actions.get("reboot", "reset") == "reset"
         self.machine.ends = line.actions.get("shutdown", "poweroff") == "poweroff"
+        self.machine.panic_action = PanicAction(line.actions.get("panic", "shutdown"))
         self.machine.accelerator.is_present = "kvm" in (
             profile.text("-accel help") or "kvm"
         )
@@ -209,19 +210,11 @@ class Assembly:
         try:
             arguments = self._arguments(name, backend)
             if entry is None or not self._is_carried_out(entry, arguments):
-                self._keep(backend, arguments)
+                self.kept.append(backend)
                 return
             await self.run(entry, arguments)
         except CommandError as error:
             raise backend.failure(error.desc) from None
-
-    def _keep(self, backend: Backend, arguments: bytes) -> None:
-        """Keep what nobody here carries out; an object can at least be named."""
-        self.kept.append(backend)
-        if backend.option == "-object":
-            options = json.loads(arguments)
-            kind, name = options.pop("qom-type"), options.pop("id")
-            self.machine.objects.create(name, Created(kind, options))
 
     def _arguments(self, name: str, backend: Backend) -> bytes:
         """Return what the command takes, as JSON.
@@ -453,6 +446,7 @@ async def _await_machine(assembly: Assembly, uri: str) -> None:
 
     if uri == "defer":
         assembly.machine.transfer(RunState.INMIGRATE)
+        assembly.machine.migration.may_run = not assembly.line.is_paused
         return
     may_run = not assembly.line.is_paused
     try:

@@ -11,8 +11,8 @@ import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from qmpx.machine.happenings import Happening, ShutDown
-from qmpx.machine.runstate import RunState
+from qmpx.machine.happenings import Exited, Happening, IncomingMoved, ShutDown
+from qmpx.machine.runstate import PanicAction, RunState
 from qmpx.standin.assembly import Assembly, start
 from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import BACKLOG, Endpoint
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from qmpx.monitor import Monitor
     from qmpx.monitor.server import Server
     from qmpx.standin.stage import Stage
+
+FAILED: Final = 1
+"""The exit status if the machine that was awaited has not come."""
 
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that end a QEMU in good order."""
@@ -89,6 +92,8 @@ class _Running:
         self._assembly = Assembly(line, profile, teller.tell, clock=clock)
         self._monitors: list[Monitor] = [self._assembly.monitor]
         self._ended = asyncio.Event()
+        self._status = 0
+        self._status = 0
         self._hold(self._assembly.monitor)
 
     async def serve(self) -> int:
@@ -114,7 +119,7 @@ class _Running:
             for monitor in self._monitors:
                 monitor.shut_down()
         self._assembly.close()
-        return 0
+        return self._status
 
     def _server(
         self, endpoint: Endpoint
@@ -160,10 +165,23 @@ class _Running:
             self._assembly.machine.cont()
 
     def _note(self, happening: Happening) -> None:
-        if isinstance(happening, ShutDown) and (
-            self._assembly.machine.ends or happening.reason in _OURS
-        ):
+        if isinstance(happening, IncomingMoved) and not happening.has_come:
+            self._teller.tell(f"load of migration failed: {happening.reason}")
+            self._status = FAILED
             self._ended.set()
+        machine = self._assembly.machine
+        match happening:
+            case ShutDown(reason=reason) if machine.ends or reason in _OURS:
+                if reason == "guest-panic":
+                    fails = machine.panic_action is PanicAction.EXIT_FAILURE
+                    self._status = int(fails)
+                self._ended.set()
+            case IncomingMoved(has_come=False, reason=reason):
+                self._teller.tell(f"load of migration failed: {reason}")
+                self._status = 1
+                self._ended.set()
+            case Exited():  # the watchdog has pulled the plug
+                self._ended.set()
 
     def _end_by_signal(self, number: int) -> None:
         self._teller.tell(f"terminating on signal {number}")

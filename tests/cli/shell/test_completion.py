@@ -101,6 +101,8 @@ def test_what_only_the_machine_knows_is_named(
         ("eject ", "eject: [device] [id] [force]"),
         ("eject force=", "eject force: bool"),
         ("query-status ", "query-status: no arguments -> StatusInfo"),
+        ("block-set-x ", "block-set-x"),
+        ("blockdev-add file.cache.", "blockdev-add file.cache: [direct] [no-flush]"),
         ("as ", "as auto|json|table: how answers are shown"),
         ("", ""),
     ],

@@ -52,9 +52,9 @@ if TYPE_CHECKING:
             {"node-name": "d", "write-threshold": 16384},
         ),
         (
-            "migrate-set-capabilities capabilities.0.capability=x capabilities.0.state=on",
+            "migrate-set-capabilities capabilities.0.capability=x",
             "migrate-set-capabilities",
-            {"capabilities": [{"capability": "x", "state": True}]},
+            {"capabilities": [{"capability": "x"}]},
         ),
         (
             "migrate-set-parameters tls-creds=null",

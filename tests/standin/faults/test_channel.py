@@ -56,7 +56,7 @@ def test_a_refused_client_sees_the_end_at_once(machine: ServedMachine) -> None:
 
 @shows("second-client-refused")
 def test_only_a_second_client_is_sent_away(machine: ServedMachine) -> None:
-    machine.faults.add("second-client-refused")
+    machine.faults.add("second-client-refused", times=1)
     with negotiated(machine.path) as one:
         with talking(machine.path) as two:
             assert two.line() == b""

@@ -420,4 +420,17 @@ def explanation(slot: Slot, schema: Schema | None) -> str:
         takes = about_command(schema, command) or "no arguments"
         returns = type_text(schema, command.returns)
         return f"{slot.command}: {takes}" + (f" -> {returns}" if returns else "")
+    if slot.kind == "key" and slot.parents and slot.type_name:
+        inner = ".".join(slot.parents)
+        return f"{slot.command} {inner}: {_inside(schema, slot.type_name)}"
     return slot.command
+
+
+def _inside(schema: Schema, type_name: str) -> str:
+    """Return the members that may come next, the needed ones without brackets."""
+    found = schema.types[type_name]
+    if isinstance(found, ArrayType):
+        return type_text(schema, type_name)
+    members = members_of(schema, type_name, {}, all_branches=False)
+    ordered = sorted(members, key=lambda member: member.optional)
+    return " ".join(f"[{m.name}]" if m.optional else m.name for m in ordered)

@@ -50,6 +50,9 @@ KEPT_EVENTS: Final = 200
 KEPT_LINES: Final = 1024
 """Lines that ``!text`` can find, as many as qmp-shell keeps."""
 
+TURNS: Final = 3
+"""Turns of the loop until events that came with a reply have been shown."""
+
 SCHEMA_TIMEOUT: Final = 10.0
 """Seconds for the schema; a monitor that is busy that long is used without it."""
 
@@ -295,6 +298,7 @@ class Session:
         call = client.exec_oob if command.out_of_band else client.execute
         value = await call(command.name, command.arguments, timeout=None)
         spent = time.perf_counter() - begin
+        await _let_events_first()
         self._show(value, command.name)
         self._timing(spent)
 
@@ -313,6 +317,7 @@ class Session:
         begin = time.perf_counter()
         text = await client.execute("human-monitor-command", arguments, timeout=None)
         spent = time.perf_counter() - begin
+        await _let_events_first()
         shown = printable(str(text).replace("\r\n", "\n")).rstrip("\n")
         if complaint(str(text)):
             self.failures += 1
@@ -440,3 +445,12 @@ class Session:
         """Tell that the conversation was cut off."""
         self.state = ""
         self._tell(f"{reason}; trying to connect again", _RED)
+
+
+async def _let_events_first() -> None:
+    """Let those be shown that came before a reply, as a command's own events do.
+
+    Whoever listens to them was woken by the same bytes, and needs a turn or two.
+    """
+    for _ in range(TURNS):
+        await asyncio.sleep(0)

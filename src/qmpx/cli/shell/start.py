@@ -21,6 +21,9 @@ from qmpx.transport.address import Address, default_address, parse_address
 EMBEDDED: Final = "0"
 """What a person answers to get a machine that is embedded in the shell."""
 
+MAX_SHOWN: Final = 4096
+"""Bytes of a message that ``--verbose`` shows: the schema alone has 160,000."""
+
 _NEEDED: Final = {"prompt_toolkit": "prompt_toolkit", "rich": "rich"}
 
 
@@ -204,9 +207,11 @@ def _shower(output: Output) -> Any:
     from qmpx.cli.coloured import highlighted, painted
 
     def show(direction: str, message: bytes) -> None:
-        text = printable(message.decode("utf-8", "replace").strip())
+        text = printable(message[:MAX_SHOWN].decode("utf-8", "replace").strip())
         if output.has_colour:
             text = highlighted(text)
+        if len(message) > MAX_SHOWN:
+            text += f"... ({len(message)} bytes)"
         output.tell(f"{painted(direction, '2', colour=output.has_colour)} {text}")
 
     return show

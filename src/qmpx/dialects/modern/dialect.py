@@ -25,7 +25,9 @@ from qmpx.dialects.modern import (
     qdev,
     qom,
     refusals,
+    screens,
     status,
+    tracing,
     transaction,
 )
 from qmpx.dialects.modern.events import EVENTS, as_event
@@ -60,7 +62,9 @@ def modern_monitor(
         machine,
         commands=CommandRegistry(
             refusals.commands,
+            screens.commands,
             status.commands,
+            tracing.commands,
             block.commands,
             graph.commands,
             jobs.commands,

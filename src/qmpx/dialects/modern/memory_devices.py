@@ -3,13 +3,16 @@
 Source: QEMU 7.2.22, observed.
 """
 
-from typing import Annotated, Any, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 
 from qmpx.machine import Machine
 from qmpx.machine.objects import MemoryBackend
 from qmpx.machine.qom import memory_devices
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Size, Values
+
+if TYPE_CHECKING:
+    from qmpx.machine.qom.buses import Device
 
 commands = CommandRegistry()
 
@@ -64,7 +67,7 @@ def query_memory_devices(machine: Machine) -> list[MemoryDeviceInfo]:
     return [_info(machine, device) for device in memory_devices.of(machine)]
 
 
-def _info(machine: Machine, device: Any) -> MemoryDeviceInfo:
+def _info(machine: Machine, device: "Device") -> MemoryDeviceInfo:
     shown = device.object
     data: MemoryDeviceData = {
         "memdev": device.values["memdev"],
@@ -100,11 +103,11 @@ def _memdev(id_: str, made: MemoryBackend) -> Memdev:
     return {
         "id": id_,
         "size": made.size,
-        "merge": made.option("merge", True),
-        "dump": made.option("dump", True),
-        "prealloc": made.option("prealloc", False),
+        "merge": made.option("merge", otherwise=True),
+        "dump": made.option("dump", otherwise=True),
+        "prealloc": made.option("prealloc", otherwise=False),
         "share": made.option("share", made.kind == "memory-backend-memfd"),
-        "reserve": made.option("reserve", True),
+        "reserve": made.option("reserve", otherwise=True),
         "host-nodes": list(made.option("host-nodes", ())),
         "policy": made.option("policy", "default"),
     }

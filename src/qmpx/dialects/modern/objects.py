@@ -6,105 +6,102 @@ import errno
 import os
 import re
 import stat
-from typing import Annotated, Any, Final, Literal
-
-from msgspec import Struct
+import struct
+from typing import Annotated, Any, Final
 
 from qmpx.dialects.modern.replies import IOThreadInfo
+from qmpx.dialects.modern.user_objects import complete, make_object
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
-from qmpx.machine.objects import Created, IOThread, MemoryBackend, Secret
+from qmpx.machine.objects import IOThread, Secret, UserObject
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import Boxed, Size
-from qmpx.qapi.visitor import INT64_MAX
+from qmpx.qapi import Boxed, Described
 
 commands = CommandRegistry()
 
 MAX_SECRET: Final = 1024 * 1024
 """Most bytes of a secret that is read from a file: keys and passwords are short."""
 
+_KEY: Final = 32
+_IV: Final = 16
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\n]*")
 
 
-class _Options(
-    Struct, tag_field="qom-type", rename="kebab", forbid_unknown_fields=True
-):
-    id: str
-
-
-class SecretOptions(_Options, tag="secret"):
-    """A secret, given in clear, in base64, or in a file."""
-
-    data: str | None = None
-    file: str | None = None
-    format: Literal["raw", "base64"] = "raw"
-
-
-class IOThreadOptions(_Options, tag="iothread"):
-    """An I/O thread."""
-
-    poll_max_ns: int = 32768
-
-
-class MemoryBackendRamOptions(_Options, tag="memory-backend-ram", kw_only=True):
-    """Anonymous memory."""
-
-    size: Size
-    share: bool = False
-    prealloc: bool = False
-
-
-class ThrottleGroupOptions(_Options, tag="throttle-group"):
-    """Limits that block nodes share."""
-
-    limits: dict[str, Any] | None = None
-
-
-ObjectOptions = (
-    SecretOptions | IOThreadOptions | MemoryBackendRamOptions | ThrottleGroupOptions
-)
+Options = Annotated[dict[str, Any], Boxed(), Described("ObjectOptions")]
 
 
 @commands.command("object-add", holds_monitor=True)
-async def object_add(
-    machine: Machine, *, options: Annotated[ObjectOptions, Boxed()]
-) -> None:
+async def object_add(machine: Machine, *, options: Options) -> None:
     """Create an object. A secret in a FIFO waits for its writer, as it does in QEMU."""
-    match options:
-        case SecretOptions():
-            machine.objects.create(options.id, Secret(await _read_secret(options)))
-        case ThrottleGroupOptions():
-            group = Created("throttle-group", {"limits": options.limits or {}})
-            machine.objects.create(options.id, group)
-        case IOThreadOptions():
-            if options.poll_max_ns < 0:
-                message = f"poll-max-ns value must be in range [0, {INT64_MAX}]"
-                raise GenericError(message)
-            machine.objects.create(options.id, IOThread(options.poll_max_ns))
-        case MemoryBackendRamOptions():
-            if options.size == 0:
-                message = "property 'size' of memory-backend-ram doesn't take value '0'"
-                raise GenericError(message)
-            machine.objects.create(options.id, MemoryBackend(options.size))
+    kind, id_ = options["qom-type"], options["id"]
+    given = {n: v for n, v in options.items() if n not in ("qom-type", "id")}
+    machine.objects.check_id(id_)
+    if kind == "secret":
+        made: UserObject = Secret(await _read_secret(machine, given), given)
+        machine.objects.create(id_, made)
+        return
+    made = make_object(machine, kind, given)
+    machine.objects.check_free(id_)
+    complete(machine, id_, made)
+    machine.objects.create(id_, made)
 
 
-async def _read_secret(options: SecretOptions) -> bytes:
-    if options.data is not None and options.file is not None:
+async def _read_secret(machine: Machine, options: dict[str, Any]) -> bytes:
+    path, text = options.get("file"), options.get("data")
+    if text is not None and path is not None:
         message = "'file' and 'data' are mutually exclusive"
         raise GenericError(message)
-    if options.file is not None:
-        data = await _read_file(options.file)
-    elif options.data is not None:
-        data = options.data.encode()
+    if path is not None:
+        data = await _read_file(path)
+    elif text is not None:
+        data = text.encode()
     else:
         message = "Either 'file' or 'data' must be provided"
         raise GenericError(message)
-    if options.format == "base64":
-        return _decode(data, from_file=options.file is not None)
+    if "keyid" in options:
+        return _decrypt(machine, data, options)
+    if options.get("format") == "base64":
+        return _decode(data, from_file=path is not None)
     return data
 
 
-def _decode(data: bytes, *, from_file: bool) -> bytes:
+def _decrypt(machine: Machine, data: bytes, options: dict[str, Any]) -> bytes:
+    """Decrypt what was encrypted with another secret: AES, 256 bits, in CBC.
+
+    Raises:
+        GenericError: There is no such secret; key, IV or data are none; there is
+            nothing here that could decrypt.
+    """
+    key = machine.objects.get(options["keyid"])
+    if not isinstance(key, Secret):
+        message = f"No secret with id '{options['keyid']}'"
+        raise GenericError(message)
+    try:
+        key_data = key.data if len(key.data) == _KEY else _decode(key.data)
+    except GenericError:
+        key_data = key.data
+    if len(key_data) != _KEY:
+        message = "Key should be 32 bytes in length"
+        raise GenericError(message)
+    if "iv" not in options:
+        message = "IV is required to decrypt secret"
+        raise GenericError(message)
+    iv = _decode(options["iv"].encode())
+    if len(iv) != _IV:
+        message = f"IV should be {_IV} bytes in length not {len(iv)}"
+        raise GenericError(message)
+    if options.get("format") == "base64":
+        data = _decode(data)
+    from qmpx.machine.block.cipher import decrypt_padded
+
+    try:
+        return decrypt_padded(key_data, iv, data)
+    except (ValueError, struct.error):
+        message = "Incorrect number of padding bytes found on decrypted data"
+        raise GenericError(message) from None
+
+
+def _decode(data: bytes, *, from_file: bool = False) -> bytes:
     """Decode base64; padding may be anywhere or nowhere, as glib has it."""
     if from_file and b"\0" in data:
         message = "Base64 data contains embedded NUL characters"
@@ -185,15 +182,15 @@ def object_del(machine: Machine, *, id_: str) -> None:
 
 @commands.command("query-iothreads")
 def query_iothreads(machine: Machine) -> list[IOThreadInfo]:
-    """Tell of the I/O threads."""
+    """Tell of the I/O threads; each has a thread of its own, which does nothing."""
     return [
         {
             "id": id_,
-            "thread-id": os.getpid(),
+            "thread-id": thread.thread_id,
             "poll-max-ns": thread.poll_max_ns,
-            "poll-grow": 0,
-            "poll-shrink": 0,
-            "aio-max-batch": 0,
+            "poll-grow": thread.poll_grow,
+            "poll-shrink": thread.poll_shrink,
+            "aio-max-batch": thread.aio_max_batch,
         }
         for id_, thread in machine.objects.items()
         if isinstance(thread, IOThread)

@@ -15,6 +15,8 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from qmpx.errors import CommandError, GenericError
+from qmpx.machine import Machine
+from qmpx.machine.objects import Created
 from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.registry import Entry, SignatureLike
 from qmpx.qapi.check import Member
@@ -55,6 +57,7 @@ ELSE: Final = (
 """Commands whose answers are the profile's as long as nothing here has its own."""
 
 _NEGOTIATION: Final = "qmp_capabilities"
+_OBJECT_ADD: Final = "object-add"
 PREFIX: Final = "x-qmpx-"
 """With this begin commands that no QEMU has: a profile does not take them away."""
 
@@ -328,6 +331,8 @@ def _entry(name: str, answers: ProfileAnswers, ours: Entry | None) -> Entry:
     if ours is None:
         checked = _Spoken(name, answers, takes_arguments=True)
         return Entry(name, _refuser(name), signature=checked)
+    if name == _OBJECT_ADD:
+        return _object_entry(answers, ours)
     if name == _NEGOTIATION or not ours.signature.members:
         return ours
     return Entry(
@@ -338,6 +343,37 @@ def _entry(name: str, answers: ProfileAnswers, ours: Entry | None) -> Entry:
         is_asynchronous=ours.is_asynchronous,
         is_listed=ours.is_listed,
         signature=_Checked(name, answers, ours.signature),
+    )
+
+
+class _AnyObject(_Checked):
+    """The signature of ``object-add``: what the schema knows can at least be named."""
+
+    def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
+        """Return the handler's keywords; for types that it does not know, ``other``."""
+        text = b"{}" if arguments is UNSET else bytes(arguments)
+        self._answers.validator.check_command(self._name, text)
+        try:
+            return self._signature.read(arguments)
+        except CommandError:
+            return {"other": msgspec.json.decode(text)}
+
+
+def _object_entry(answers: ProfileAnswers, ours: Entry) -> Entry:
+    async def add(
+        machine: Machine, *, other: dict[str, Any] | None = None, **known: Any
+    ) -> None:
+        if other is None:
+            await ours.handler(machine, **known)
+            return
+        kind, id_ = other.pop("qom-type"), other.pop("id")
+        machine.objects.create(id_, Created(kind, other))
+
+    return Entry(
+        _OBJECT_ADD,
+        add,
+        holds_monitor=ours.holds_monitor,
+        signature=_AnyObject(_OBJECT_ADD, answers, ours.signature),
     )
 
 

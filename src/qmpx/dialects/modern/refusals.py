@@ -145,22 +145,28 @@ _rocker("query-rocker")
 _rocker("query-rocker-ports")
 
 
-def _rocker_table(name: str) -> None:
-    def refuse(
-        machine: Machine,  # noqa: ARG001
-        *,
-        name: str,
-        tbl_id: int | None = None,  # noqa: ARG001
-    ) -> NoReturn:
-        message = f"rocker {name} not found"
-        raise GenericError(message)
-
-    refuse.__doc__ = "Refuse: there is no such switch."
-    commands.command(name)(refuse)
+@commands.command("query-rocker-of-dpa-flows")
+def query_rocker_of_dpa_flows(
+    machine: Machine,  # noqa: ARG001
+    *,
+    name: str,
+    tbl_id: int | None = None,  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: there is no such switch."""
+    message = f"rocker {name} not found"
+    raise GenericError(message)
 
 
-_rocker_table("query-rocker-of-dpa-flows")
-_rocker_table("query-rocker-of-dpa-groups")
+@commands.command("query-rocker-of-dpa-groups")
+def query_rocker_of_dpa_groups(
+    machine: Machine,  # noqa: ARG001
+    *,
+    name: str,
+    type_: int | None = None,  # noqa: ARG001
+) -> NoReturn:
+    """Refuse: there is no such switch."""
+    message = f"rocker {name} not found"
+    raise GenericError(message)
 
 
 @commands.command("set-vcpu-dirty-limit")
@@ -246,12 +252,12 @@ def xen_set_replication(
         GenericError: It is to begin, and to fail over at once.
     """
     if enable and failover is not None:
-        message = "Parameter 'failover' is unexpected"
+        message = "Parameter 'failover' is only for stopping replication"
         raise GenericError(message)
 
 
 @commands.command("xen-colo-do-checkpoint")
-def xen_colo_do_checkpoint(machine: Machine) -> None:  # noqa: ARG001
+def xen_colo_do_checkpoint(machine: Machine) -> None:
     """Let all replications take note of a moment: there are none."""
 
 

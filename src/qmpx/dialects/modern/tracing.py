@@ -1,6 +1,6 @@
 """Trace events: switches that are kept, and that nothing is written for.
 
-The names are some of those that a QEMU with tracing has: of what this machine does, too.
+The names are some of those that a QEMU with tracing has.
 
 Source: QEMU 7.2.22, observed.
 """

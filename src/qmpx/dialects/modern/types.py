@@ -19,6 +19,10 @@ from qmpx.machine.qom.types import (
 MAX_REMEMBERED: Final = 512
 """Types whose properties are kept, for each profile: most machines use some dozens."""
 
+_FIXED: Final = frozenset({"ISA", "IDE", "System", "virtio-bus", "i2c-bus", "HDA"})
+_GIVEN: Final = frozenset(
+    {"drive", "memdev", "cryptodev", "chassis_nr", "serial", "memaddr", "legacy-addr"}
+)  # what a model was given when it was captured, or got for its place
 _LISTED: Final = re.compile(r'name "([^"]+)"(?:, bus ([\w-]+))?(?:, alias "([^"]+)")?')
 
 
@@ -114,7 +118,7 @@ class ProfileTypes:
             self._models = {}
             listed = _LISTED.findall(self._profile.text("-device help") or "")
             for called, bus, alias in listed:
-                facts = ModelFacts(called, bus or None, True, True)
+                facts = ModelFacts(called, bus or None)
                 self._models[called] = facts
                 if alias:
                     self._models.setdefault(alias, facts)
@@ -125,7 +129,8 @@ class ProfileTypes:
         if template is None:
             return facts_
         can = template[""].values.get("hotpluggable", False)
-        return ModelFacts(facts_.name, facts_.bus, True, bool(can))
+        can = can or facts_.bus in _FIXED  # it is the bus that does not allow it
+        return ModelFacts(facts_.name, facts_.bus, is_hotpluggable=bool(can))
 
     def template(self, kind: str, name: str) -> Template | None:
         """Return the objects of a ``board`` or a ``model``, if that is known."""
@@ -137,7 +142,11 @@ class ProfileTypes:
                 made = {
                     path: ObjectTemplate(
                         facts["type"],
-                        facts.get("values", {}),
+                        {
+                            name: value
+                            for name, value in facts.get("values", {}).items()
+                            if kind == "board" or name not in _GIVEN
+                        },
                         facts.get("more", {}),
                         frozenset(facts.get("less", ())),
                     )
@@ -153,7 +162,7 @@ _KNOWN: WeakKeyDictionary[Any, ProfileTypes] = WeakKeyDictionary()
 
 
 def use_types(machine: Machine, profile: Told) -> None:
-    """Let a machine have the types of a profile; before anybody looks at its objects."""
+    """Let a machine have the types of a profile, before anybody looks at objects."""
     types = _KNOWN.get(profile)
     if types is None:
         types = _KNOWN[profile] = ProfileTypes(profile)

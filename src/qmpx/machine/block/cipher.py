@@ -84,6 +84,7 @@ _DECRYPT: Final = [
     [table[INVERSE_BOX[value]] for value in range(256)] for table in _MIX_BACK
 ]
 
+_LONG: Final = 8  # words of a key of 256 bits
 _Words = tuple[int, int, int, int]
 
 
@@ -103,33 +104,37 @@ def _final(words: _Words, box: bytes, step: int, key: _Words) -> _Words:
 
 
 class Aes:
-    """AES with a key of 128 bits.
+    """AES with a key of 128 or 256 bits.
 
     Args:
-        key: 16 bytes.
+        key: 16 bytes, or 32.
     """
 
     def __init__(self, key: bytes) -> None:
-        words = list(struct.unpack(">4I", key))
+        words = list(struct.unpack(f">{len(key) // 4}I", key))
+        size = len(words)
+        rounds = size + 6
         constant = 1
-        for index in range(4, 44):
+        for index in range(size, 4 * (rounds + 1)):
             word = words[-1]
-            if index % 4 == 0:
-                turned = (word << 8 | word >> 24) & 0xFFFFFFFF
-                word = int.from_bytes(turned.to_bytes(4, "big").translate(BOX), "big")
+            if index % size == 0:
+                word = (word << 8 | word >> 24) & 0xFFFFFFFF
+            if index % size == 0 or (size == _LONG and index % size == _LONG // 2):
+                word = int.from_bytes(word.to_bytes(4, "big").translate(BOX), "big")
+            if index % size == 0:
                 word ^= constant << 24
                 constant = _double(constant)
-            words.append(word ^ words[-4])
+            words.append(word ^ words[-size])
         self._keys: list[_Words] = [
             (words[at], words[at + 1], words[at + 2], words[at + 3])
-            for at in range(0, 44, 4)
+            for at in range(0, len(words), 4)
         ]
         m0, m1, m2, m3 = _MIX_BACK
         self._back: list[_Words] = [
-            self._keys[10],
+            self._keys[rounds],
             *(
                 self._mixed(self._keys[round_], (m0, m1, m2, m3))
-                for round_ in range(9, 0, -1)
+                for round_ in range(rounds - 1, 0, -1)
             ),
             self._keys[0],
         ]
@@ -151,7 +156,7 @@ class Aes:
         t0, t1, t2, t3 = tables
         k = keys[0]
         a, b, c, d = words[0] ^ k[0], words[1] ^ k[1], words[2] ^ k[2], words[3] ^ k[3]
-        for k in keys[1:10]:
+        for k in keys[1:-1]:
             if step == 1:
                 n, p, q, r = b, c, d, a
                 s, t, u, v = d, a, b, c
@@ -169,12 +174,38 @@ class Aes:
     def encrypt(self, words: _Words) -> _Words:
         """Encrypt a block, given as four big-endian words."""
         mixed = self._run(words, self._keys, _ENCRYPT, 1)
-        return _final(mixed, BOX, 1, self._keys[10])
+        return _final(mixed, BOX, 1, self._keys[-1])
 
     def decrypt(self, words: _Words) -> _Words:
         """Decrypt a block."""
         mixed = self._run(words, self._back, _DECRYPT, -1)
-        return _final(mixed, INVERSE_BOX, -1, self._back[10])
+        return _final(mixed, INVERSE_BOX, -1, self._back[-1])
+
+
+def decrypt_padded(key: bytes, start: bytes, data: bytes) -> bytes:
+    """Decrypt what was encrypted in CBC mode, and take its padding off.
+
+    Args:
+        key: The key: 16 bytes, or 32.
+        start: The initialisation vector: 16 bytes.
+        data: Whole blocks.
+
+    Raises:
+        ValueError: It is not padded as it should be: key or data are wrong.
+    """
+    aes = Aes(key)
+    chain = struct.unpack(">4I", start)
+    words = struct.unpack(f">{len(data) // 4}I", data)
+    plain = list[int]()
+    for at in range(0, len(words), 4):
+        block = words[at], words[at + 1], words[at + 2], words[at + 3]
+        plain += [w ^ c for w, c in zip(aes.decrypt(block), chain, strict=True)]
+        chain = block
+    result = struct.pack(f">{len(plain)}I", *plain)
+    count = result[-1] if result else 0
+    if not 1 <= count <= BLOCK:
+        raise ValueError(count)
+    return result[:-count]
 
 
 class SectorCipher:

@@ -261,7 +261,7 @@ def look_anew(machine: "Machine", moved: Collection[str]) -> None:
     """Open images again that both ends share: the other end has written to them.
 
     Raw ones are read as they are, without memory; encrypted ones would lose their key;
-    temporary ones are this end's own.
+    temporary ones are this end's own. Block nodes look anew when the machine owns them.
 
     Args:
         machine: The machine.
@@ -273,6 +273,8 @@ def look_anew(machine: "Machine", moved: Collection[str]) -> None:
     for name, drive in machine.drives.items():
         medium, image = drive.medium, drive.image
         if medium is None or image is None or name in moved:
+            continue
+        if "blocks" in vars(machine) and machine.blocks.node_in(drive) is not None:
             continue
         if (
             image.format != "raw"

@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from qmpx.machine.happenings import WokenUp
 from qmpx.machine.migration.contents import describe, write_parts
 from qmpx.machine.migration.counterpart import Counterpart
 from qmpx.machine.migration.disks import Disk, DiskWalk
@@ -303,10 +304,13 @@ class Outgoing:
 
     def _close(self) -> None:
         """Let the machine stand still, and send all the rest."""
+        slept = self._machine.rouse()
         self._home = self._machine.state
         self.phase = Phase.WAITING
         self._stop_waiting()
         self._machine.transfer(RunState.FINISH_MIGRATE)
+        if slept:
+            self._machine.tell(WokenUp())
         self._note_figures(stopped=self._clock.microseconds())
         if self.phase is not Phase.WAITING:
             return  # who was told has called it off

@@ -1,4 +1,4 @@
-"""What of a memory balloon can be seen and set as properties: the guest's statistics."""
+"""What of a memory balloon can be seen as properties: the guest's statistics."""
 
 from typing import TYPE_CHECKING, Any, Final
 

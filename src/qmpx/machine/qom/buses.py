@@ -5,11 +5,13 @@ The latest device and the latest bus are looked at first, as QEMU does it.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine.qom.objects import QomObject
 from qmpx.machine.qom.types import ModelFacts
+
+_MOST: Final = {"IDE": 2, "floppy-bus": 2}  # devices on a bus
 
 
 @dataclass(eq=False, slots=True)
@@ -21,12 +23,59 @@ class Bus:
         parent: The device that it hangs from.
         members: What is on it, the latest first.
         ports: For USB: the ports that are free, once somebody has looked.
+        next_link: The number of the next ``child[N]``, once somebody has looked.
     """
 
     object: QomObject
     parent: "Device | None"
     members: "list[Device]" = field(default_factory=list)
     ports: list[str] | None = None
+    next_link: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in paths of buses and in messages."""
+        return "main-system-bus" if self.parent is None else self.object.name
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more devices can be on it."""
+        most = _MOST.get(self.object.type)
+        if most is None and self.object.isa("virtio-bus"):
+            most = 1
+        return most is not None and len(self.members) >= most
+
+    def link(self, shown: QomObject) -> None:
+        """Let it have a device as its next child; no number is used twice."""
+        if self.next_link is None:
+            self.next_link = 1 + max(
+                (
+                    int(name[6:-1])
+                    for name in self.object.property_types()
+                    if name.startswith("child[")
+                ),
+                default=-1,
+            )
+        name = f"child[{self.next_link}]"
+        self.next_link += 1
+        self.object.values[name] = shown.path
+        self.object.extra[name] = f"link<{shown.type}>"
+
+    def fit(self, shown: QomObject) -> None:
+        """Let a virtio device behind a PCI Express port be a modern one."""
+        is_port = self.parent is not None and self.parent.object.isa("pcie-port")
+        if not is_port or not shown.has("disable-legacy"):
+            return
+        if "disable-legacy" not in shown.values:
+            shown.values["disable-legacy"] = "on"
+            shown.children.pop("virtio-pci[1]", None)
+
+    def unlink(self, shown: QomObject) -> None:
+        """Let it not have that child any more."""
+        for name, value in list(self.object.values.items()):
+            if name.startswith("child[") and value == shown.path:
+                del self.object.values[name]
+                self.object.extra.pop(name, None)
 
     @property
     def allows_hotplug(self) -> bool:
@@ -68,6 +117,14 @@ class Device:
         """What its user calls it."""
         return self.object.called
 
+    def show_place(self) -> None:
+        """Let it be seen where it is, and whether it can be taken out."""
+        bus, facts = self.bus, self.facts
+        self.values["parent_bus"] = "" if bus is None else bus.object.path
+        can = facts is None or facts.is_hotpluggable
+        if self.object.has("hotpluggable"):
+            self.values["hotpluggable"] = can and (bus is None or bus.allows_hotplug)
+
     def value(self, name: str) -> Any:
         """Return the value of a property; ``None`` if it has none of that name."""
         return self.object.get(name) if self.object.has(name) else None
@@ -100,7 +157,7 @@ def find_bus(root: Bus, path: str) -> Bus:
     bus = root
     if not path.startswith("/"):
         name = elements.pop(0) if elements else ""
-        found = next((at for at in buses_below(root) if at.object.name == name), None)
+        found = next((at for at in buses_below(root) if at.name == name), None)
         if found is None:
             message = f"Bus '{name}' not found"
             raise GenericError(message)

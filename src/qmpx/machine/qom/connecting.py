@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine.qom.objects import WORKER
 
 if TYPE_CHECKING:
     from qmpx.machine.drive import Drive
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from qmpx.machine.qom.buses import Device
     from qmpx.machine.qom.objects import QomObject
 
-BACKEND: Final = "virtio-backend"
-"""The part of a virtio device that does its work; most properties are its own."""
+BACKEND: Final = WORKER
+"""The part of a virtio device that does its work."""
 
 _MAC: Final = re.compile(r"([0-9A-Fa-f]{2}([:-])){5}[0-9A-Fa-f]{2}")
 _EMPTY_DRIVES: Final = frozenset({"scsi-cd", "ide-cd", "floppy"})
@@ -98,10 +99,13 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
         is_floppy = device.object.type == "floppy"
         made = machine.blocks.plug(
             text,
-            _drive_id(device),
+            device.object.called or _drive_id(device)
+            if device.object.type == "usb-storage"
+            else _drive_id(device),
             removable=is_cd or is_floppy,
             has_tray=is_cd,
         )
+        made.id = _drive_id(device)
         device.release.append(lambda: machine.blocks.unplug(made))
 
     return plug
@@ -150,7 +154,7 @@ def check_needs(machine: "Machine", device: "Device") -> None:
                 None, _drive_id(device), removable=True, has_tray=kind != "floppy"
             )
             device.release.append(lambda: machine.blocks.unplug(made))
-    if kind == "pci-bridge" and not device.value("chassis_nr"):
+    if kind == "pci-bridge" and not given.get("chassis_nr"):
         message = (
             "Bridge chassis not specified. Each bridge is required to be assigned "
             "a unique chassis id > 0."

@@ -87,9 +87,10 @@ def plug(machine: "Machine", device: "Device") -> None:
     tree = machine.qom
     if not tree.memory_slots:
         raise GenericError(_no_slots(tree.board))
+    _take_slot(machine, device)
     backend = backend_of(machine, device)
-    if backend.users:
-        _claim(machine, device)
+    _take_address(machine, device, "addr", backend.size)
+    _claim(machine, device)
     node = device.values.get("node", 0)
     if node:
         message = (
@@ -97,9 +98,6 @@ def plug(machine: "Machine", device: "Device") -> None:
             "numa nodes: 1"
         )
         raise GenericError(message)
-    _take_slot(machine, device)
-    _take_address(machine, device, "addr", backend.size)
-    _claim(machine, device)
     device.values["size"] = backend.size
     device.object.live["size"] = lambda: backend.size
 

@@ -14,6 +14,16 @@ from qmpx.machine.qom.types import (
 )
 from qmpx.machine.qom.values import read_json
 
+WORKER: Final = "virtio-backend"
+"""The part of a virtio device that does its work; most properties are its own."""
+
+_READ_ONLY: Final = frozenset(
+    {"type", "parent_bus", "hotplugged", "hotpluggable", "guest-stats"}
+)
+_EACH_HAS: Final = frozenset(
+    {"type", "parent_bus", "hotplugged", "hotpluggable", "realized"}
+)
+_CHANGEABLE: Final = frozenset({"family", "model", "stepping", "vendor", "model-id"})
 _OWN: Final = "@"  # in a template: the path of the first object
 
 Reader = Callable[[], Any]
@@ -32,6 +42,7 @@ class QomObject:
     Attributes:
         children: What is in it, by name.
         values: Values that were given to it.
+        extra: Types of properties that came later.
         live: What reads properties that change of themselves.
         writers: What is told of values that somebody sets; it may raise.
         is_device: Whether its properties cannot be set any more.
@@ -44,6 +55,7 @@ class QomObject:
         "_types",
         "called",
         "children",
+        "extra",
         "is_device",
         "live",
         "name",
@@ -68,6 +80,7 @@ class QomObject:
         self.origin = origin or self
         self.children: dict[str, QomObject] = {}
         self.values: dict[str, Any] = {}
+        self.extra: dict[str, str] = {}
         self.live: dict[str, Reader] = {}
         self.writers: dict[str, Writer] = {}
         self.is_device = False
@@ -143,6 +156,7 @@ class QomObject:
             if name not in self._facts.less and not item.type.startswith("child<")
         }
         known |= self._facts.more
+        known |= self.extra
         for name in (*self.live, *self.values):
             known.setdefault(name, "str")
         known |= {name: f"child<{x.type}>" for name, x in self.children.items()}
@@ -152,7 +166,7 @@ class QomObject:
         """Whether it has a property."""
         if name in self.children or name in self.live or name in self.values:
             return True
-        if name in self._facts.more:
+        if name in self._facts.more or name in self.extra:
             return True
         item = self._types.properties(self.type).get(name)
         return (
@@ -172,6 +186,8 @@ class QomObject:
         if not self.has(name):
             message = f"Property '{self.type}.{name}' not found"
             raise GenericError(message)
+        if (type_ := self.extra.get(name)) is not None:
+            return type_
         if (type_ := self._facts.more.get(name)) is not None:
             return type_
         item = self._types.properties(self.type).get(name)
@@ -194,6 +210,12 @@ class QomObject:
             raise GenericError(message)
         if name == "type":
             return self.type
+        if name.startswith("legacy-") and name not in self._facts.values:
+            message = f"Property '{self.type}.{name}' is not readable"
+            raise GenericError(message)
+        if name == "crash-information":
+            message = "No crash occurred"
+            raise GenericError(message)
         if name in self._facts.values:
             value = self._facts.values[name]
             if isinstance(value, str) and value.startswith(_OWN):
@@ -222,10 +244,18 @@ class QomObject:
             writer(read_json(name, self.type_of(name), value))
             return
         type_ = self.type_of(name)
-        if type_.startswith("child<") or name in ("type", "parent_bus"):
+        worker = self.children.get(WORKER)
+        if worker is not None and name not in _EACH_HAS and worker.has(name):
+            worker.set(name, value)
+            return
+        if type_.startswith("child<") or name in _READ_ONLY:
             message = f"Property '{self.type}.{name}' is not writable"
             raise GenericError(message)
-        if self.is_device and name in self._types.device_properties(self.type):
+        if (
+            self.is_device
+            and name not in _CHANGEABLE
+            and name in self._types.device_properties(self.type)
+        ):
             whose = (
                 f"device '{self.called}'"
                 if self.called is not None

@@ -64,7 +64,21 @@ def free_place(bus: "Bus", device: "Device") -> None:
     """Give back what `take_place` gave."""
     port = device.values.get("port")
     if bus.ports is not None and isinstance(port, str) and device.has_port:
+        bus.ports = [x for x in bus.ports if not x.startswith(f"{port}.")]
         bus.ports.append(port)
+
+
+def behind(device: "Device") -> list["Device"]:
+    """Return the USB devices that hang from a hub, the first that came first."""
+    port = device.values.get("port")
+    if device.object.type != _HUB or device.bus is None or not port:
+        return []
+    prefix = f"{port}."
+    return [
+        other
+        for other in reversed(device.bus.members)
+        if str(other.values.get("port", "")).startswith(prefix)
+    ]
 
 
 def _named(device: "Device") -> str:

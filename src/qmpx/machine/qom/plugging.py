@@ -1,6 +1,7 @@
-"""Plugging devices in, and taking them out, in the order in which QEMU checks things."""
+"""Plugging devices in, and taking them out, checking things in QEMU's order."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import CommandError, DeviceNotFound, GenericError
@@ -16,7 +17,7 @@ from qmpx.machine.qom.connecting import (
     show_values,
 )
 from qmpx.machine.qom.objects import QomObject
-from qmpx.machine.qom.places import free_place, parse_address, take_place
+from qmpx.machine.qom.places import behind, free_place, parse_address, take_place
 from qmpx.machine.qom.types import ModelFacts, ObjectTemplate, Template, derives
 from qmpx.machine.qom.values import option_text, read_text
 
@@ -84,6 +85,7 @@ class Devices:
                 bus = self._buses.get(shown) or Bus(shown, None)
                 self._buses[shown] = bus
                 found.append(bus)
+        found.sort(key=lambda bus: bus.object.name)
         for bus in found:
             self._index_members(bus)
         for bus in found:
@@ -146,7 +148,7 @@ class Devices:
         facts = self._model(texts["driver"], hotplug=hotplug)
         bus = self._bus_for(facts, texts.get("bus"))
         if hotplug and bus is not None and not bus.allows_hotplug:
-            message = f"Bus '{bus.object.name}' does not support hotplugging"
+            message = f"Bus '{bus.name}' does not support hotplugging"
             raise GenericError(message)
         if len(self._wrapped) >= MAX_DEVICES:
             message = f"a machine can have at most {MAX_DEVICES} devices"
@@ -158,18 +160,7 @@ class Devices:
         except CommandError:
             self._discard(device)
             raise
-        if bus is not None:
-            bus.object.values[f"child[{self._child_number(bus)}]"] = device.object.path
         return device
-
-    @staticmethod
-    def _child_number(bus: Bus) -> int:
-        numbers = (
-            int(name[6:-1])
-            for name in bus.object.property_types()
-            if name.startswith("child[")
-        )
-        return max(numbers, default=-1) + 1
 
     def _model(self, name: str, *, hotplug: bool) -> ModelFacts:
         facts = self._types.model(name)
@@ -199,7 +190,7 @@ class Devices:
         if facts.bus is None:
             return None
         for bus in self.buses:
-            if bus.object.isa(facts.bus):
+            if bus.object.isa(facts.bus) and not bus.is_full:
                 return bus
         message = f"No '{facts.bus}' bus found for device '{facts.name}'"
         raise GenericError(message)
@@ -230,7 +221,7 @@ class Devices:
         known = f"qmpx-{model}"
         renamed: dict[str, ObjectTemplate] = {}
         for path, facts in template.items():
-            if known not in path:
+            if known not in path and id_ is None:
                 renamed[path] = facts
                 continue
             if id_ is None:
@@ -238,7 +229,11 @@ class Devices:
                 called = f"{facts.type.lower()}.{number}"
                 renamed[_anonymous(path, known, called)] = facts
             else:
-                renamed[path.replace(known, id_)] = facts
+                values = {
+                    name: value.replace(known, id_) if isinstance(value, str) else value
+                    for name, value in facts.values.items()
+                }
+                renamed[path.replace(known, id_)] = replace(facts, values=values)
         return renamed
 
     def _realize(self, device: Device, texts: Mapping[str, str]) -> None:
@@ -248,6 +243,7 @@ class Devices:
                 later += self._set(device, name, text)
         shown = device.object
         if device.bus is not None:
+            device.bus.link(shown)
             take_place(device.bus, device)
             device.bus.members.insert(0, device)
         else:
@@ -261,16 +257,25 @@ class Devices:
         show_values(device, shown.values)
         for each in shown.walk():
             each.is_device = "realized" in each.property_types()
-            if each.is_device:
+            if each.has("hotplugged"):
                 each.values["hotplugged"] = device.is_hotplugged
-                if each.has("parent_bus") and each is not shown:
-                    each.values["parent_bus"] = each.parent.path if each.parent else ""
         shown.values["realized"] = True
-        shown.values["parent_bus"] = (
-            "" if device.bus is None else device.bus.object.path
-        )
         self._index(shown, device)
+        for each in shown.walk():
+            if (inner := self._wrapped.get(each)) is not None:
+                inner.show_place()
+        if device.bus is not None:
+            device.bus.fit(shown)
+        self._set_handlers(device)
         self._make_live(device)
+
+    def _set_handlers(self, device: Device) -> None:
+        """Let the buses of a bridge be looked after by this board's controller."""
+        machine = self._tree.root.children["machine"]
+        for bus in device.buses:
+            handler = bus.object.get("hotplug-handler")
+            if handler.startswith("/machine/unattached/"):
+                bus.object.values["hotplug-handler"] = machine.get("acpi-device")
 
     def _set(
         self, device: Device, name: str, text: str
@@ -367,7 +372,7 @@ class Devices:
             raise GenericError(message)
         shown, bus = device.object, device.bus
         if bus is not None and not bus.allows_hotplug:
-            message = f"Bus '{bus.object.name}' does not support hotplugging"
+            message = f"Bus '{bus.name}' does not support hotplugging"
             raise GenericError(message)
         if device.facts is not None and not device.facts.is_hotpluggable:
             message = f"Device '{shown.type}' does not support hotplugging"
@@ -414,6 +419,8 @@ class Devices:
 
     def destroy(self, device: Device) -> None:
         """Take a device out at once, and all that hangs from it."""
+        for child in behind(device):
+            self.destroy(child)
         for bus in list(device.buses):
             for child in list(bus.members):
                 self.destroy(child)
@@ -426,9 +433,7 @@ class Devices:
         shown, bus = device.object, device.bus
         if bus is not None:
             free_place(bus, device)
-            for name, value in list(bus.object.values.items()):
-                if name.startswith("child[") and value == shown.path:
-                    del bus.object.values[name]
+            bus.unlink(shown)
             if device in bus.members:
                 bus.members.remove(device)
         elif device in self._loose:

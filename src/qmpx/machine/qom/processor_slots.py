@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
+from qmpx.machine.runstate import RunState
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
@@ -173,6 +174,13 @@ class ProcessorSlots:
             return
         if shown.path == "/machine/unattached/device[0]":
             message = "Boot CPU is unpluggable"
+            raise GenericError(message)
+        if self._machine.state is RunState.PRELAUNCH:
+            # The firmware, which has not run, makes it possible.
+            message = (
+                "acpi: device unplug request for not supported device type: "
+                f"{shown.type}"
+            )
             raise GenericError(message)
 
     def unplug(self, device: "Device") -> None:

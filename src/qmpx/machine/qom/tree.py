@@ -28,6 +28,7 @@ _FAMILIES: Final = (
 )
 _UNATTACHED: Final = re.compile(r"(/?machine/unattached/device\[)(\d+)(\].*)")
 _WITH_RAM: Final = ("pc-", "isapc", "microvm")
+_SLOT_ROOM: Final = 2**30  # for the alignment of a memory module
 _CONTAINERS: Final = ("peripheral", "peripheral-anon", "unattached")
 
 
@@ -148,23 +149,21 @@ class QomTree:
             return None
         found: QomObject | None = None
         for start in self.root.walk():
-            end = self._follow(start, parts, only_children=True)
-            if end is None or end is found:
+            end = self._follow(start, parts)
+            if end is None:
                 continue
             if found is not None:
                 raise LookupError(path)
             found = end
         return found
 
-    def _follow(
-        self, start: QomObject, parts: list[str], *, only_children: bool = False
-    ) -> QomObject | None:
+    def _follow(self, start: QomObject, parts: list[str]) -> QomObject | None:
         at: QomObject | None = start
         for part in parts:
             if at is None:
                 return None
             child = at.children.get(part)
-            if child is None and not only_children and at.has(part):
+            if child is None and at.has(part):
                 if not at.type_of(part).startswith("link<"):
                     return None
                 target = at.get(part)
@@ -202,7 +201,24 @@ class QomTree:
                 else {}
             ),
         }
+        if self.maximum_memory:
+            ours_more = self.maximum_memory - ours.memory_size
+            size = ours_more + self.memory_slots * _SLOT_ROOM
+            machine.values["device-memory-region-size"] = size
+            machine.add("device-memory[0]", ObjectTemplate("memory-region"))
+            region = machine.children["device-memory[0]"]
+            region.values["size"] = size
+        for slot in self.processors.slots[: ours.processor_count]:
+            shown = self._boot_processor(machine, slot.index)
+            if shown is not None:
+                shown.values |= {**slot.place, "node-id": 0}
         machine.live["smp"] = lambda: dict(self.processors.topology)
+
+    @staticmethod
+    def _boot_processor(machine: QomObject, index: int) -> QomObject | None:
+        """Return the object of a processor that is there from the start."""
+        name = f"device[{index + 1 if index else 0}]"
+        return machine.children["unattached"].children.get(name)
 
     def _template(self) -> Template | None:
         family = next(

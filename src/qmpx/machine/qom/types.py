@@ -9,9 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-MAX_TEMPLATES: Final = 1024
-"""Templates of models that are kept at once: more than a QEMU 7.2 has models."""
-
 _ZERO: Final[dict[str, Any]] = {"bool": False, "OnOffAuto": "auto"}
 _NUMBERS: Final = ("int", "uint", "size")
 
@@ -65,8 +62,8 @@ class ModelFacts:
 
     name: str
     bus: str | None
-    is_for_users: bool
-    is_hotpluggable: bool
+    is_for_users: bool = True
+    is_hotpluggable: bool = True
 
 
 class TypeSource(Protocol):

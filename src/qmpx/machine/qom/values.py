@@ -39,7 +39,7 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "NetFilterDirection": ("all", "rx", "tx"),
     "FilterBufferStatus": ("on", "off"),
 }
-"""Types that are choices among words; which type a property has, a `TypeSource` tells."""
+"""Types that are choices among words."""
 
 _INTEGER: Final = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _SIZE: Final = re.compile(r"\s*(0[xX][0-9a-fA-F]+|\d+)(\.\d+)?([bBkKmMgGtTpPeE]?)")

@@ -7,6 +7,7 @@ from QEMU's schema files.
 
 import gzip
 from collections.abc import Collection
+from functools import cache
 from importlib.resources import files
 from typing import Final
 
@@ -35,6 +36,7 @@ def shipped_introspection(release: str) -> list[SchemaInfo]:
     return msgspec.json.decode(gzip.decompress(packed), type=list[SchemaInfo])
 
 
+@cache  # one for each release, and a tenth of a second to make
 def shipped_schema(release: str) -> Schema:
     """Return the schema of a release.
 

@@ -33,6 +33,7 @@ from qmpx.standin.faults.menu import Point
 from qmpx.standin.faults.outlet import Outlet
 from qmpx.transcript.entry import TO_CLIENT, TO_SERVER, Entry, entry_for
 from qmpx.transport.channel import Channel
+from qmpx.wire.encode import indent
 from qmpx.wire.parser import Malformed
 from qmpx.wire.server import Phase
 
@@ -56,7 +57,9 @@ PATIENCE: Final = 0.05
 
 _MESSAGES: Final = re.compile(rb"[^\n]*\n|[^\n]+\Z")
 _PRETTY: Final = re.compile(rb"\{.*?\n\}\r?\n|[^\n]*\n|[^\n]+\Z", re.DOTALL)
+_IS_ONE_LINE: Final = re.compile(rb"\{[^\n]+\}\r\n")
 _RESET: Final = struct.pack("ii", 1, 0)  # then close() resets a TCP connection
+_FOR_SECOND_CLIENTS: Final = ("second-client-refused", "monitor-busy")
 _ENDINGS: Final = {"hang-up", "connection-reset", "crash", "hang-then-die", "mute"}
 
 
@@ -82,7 +85,7 @@ class _Awaited:
         self.id = id_
         self.arguments = arguments
         self.faults = {fault.kind.name: fault for fault in faults}
-        self.seen: set[str] = set()  # names of events since it was read
+        self.seen: set[str] = set()  # names of events since it was its turn
 
 
 class _Held:
@@ -158,7 +161,8 @@ class FaultyChannel(Channel):
             others: How many clients are served already.
         """
         self._note("connected")
-        faults = self._plan.striking((Point.CONNECTING,), "", self.number)
+        alone = () if others else _FOR_SECOND_CLIENTS
+        faults = self._plan.striking((Point.CONNECTING,), "", self.number, alone)
         self._begin = begin = {fault.kind.name: fault for fault in faults}
         self._session.wire = WatchedState(self._session.wire, self._look)
         if (fault := begin.get("cut-after")) is not None:
@@ -166,11 +170,8 @@ class FaultyChannel(Channel):
         if (fault := begin.get("slow-drip")) is not None:
             self._outlet.drip_all(fault["bytes"], fault["seconds"])
         self._outlet.ends_lines = "newlines-lost" not in begin
-        is_refused = "client-refused" in begin or (
-            others > 0 and "second-client-refused" in begin
-        )
-        is_late = "greeting-withheld" in begin or (others and "monitor-busy" in begin)
-        if is_refused or is_late:
+        is_refused = bool({"client-refused", "second-client-refused"} & begin.keys())
+        if is_refused or {"greeting-withheld", "monitor-busy"} & begin.keys():
             self.mute(None)
         elif (fault := begin.get("greeting-late")) is not None:
             self.mute(fault["seconds"])
@@ -340,8 +341,10 @@ class FaultyChannel(Channel):
             self._take_reply(message, _read_id(glance.id))
 
     def _take_event(self, message: bytes, name: str) -> None:
-        for awaited in self._awaited:
-            awaited.seen.add(name)
+        # Those behind it were read, perhaps, but are not run yet: it is not of theirs.
+        running = self._awaited[0] if self._awaited else None
+        if running is not None:
+            running.seen.add(name)
         faults = self._plan.striking((Point.EVENT,), name, self.number)
         kinds = [fault.kind.name for fault in faults]
         if "event-lost" in kinds:
@@ -350,7 +353,7 @@ class FaultyChannel(Channel):
         for _ in range(1 + kinds.count("event-twice")):
             if delay:
                 self._later(delay, lambda: self._send_event(message, name))
-            elif any("events-after-reply" in each.faults for each in self._awaited):
+            elif running is not None and "events-after-reply" in running.faults:
                 self._kept_events.append(message)
             else:
                 self._send_event(message, name)
@@ -492,6 +495,8 @@ class FaultyChannel(Channel):
     def _emit(self, message: bytes, drip: tuple[int, float] | None = None) -> None:
         if self.sock is None:
             return
+        if self._session.monitor.pretty and _IS_ONE_LINE.fullmatch(message):
+            message = indent(message)  # it was made here
         self._tell(entry_for(self._time, TO_CLIENT, self.number, message))
         self._outlet.put(message, drip)
 

@@ -11,7 +11,7 @@ commands give the same run.
 """
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import LocalProtocolError
@@ -159,7 +159,11 @@ class FaultPlan:
                 channel.strike(fault)
 
     def striking(
-        self, points: tuple[Point, ...], name: str, connection: int
+        self,
+        points: tuple[Point, ...],
+        name: str,
+        connection: int,
+        passed_over: Container[str] = (),
     ) -> list[Fault]:
         """Return the faults that set in now.
 
@@ -167,6 +171,7 @@ class FaultPlan:
             points: At these points.
             name: The name of the command or the event.
             connection: The number of the connection.
+            passed_over: Kinds that cannot set in now, and do not count.
         """
         if not self._faults:
             return []
@@ -175,6 +180,7 @@ class FaultPlan:
             fault
             for fault in list(self._faults.values())
             if fault.kind.point in points
+            and fault.kind.name not in passed_over
             and not fault.is_of_a_moment
             and fault.strikes(name, connection, now)
         ]
