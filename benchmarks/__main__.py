@@ -18,6 +18,7 @@ from benchmarks.process_rounds import measure_processes
 from benchmarks.profiling import profile
 from benchmarks.schema_rounds import measure_schema
 from benchmarks.server_rounds import measure_servers, measure_starts
+from benchmarks.shell_rounds import measure_shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +90,7 @@ def _run(lab: Lab, *, write: bool) -> int:
         measure_clients(lab)
         measure_processes(lab)
         measure_schema(lab)
+        measure_shell(lab)
     verdicts = [judge(goal, lab.samples) for goal in GOALS if lab.wants(goal.metric)]
     profiles = _profiles(lab, report.misses(verdicts)) if write else []
     minutes = (time.monotonic() - begun) / 60

@@ -118,6 +118,7 @@ _CLIENT: Final = "Client, against qemu.qmp, on one fixed responder"
 _REAL: Final = "Client, against a real QEMU"
 _PROCESS: Final = "Process"
 _SCHEMA: Final = "Schema, QEMU 9.2's"
+_PEOPLE: Final = "What a person waits for"
 
 
 def _qemu(
@@ -304,6 +305,19 @@ GOALS: Final = (
             (500, "parse", "files read and checked, CPU"),
             (100, "compile", "validation of all commands compiled, CPU"),
             (200, "bindings", "a program that imports the bindings, CPU"),
+        )
+    ),
+    *(
+        Goal(_PEOPLE, title, f"shell.{metric}", "ms", Form.AT_MOST, limit)
+        for limit, metric, title in (
+            (150, "help.wall", "qmpx --help"),
+            (150, "run.wall", "qmpx run, one command"),
+            (400, "prompt.wall", "the shell's first prompt"),
+            (
+                30,
+                "complete.worst",
+                "completion with all of QEMU 9.2, slowest of 11 lines",
+            ),
         )
     ),
 )

@@ -1,8 +1,8 @@
 """Ask a guest's agent, though the guest may not be up yet, or slow, or busy.
 
-Clients made for monitors hang here: the agent does not greet, older ones leave ids out,
-and a reply that comes late is taken for the next one's. This one is told where the agent
-is, waits until it answers, runs a program in the guest and fetches a file.
+Clients made for monitors hang here: the agent does not greet, older ones leave ids
+out, and a reply that comes late is taken for the next one's. This one waits until the
+agent answers, runs a program in the guest and fetches a file.
 
 Usage: ask_the_guest.py [ADDRESS]; without an address it starts an agent on this host.
 """

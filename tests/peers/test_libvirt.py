@@ -155,11 +155,12 @@ def rich_xml(folder: Path) -> str:
 
 NIC = "<interface type='user'><model type='virtio'/><mac address='{}'/></interface>"
 MAC = "52:54:00:11:22:33"
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 FILES = {
     "nic.xml": NIC.format(MAC),
     "dimm.xml": "<memory model='dimm'><target><size unit='MiB'>128</size>"
     "<node>0</node></target></memory>",
-    "rng.xml": "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
+    "rng.xml": RNG,
     "tablet.xml": "<input type='tablet' bus='usb'/>",
     "channel.xml": "<channel type='unix'><target type='virtio' name='c2'/></channel>",
 }

@@ -58,7 +58,6 @@ WRONG = [
     "-chardev null,id=a,foo=1",
     "-chardev null,id=a -chardev null,id=a",
     "-chardev socket,id=x",
-    "-chardev socket,id=x,server,nowait",
     "-chardev socket,id=a,port=77",
     "-chardev socket,id=a,fd=foo",
     "-chardev socket,id=a,fd=77,server=on,wait=off",

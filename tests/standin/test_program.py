@@ -259,10 +259,11 @@ def test_another_profile_makes_another_binary(short_path: Path, tmp_path: Path) 
 def test_what_nobody_carries_out_is_checked_and_refused(short_path: Path) -> None:
     where = f"unix:{short_path},server=on,wait=off"
     with running("-qmp", where), connected(short_path) as vm:
-        with pytest.raises(qmpx.CommandError, match="Parameter 'enable' is missing"):
-            vm.execute("xen-set-replication", primary=True)
+        name = "x-debug-block-dirty-bitmap-sha256"
+        with pytest.raises(qmpx.CommandError, match="Parameter 'name' is missing"):
+            vm.execute(name, node="x")
         with pytest.raises(qmpx.CommandError, match="is not carried out by this"):
-            vm.execute("xen-set-replication", enable=True, primary=True)
+            vm.execute(name, {"node": "x", "name": "y"})
 
 
 def test_ports_and_character_devices_are_opened(short_path: Path) -> None:

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from qmpx.client.blocking import Client
     from qmpx.client.deadlines import DEADLINES
     from qmpx.client.events import RECONNECTED, Event
+    from qmpx.client.health import Health
     from qmpx.client.job import Job
     from qmpx.client.job_state import JobProgress
     from qmpx.client.launched import LaunchedQemu, launch
-    from qmpx.client.opening import connect, connect_async
+    from qmpx.client.opening import connect, connect_async, examine
     from qmpx.client.operations import MigrationProgress
     from qmpx.client.subscription import Subscription, TypedSubscription
     from qmpx.client.typed_events import Reconnected
@@ -33,6 +34,7 @@ __all__ = [
     "AsyncTypedSubscription",
     "Client",
     "Event",
+    "Health",
     "Job",
     "JobProgress",
     "LaunchedQemu",
@@ -42,6 +44,7 @@ __all__ = [
     "TypedSubscription",
     "connect",
     "connect_async",
+    "examine",
     "launch",
     "launch_async",
 ]
@@ -58,6 +61,7 @@ __getattr__, __dir__ = _lazy.lazy_names(
         "AsyncTypedSubscription": "async_subscription",
         "Client": "blocking",
         "Event": "events",
+        "Health": "health",
         "Job": "job",
         "JobProgress": "job_state",
         "LaunchedQemu": "launched",
@@ -67,6 +71,7 @@ __getattr__, __dir__ = _lazy.lazy_names(
         "TypedSubscription": "subscription",
         "connect": "opening",
         "connect_async": "opening",
+        "examine": "opening",
         "launch": "launched",
         "launch_async": "async_launched",
     },

@@ -4,6 +4,7 @@ All of it belongs to the loop that it was made on; use one client from any numbe
 tasks.
 """
 
+import asyncio
 from collections.abc import Generator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -25,13 +26,20 @@ from qmpx.client.core import (
     read_raw,
     read_value,
 )
+from qmpx.client.deadlines import EXAMINE_TIMEOUT
 from qmpx.client.events import MAX_EVENTS, EventBuffer, Overflow, split_patterns
 from qmpx.errors import (
+    CommandError,
     CommandNotFound,
+    ConnectError,
+    ConnectionLost,
     DeadlineExceeded,
+    LocalProtocolError,
+    QmpxError,
 )
 
 if TYPE_CHECKING:
+    from qmpx.client.health import Health
     from qmpx.qapi.call import Call as TypedCall
     from qmpx.qapi.model import Schema
     from qmpx.qapi.typed import EventData
@@ -267,6 +275,43 @@ class AsyncClient(AsyncConversation, AsyncMachineCalls):
         if types is None:
             return AsyncSubscription(self, buffer)
         return AsyncTypedSubscription(self, buffer, types)
+
+    # How it is.
+
+    async def examine(self, *, timeout: float = EXAMINE_TIMEOUT) -> "Health":
+        """Tell whether the monitor is well, busy, silent or gone; raise nothing.
+
+        Args:
+            timeout: Seconds for an answer, and for one out of band if there is none.
+        """
+        from qmpx.client import health
+
+        watch = health.Stopwatch()
+        try:
+            await self.execute(health.QUESTION, timeout=timeout)
+        except (ConnectError, ConnectionLost) as error:
+            return health.Health("gone", str(error))
+        except DeadlineExceeded:
+            pass
+        except QmpxError as error:
+            return health.Health("ok", str(error), in_band=watch.seconds)
+        else:
+            return health.Health("ok", in_band=watch.seconds)
+        watch = health.Stopwatch()
+        try:
+            await self.exec_oob(health.SECOND_QUESTION, timeout=timeout)
+        except CommandError:
+            return health.busy(watch.seconds)
+        except (ConnectError, ConnectionLost) as error:
+            return health.Health("gone", str(error))
+        except (DeadlineExceeded, LocalProtocolError) as error:
+            asked_twice = isinstance(error, DeadlineExceeded)
+            return await asyncio.to_thread(
+                health.silent,
+                self._channel.sock if self._channel is not None else None,
+                asked_twice=asked_twice,
+            )
+        return health.busy(watch.seconds)
 
     # What the peer supports.
 

@@ -19,16 +19,23 @@ from qmpx.client.core import (
     read_raw,
     read_value,
 )
+from qmpx.client.deadlines import EXAMINE_TIMEOUT
 from qmpx.client.events import MAX_EVENTS, EventBuffer, Overflow, split_patterns
 from qmpx.client.machine_calls import MachineCalls
 from qmpx.client.subscription import Subscription, TypedSubscription
 from qmpx.errors import (
+    CommandError,
     CommandNotFound,
+    ConnectError,
+    ConnectionLost,
     DeadlineExceeded,
+    LocalProtocolError,
+    QmpxError,
 )
 from qmpx.transport.descriptors import require_sendable
 
 if TYPE_CHECKING:
+    from qmpx.client.health import Health
     from qmpx.qapi.call import Call as TypedCall
     from qmpx.qapi.model import Schema
     from qmpx.qapi.typed import EventData
@@ -274,6 +281,39 @@ class Client(Conversation, MachineCalls):
         if types is None:
             return Subscription(self, buffer)
         return TypedSubscription(self, buffer, types)
+
+    # How it is.
+
+    def examine(self, *, timeout: float = EXAMINE_TIMEOUT) -> "Health":
+        """Tell whether the monitor is well, busy, silent or gone; raise nothing.
+
+        Args:
+            timeout: Seconds for an answer, and for one out of band if there is none.
+        """
+        from qmpx.client import health
+
+        watch = health.Stopwatch()
+        try:
+            self.execute(health.QUESTION, timeout=timeout)
+        except (ConnectError, ConnectionLost) as error:
+            return health.Health("gone", str(error))
+        except DeadlineExceeded:
+            pass
+        except QmpxError as error:
+            return health.Health("ok", str(error), in_band=watch.seconds)
+        else:
+            return health.Health("ok", in_band=watch.seconds)
+        watch = health.Stopwatch()
+        try:
+            self.exec_oob(health.SECOND_QUESTION, timeout=timeout)
+        except CommandError:
+            return health.busy(watch.seconds)
+        except (ConnectError, ConnectionLost) as error:
+            return health.Health("gone", str(error))
+        except (DeadlineExceeded, LocalProtocolError) as error:
+            asked_twice = isinstance(error, DeadlineExceeded)
+            return health.silent(self._stream.sock, asked_twice=asked_twice)
+        return health.busy(watch.seconds)
 
     # What the peer supports.
 

@@ -30,6 +30,9 @@ EXIT_TIMEOUT: Final = 60.0
 KEY_TIME: Final = 0.02
 """Seconds that a key is held, and between two: a guest that polls sees every one."""
 
+EXAMINE_TIMEOUT: Final = 2.0
+"""Seconds for each of two answers; an idle monitor takes a thousandth of that."""
+
 _DISK: Final = (
     "block-dirty-bitmap-add",
     "block-dirty-bitmap-merge",

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 
 from qmpx.client.blocking import Client
 from qmpx.client.core import CAPABILITIES, CONNECT_TIMEOUT, DEFAULT, Timeout
+from qmpx.client.deadlines import EXAMINE_TIMEOUT
+from qmpx.errors import (
+    CommandError,
+    ConnectError,
+    ConnectionLost,
+    GreetingTimeout,
+    RemoteProtocolError,
+)
 from qmpx.transport.address import Address, default_address, parse_address
 from qmpx.transport.dial import Alive
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 
 if TYPE_CHECKING:
     from qmpx.client.asynchronous import Connecting
+    from qmpx.client.health import Health
 
 
 def connect(
@@ -57,6 +66,33 @@ def connect(
         reconnect=reconnect,
         max_message_size=max_message_size,
     )
+
+
+def examine(
+    address: str | os.PathLike[str] | Address | None = None,
+    *,
+    timeout: float = EXAMINE_TIMEOUT,
+) -> "Health":
+    """Connect to a monitor, and tell how it is: also whether another client has it.
+
+    Args:
+        address: As for `connect`.
+        timeout: Seconds for each answer.
+
+    Raises:
+        AddressError: That is no address.
+    """
+    from qmpx.client import health
+
+    where = default_address() if address is None else parse_address(address)
+    try:
+        with Client(where, connect_timeout=timeout) as vm:
+            return vm.examine(timeout=timeout)
+    except ConnectError as error:
+        is_there = isinstance(error, GreetingTimeout)
+        return health.unreachable(where, error.reason, error.hint, is_there=is_there)
+    except (ConnectionLost, RemoteProtocolError, CommandError) as error:
+        return health.Health("silent", f"it is no monitor that works: {error}")
 
 
 def connect_async(

@@ -37,7 +37,7 @@ _COMPLAINTS: Final = re.compile(
     """,
     re.VERBOSE,
 )
-"""What people are told, with no sign before it, when a command fails: all of the text."""
+"""What is told, with no sign before it, when a command fails: all of the text."""
 
 Matching = Mapping[str, Any] | Callable[[Event], bool] | None
 

@@ -8,12 +8,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import GenericError, InvalidParameterValue
+from qmpx.machine.qom.types import ObjectTemplate
 
 if TYPE_CHECKING:
     from qmpx.machine.qom.objects import QomObject
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _MOST_NS: Final = 2**63 - 1
+_MEMORY_DEFAULTS: Final[Mapping[str, Any]] = {
+    "merge": True,
+    "dump": True,
+    "reserve": True,
+    "host-nodes": [],
+    "policy": "default",
+}
 _POLLING: Final = ("poll-max-ns", "poll-grow", "poll-shrink", "aio-max-batch")
 
 
@@ -168,7 +176,7 @@ class IOThread:
                 message = f"{name} value must be in range [0, {_MOST_NS}]"
                 raise GenericError(message)
         if fewest > most:
-            message = fXX
+            message = "bad thread-pool-min/thread-pool-max values"
             raise GenericError(message)
         self.pool = fewest, most
 
@@ -198,8 +206,11 @@ class MemoryBackend:
 
     def show(self, shown: "QomObject") -> None:
         """Let its values be seen; some cannot be changed any more."""
+        shown.values.update(_MEMORY_DEFAULTS)
         shown.values.update(self.options)
         shown.values["size"] = self.size
+        region = ObjectTemplate("memory-region", {"size": self.size})
+        shown.add(f"{shown.name}[0]", region)
 
         def refuse_size(value: int) -> None:  # noqa: ARG001
             message = f"cannot change property size of {self.kind} "

@@ -344,7 +344,9 @@ class Assembly:
                 raise drive.failure(message)
             values = {k: v for k, v in drive.items() if k in DRIVE_OPTIONS}
             try:
-                self.machine.plug_drive(values)
+                made = self.machine.plug_drive(values)
+                if made is not None and not drive.switch("snapshot") and ":" not in path:
+                    self.machine.blocks.adopt(made)
             except ValueError as error:
                 raise drive.failure(str(error)) from None
             except CommandError as error:

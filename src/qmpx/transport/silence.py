@@ -129,6 +129,18 @@ def _state(pid: int) -> str:
         return ""
 
 
+def explain_standstill(server: Holder | None) -> Diagnosis | None:
+    """Say why a process answers nobody, if it is seen from here.
+
+    Args:
+        server: The process, if it is known.
+    """
+    if server is None or (state := _state(server.pid)) not in STATES:
+        return None
+    reason, hint = f"{server} {STATES[state]}", _wake(server.pid, state)
+    return Diagnosis(visible(reason), visible(hint))
+
+
 def qemu_option(address: Address) -> str:
     """Return the option of QEMU that makes the monitor, ready for a shell."""
     return f"-qmp {shlex.quote(f'{address},server=on,wait=off')}"

@@ -38,7 +38,7 @@ def test_query_commands_lists_exactly_what_there_is(box: Box) -> None:
 def test_only_those_overtake_that_help_a_stuck_machine() -> None:
     entries = modern_monitor(Machine()).entries
     overtaking = {name for name, entry in entries.items() if entry.allow_oob}
-    assert overtaking == {"query-yank", "yank", "migrate-pause"}
+    assert overtaking == {"query-yank", "yank", "migrate-pause", "migrate-recover"}
 
 
 def test_a_command_that_is_added_is_listed(box: Box) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from msgspec import UNSET, Raw
 
-from qmpx.dialects.modern import modern_monitor
+from qmpx.dialects.modern import modern_monitor, status
 from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
 from qmpx.errors import CommandError
 from qmpx.machine import Machine
-from qmpx.monitor import Session
+from qmpx.monitor import CommandRegistry, Monitor, Session
 from qmpx.monitor.frontend import Frontend
 from qmpx.standin.profile.file import shipped_profile
 
@@ -129,12 +130,6 @@ def test_a_type_that_nobody_asked_for_by_name_has_its_children(
             "GenericError",
             "Parameter 'primary' is missing",
         ),
-        (
-            "xen-set-replication",
-            {"enable": True, "primary": True},
-            "GenericError",
-            "The command xen-set-replication is not carried out by this stand-in",
-        ),
     ],
 )
 def test_what_is_refused_is_refused_in_the_binarys_words(
@@ -181,3 +176,24 @@ def test_commands_of_our_own_stay() -> None:
     apply_profile(monitor, profile, ProfileAnswers(profile))
     assert "x-qmpx-test" in monitor.entries
     assert "x-other" not in monitor.entries
+
+
+def test_a_command_that_nobody_carries_out_says_so() -> None:
+    profile = shipped_profile()
+    monitor = Monitor(Machine(), commands=CommandRegistry(status.commands))
+    apply_profile(monitor, profile, ProfileAnswers(profile))
+    session = Session(monitor, Frontend())
+    with pytest.raises(CommandError) as caught:
+        ask(session, "eject", device="x")
+    assert caught.value.desc == "The command eject is not carried out by this stand-in"
+    with pytest.raises(CommandError, match="Parameter 'x' is unexpected"):
+        ask(session, "eject", x=1)
+
+
+def test_an_object_of_any_type_of_the_schema_can_be_named(session: Session) -> None:
+    entry = session.monitor.entries["object-add"]
+    text = Raw(b'{"qom-type": "authz-simple", "id": "a", "identity": "me"}')
+    asyncio.run(entry.invoke(session, text))
+    assert "a" in session.monitor.target.objects
+    with pytest.raises(CommandError, match="Parameter 'identity' is missing"):
+        entry.invoke(session, Raw(b'{"qom-type": "authz-simple", "id": "a"}'))

@@ -92,7 +92,10 @@ class TopScreen(App[None]):
         self.query_one("#about", Static).update(about(machine))
 
     def _graph(self, name: str, values: list[float], title: str) -> None:
-        self.query_one(f"#{name}", Sparkline).data = values
+        # A graph begins at its least value, and one of equal values is all full: so 0
+        # is always in it, and where there is nothing else there is no graph.
+        shown = [0.0, *values] if any(values) else []
+        self.query_one(f"#{name}", Sparkline).data = shown
         highest = human(max(values, default=0.0))
         self.query_one(f"#{name}-title", Static).update(f"{title}, up to {highest}")
 

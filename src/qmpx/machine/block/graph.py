@@ -593,6 +593,21 @@ class BlockGraph:
         machine.drives[device or id_] = drive
         return drive
 
+    def adopt(self, drive: Drive) -> None:
+        """Make nodes for an image file that a drive has opened by itself.
+
+        Raises:
+            GenericError: It cannot be opened so.
+        """
+        medium = drive.medium
+        if medium is None or medium.image is None or self.node_in(drive) is not None:
+            return
+        drive.take(None)
+        known = medium.format if medium.format in (*FORMATS, "raw") else None
+        read_only = medium.read_only or known not in (None, "raw", *WRITABLE)
+        node = self.open_file(medium.file, known, read_only=read_only)
+        self.insert(drive, node.name)
+
     def unplug(self, drive: Drive) -> None:
         """Take a drive out of the machine; nodes that users made stay."""
         self.remove(drive)

@@ -8,11 +8,11 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from qmpx.machine.block.image import MAX_TRANSFER, Image
+from qmpx.machine.block.image import MAX_TRANSFER, Image, Snapshot
 from qmpx.machine.block.storage import Statistics, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from qmpx.machine.block.bitmaps import Bitmap
     from qmpx.machine.drive import Drive
@@ -364,6 +364,84 @@ class NodeView(Image):
     def node(self) -> Node:
         """Whose data they are."""
         return self._node
+
+    @property
+    def inner(self) -> Image | None:
+        """The image in the node, or in what it shows; ``None`` if there is none."""
+        node: Node | None = self._node
+        while node is not None and node.is_filter:
+            node = node.file
+        found = getattr(node, "image", None)
+        return found if isinstance(found, Image) else None
+
+    @property
+    def can_save(self) -> bool:
+        """Whether snapshots can be made, loaded and deleted now."""
+        return self.inner is not None and self.inner.can_save
+
+    @can_save.setter
+    def can_save(self, can: bool) -> None:
+        """Take no notice: the image knows."""
+
+    def allocated(self, offset: int) -> tuple[bool, int]:
+        """Tell whether guest data are the node's own, not those behind it.
+
+        Raises:
+            OSError: It cannot be found out.
+        """
+        kind, run = self._node.status(offset)
+        return kind != "behind", run
+
+    def snapshots(self) -> list[Snapshot]:
+        """Return the snapshots of the image, oldest first."""
+        return [] if self.inner is None else self.inner.snapshots()
+
+    def save(
+        self,
+        name: str,
+        state: "Iterable[bytes]" = (),
+        *,
+        seconds: int,
+        nanoseconds: int = 0,
+        clock: int = 0,
+    ) -> Snapshot:
+        """Make a snapshot of the guest data; see `Image.save`.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        return self._saving().save(
+            name, state, seconds=seconds, nanoseconds=nanoseconds, clock=clock
+        )
+
+    def read_state(self, snapshot: Snapshot, offset: int, size: int) -> bytes:
+        """Return a piece of a snapshot's machine state; less, or nothing, at its end.
+
+        Raises:
+            OSError: It cannot be read.
+        """
+        return self._saving().read_state(snapshot, offset, size)
+
+    def load(self, snapshot: Snapshot) -> None:
+        """Give the guest data back the content that it had.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        self._saving().load(snapshot)
+
+    def delete(self, snapshot: Snapshot) -> None:
+        """Forget a snapshot.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        self._saving().delete(snapshot)
+
+    def _saving(self) -> Image:
+        if self.inner is None:
+            raise self._no_snapshots()
+        return self.inner
 
     def read(self, offset: int, size: int) -> bytes:
         """Return *size* bytes of the node.

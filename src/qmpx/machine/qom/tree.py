@@ -241,6 +241,9 @@ class QomTree:
             if name not in objects.children:
                 shown = objects.add(name, ObjectTemplate(made.kind))
                 shown.called = name
+                if made.kind.startswith("memory-backend-"):
+                    count = self._machine.processor_count
+                    shown.values["prealloc-threads"] = count
                 made.show(shown)
         chardevs = root.children["chardevs"]
         devices = self._machine.__dict__.get("characters")
