@@ -1,4 +1,4 @@
-"""Figures of what people wait for: help, one command, the shell's prompt, completion."""
+"""Figures of what people wait for: help, a command, the shell's prompt, completion."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from qmpx.cli.graph_svg import graph_svg
 from qmpx.cli.trees import (
     Graph,
@@ -16,6 +18,7 @@ from qmpx.cli.trees import (
     qdev_tree,
     qom_tree,
 )
+from qmpx.errors import RemoteProtocolError
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -90,6 +93,12 @@ def test_the_block_graph_as_a_tree() -> None:
         "    └── disk0  (driver, as root)",
         "        └── #3  (driver, as file)",
     ]
+
+
+@pytest.mark.parametrize("told", [None, {}, {"nodes": [{}], "edges": []}, [1]])
+def test_what_is_no_graph(told: Any) -> None:
+    with pytest.raises(RemoteProtocolError, match="the block graph cannot be read"):
+        block_graph(told)
 
 
 def test_a_ring_is_cut() -> None:

@@ -53,7 +53,7 @@ def test_a_peer_that_knows_no_auto_dismiss_is_asked_without() -> None:
 
 def test_what_the_caller_says_of_it_stays() -> None:
     play = Play(("blockdev-backup", {}))
-    play.run(works(**{"auto-dismiss": True}).start())
+    play.run(JobWork("blockdev-backup", {"auto-dismiss": True}, "j").start())
     assert play.asked[0].arguments == {"job-id": "j", "auto-dismiss": True}
 
 
@@ -211,7 +211,7 @@ def test_a_job_that_ends_between_query_and_complete_is_no_error() -> None:
 @pytest.mark.parametrize("command", ["job-complete", "job-cancel", "block-job-cancel"])
 def test_a_command_for_a_job_that_goes_on_may_fail(command: str) -> None:
     work = works()
-    steps = {
+    steps: dict[str, Any] = {
         "job-complete": work.complete,
         "job-cancel": lambda: work.cancel(force=True),
         "block-job-cancel": lambda: work.cancel(force=False),

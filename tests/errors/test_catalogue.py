@@ -550,3 +550,9 @@ def test_an_error_goes_between_processes(error: CommandError, protocol: int) -> 
         assert vars(again) == vars(error)
         assert str(again) == str(error)
         assert again.args == error.args
+
+
+def test_an_error_that_came_without_data_keeps_the_text_that_it_came_with() -> None:
+    error = CommandError.from_reply("DeviceNotActive", "No balloon", {}, "balloon")
+    assert isinstance(error, DeviceNotActive)
+    assert error.desc_2010 == "No balloon"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -143,16 +144,21 @@ def test_qemu_s_blocking_client_takes_a_late_reply_for_the_next_one(
 ) -> None:
     legacy = pytest.importorskip("qemu.qmp.legacy")
     machine.faults.add("reply-late", command="query-name", seconds=0.4)
-    client = legacy.QEMUMonitorProtocol(machine.path)
-    client.connect()
+    loop = asyncio.new_event_loop()  # else it makes one, and leaves it open
+    asyncio.set_event_loop(loop)
     try:
-        client.settimeout(PATIENCE)
-        with pytest.raises((TimeoutError, asyncio.TimeoutError)):
-            client.cmd_raw("query-name")
-        client.settimeout(10)
-        assert client.cmd_raw("query-status")["return"] == NAME  # not the status
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with legacy.QEMUMonitorProtocol(machine.path) as client:
+                client.connect()
+                client.settimeout(PATIENCE)
+                with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+                    client.cmd_raw("query-name")
+                client.settimeout(10)
+                assert client.cmd_raw("query-status")["return"] == NAME  # another's
     finally:
-        client.close()
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
 @pytest.mark.slow

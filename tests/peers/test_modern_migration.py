@@ -138,14 +138,18 @@ def test_what_cannot_be_a_destination_is_refused_alike(both: Twins, uri: str) ->
     alike(both.run("query-migrate"))
 
 
+NO_SERVICE = (
+    "address resolution failed for 127.0.0.1:x: Servname not supported for ai_socktype"
+)
+
+
 @pytest.mark.parametrize(
     ("uri", "error"),
     [
         ("tcp:127.0.0.1:1", "Failed to connect to '127.0.0.1:1': Connection refused"),
         (
             "tcp:127.0.0.1:x",
-            "address resolution failed for 127.0.0.1:x: "
-            "Servname not supported for ai_socktype",
+            NO_SERVICE,
         ),
         ("unix:/nope/x", "Failed to connect to '/nope/x': No such file or directory"),
     ],
@@ -196,7 +200,7 @@ STOP = {"event": "STOP"}
 def begun(talk: Talk, until: str) -> list[Any]:
     """Begin a migration; return the events up to a status.
 
-    QEMU's reply comes from another thread than its events, so where it stands is chance.
+    QEMU's reply comes from another thread than its events: where it stands is chance.
     """
     heard = talk.run("migrate", {"uri": "exec:cat >/dev/null"})
     if moved(until) not in heard:

@@ -72,6 +72,18 @@ ROWS: list[dict[str, Any]] = [
     {"type": "hubport", "id": "n"},
     {"type": "hubport", "id": "n", "hubid": 0, "netdev": "zz"},
     {"type": "vhost-user", "id": "n", "chardev": "nothing"},
+    {"type": "hubport", "id": "n", "hubid": 2**32},
+    {"type": "vde", "id": "n"},
+    {"type": "vhost-vdpa", "id": "n"},
+    {"type": "netmap", "id": "n", "ifname": "x"},
+    {"type": "stream", "id": "n"},
+    {"type": "stream", "id": "n", "addr": {"type": "inet", "host": "127.0.0.1"}},
+    {
+        "type": "stream",
+        "id": "n",
+        "addr": {"type": "inet", "host": "127.0.0.1", "port": "0"},
+        "server": True,
+    },
     {"type": "none", "id": "n"},
     {"type": "nic", "id": "n"},
 ]

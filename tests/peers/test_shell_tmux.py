@@ -140,6 +140,7 @@ def test_events_stand_above_what_is_being_typed(
 def test_events_can_be_filtered(embedded: tuple[Shell, Path]) -> None:
     shell, path = embedded
     shell.enter("events RES*")
+    shell.shows("events are shown whose name is RES*")
     with qmpx.connect(path) as other:
         other.execute("stop")
         other.execute("cont")
@@ -198,22 +199,23 @@ def test_a_machine_that_ends_and_comes_back(folder: Path) -> None:
 
 def test_lines_of_former_days(folder: Path) -> None:
     with serving() as server:
-        for _ in range(2):
-            with terminal(folder, run_shell(folder, server.address)) as screen:
-                shell = Shell(screen)
-                shell.shows("(QEMU)", "running")
-                if _:
-                    screen.press("C-r")
-                    shell.type("version")
-                    shell.shows("query-version")
-                    screen.press("Enter", "Enter")
-                    shell.shows('"micro"')
-                else:
-                    shell.enter("query-version")
-                    shell.shows('"micro"')
-                    shell.enter("!last")
-                    shell.shows("!last", "query-version", '"micro"')
-                    screen.press("C-d")
+        words = run_shell(folder, server.address)
+        with terminal(folder, words) as screen:
+            shell = Shell(screen)
+            shell.shows("(QEMU)", "running")
+            shell.enter("query-version")
+            shell.shows('"micro"')
+            shell.enter("!last")
+            shell.shows("!last", "query-version", '"micro"')
+        # A terminal of its own: tmux takes a moment to end.
+        with short_directory() as other, terminal(other, words) as screen:
+            shell = Shell(screen)
+            shell.shows("(QEMU)", "running")
+            screen.press("C-r")
+            shell.type("version")
+            shell.shows("query-version")
+            screen.press("Enter", "Enter")
+            shell.shows('"micro"')
 
 
 def test_json_may_be_pasted_over_several_lines(embedded: tuple[Shell, Path]) -> None:
@@ -221,6 +223,14 @@ def test_json_may_be_pasted_over_several_lines(embedded: tuple[Shell, Path]) -> 
     shell.enter('{"execute":')
     shell.enter(' "query-name"}')
     shell.shows('"name": "box"')
+
+
+def test_many_lines_may_be_pasted_at_once(embedded: tuple[Shell, Path]) -> None:
+    shell, _ = embedded
+    lines = '{"execute": "stop"}\n{"execute": "query-status"}\nquery-name'
+    shell.screen.paste(lines)
+    shell.screen.press("Enter")
+    shell.shows("STOP", "{}", '"status": "paused"', '"name": "box"')
 
 
 def test_what_a_peer_says_does_not_move_the_cursor(folder: Path) -> None:

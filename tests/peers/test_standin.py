@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qmpx.standin.profile.capture import capture
+from qmpx.standin.profile.file import Profile, shipped_profile
 from tests.programs import BIN, ENVIRONMENT, SECONDS
 
 if TYPE_CHECKING:
@@ -394,3 +396,14 @@ def test_a_program_that_connects_is_greeted_and_leaves_with_quit(
         last.sort(key=str)
         outcomes.append((heard, last, told, status))
     assert outcomes[0] == outcomes[1]
+
+
+def test_what_is_captured_is_what_is_shipped() -> None:
+    data = capture(str(QEMU), accelerators=["tcg"], asks_models=False)
+    captured, shipped = Profile(data, "captured"), shipped_profile()
+    assert captured.version == shipped.version
+    keys = set(captured.keys())
+    told = set(shipped.keys())
+    assert keys == {key for key in told if " x-qmpx-" not in key}
+    different = {key for key in keys if captured.record(key) != shipped.record(key)}
+    assert different == set()

@@ -43,6 +43,11 @@ class Terminal:
         """Press keys: texts, or names of keys such as ``Enter``."""
         self._run("send-keys", *keys)
 
+    def paste(self, text: str) -> None:
+        """Paste a text, as a terminal does that says so to the program."""
+        self._run("set-buffer", text)
+        self._run("paste-buffer", "-p")
+
     def wait_for(self, text: str) -> str:
         """Wait until the screen ends with a text, blanks aside; return the screen."""
         deadline = time.monotonic() + SECONDS

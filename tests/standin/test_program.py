@@ -300,3 +300,35 @@ def test_before_the_machine_is_built_little_is_permitted(short_path: Path) -> No
             qmpx.CommandError, match="permitted only before machine initialization"
         ):
             vm.execute("x-exit-preconfig")
+
+
+def test_the_guest_answers_the_power_button_unless_there_is_none(
+    short_path: Path,
+) -> None:
+    where = f"unix:{short_path},server=on,wait=off"
+    with running("-machine", "pc", "-qmp", where) as process:
+        with connected(short_path) as vm, vm.events("SHUTDOWN") as events:
+            vm.execute("system_powerdown")
+            data = {"guest": True, "reason": "guest-shutdown"}
+            assert events.get(timeout=SECONDS).data == data
+        assert ended(process)[0] == 0
+    alone = running("-machine", "pc", "--guest", "none", "-qmp", where)
+    with alone, connected(short_path) as vm:
+        vm.execute("system_powerdown")
+        assert vm.execute("query-status")["status"] == "running"
+    with running("--guest", "x") as process:
+        status, _, errors = ended(process)
+    assert status == 1
+    assert errors == f"{NAME}: --guest x: expected one of obedient, none\n"
+
+
+def test_a_machine_that_does_not_come_ends_the_program(
+    short_path: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "state"
+    file.write_bytes(b"no machine at all" * 100)
+    where = f"unix:{short_path},server=on,wait=off"
+    with running("-qmp", where, "-incoming", f"exec:cat {file}") as process:
+        status, _, errors = ended(process)
+    assert status == 1
+    assert errors.startswith(f"{NAME}: load of migration failed: ")

@@ -7,6 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from qmpx.cli.output import printable
+from qmpx.errors import RemoteProtocolError
 
 MAX_NODES: Final = 20_000
 """Parts that are asked for: a big machine has some thousand objects."""
@@ -45,19 +46,26 @@ def qom_tree(ask: Ask, path: str, depth: int | None) -> Part:
         if levels == 0 or left <= 0:
             return part
         left -= 1
-        for each in ask("qom-list", {"path": at}):
-            kind = str(each["type"])
-            if not kind.startswith("child<"):
-                continue
-            below = None if levels is None else levels - 1
-            inner = f"{at.rstrip('/')}/{each['name']}"
-            part.parts.append(look(inner, str(each["name"]), kind[6:-1], below))
+        below = None if levels is None else levels - 1
+        for child, kind in _children(ask("qom-list", {"path": at})):
+            inner = f"{at.rstrip('/')}/{child}"
+            part.parts.append(look(inner, child, kind, below))
         part.parts.sort(key=_natural)
         if left <= 0:
             part.about += f" (cut: {MAX_NODES} objects were looked at)"
         return part
 
     return look(path, path, "", depth)
+
+
+def _children(told: Any) -> Iterator[tuple[str, str]]:
+    """Yield the children in what ``qom-list`` returned, and their types."""
+    for each in told if isinstance(told, list) else ():
+        match each:
+            case {"name": str(name), "type": str(kind)} if kind.startswith("child<"):
+                yield name, kind[6:-1]
+            case _:
+                pass  # a property, or a link
 
 
 def _natural(part: Part) -> list[Any]:
@@ -109,19 +117,27 @@ class Graph(Struct):
 
 
 def block_graph(told: Any) -> Graph:
-    """Return the graph that ``x-debug-query-block-graph`` returned."""
-    nodes = [
-        (
-            str(each["id"]),
-            str(each["name"]) or f"#{each['id']}",
-            str(each["type"]).removeprefix("block-"),
-        )
-        for each in told["nodes"]
-    ]
-    edges = [
-        (str(each["parent"]), str(each["child"]), str(each["name"]))
-        for each in told["edges"]
-    ]
+    """Return the graph that ``x-debug-query-block-graph`` returned.
+
+    Raises:
+        RemoteProtocolError: It returned something else.
+    """
+    try:
+        nodes = [
+            (
+                str(each["id"]),
+                str(each["name"]) or f"#{each['id']}",
+                str(each["type"]).removeprefix("block-"),
+            )
+            for each in told["nodes"]
+        ]
+        edges = [
+            (str(each["parent"]), str(each["child"]), str(each["name"]))
+            for each in told["edges"]
+        ]
+    except (TypeError, KeyError) as error:
+        message = f"the block graph cannot be read: {error!r}"
+        raise RemoteProtocolError(message) from error
     return Graph(nodes, edges)
 
 
@@ -131,9 +147,8 @@ def block_nodes(drives: Sequence[dict[str, Any]], nodes: Sequence[Any]) -> Graph
     Monitors without ``x-debug-query-block-graph`` say which drive uses which node, and
     which file a node has behind it.
     """
-    known = [
-        (str(each["node-name"]), f"{each['node-name']}", "driver") for each in nodes
-    ]
+    named = [each for each in nodes if isinstance(each.get("node-name"), str)]
+    known = [(each["node-name"], each["node-name"], "driver") for each in named]
     edges = []
     for drive in drives:
         name = str(drive.get("device") or drive.get("qdev") or "?")
@@ -141,7 +156,7 @@ def block_nodes(drives: Sequence[dict[str, Any]], nodes: Sequence[Any]) -> Graph
         known.append((f"drive {name}", name, "backend"))
         if isinstance(inserted, dict) and inserted.get("node-name"):
             edges.append((f"drive {name}", str(inserted["node-name"]), "root"))
-    for each in nodes:
+    for each in named:
         for child in each.get("children", ()):
             to = str(child.get("node-name", ""))
             edges.append((str(each["node-name"]), to, str(child.get("child", ""))))

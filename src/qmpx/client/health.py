@@ -1,8 +1,8 @@
 """How a monitor is: well, busy, silent, gone, or held by another client.
 
 QEMU runs commands in one thread, and those out of band in another. So a monitor that
-answers out of band only is busy: its main loop waits for a disk, or for a lock. One that
-does not answer at all is silent; mostly its process is stopped.
+answers out of band only is busy: its main loop waits for a disk, or for a lock. One
+that does not answer at all is silent; mostly its process is stopped.
 """
 
 import socket
@@ -17,7 +17,7 @@ QUESTION: Final = "query-version"
 """What every peer answers at once."""
 
 SECOND_QUESTION: Final = "query-yank"
-"""What can be asked out of band since QEMU 6.0; that it is not known is an answer, too."""
+"""What can be asked out of band since QEMU 6.0; a refusal is an answer, too."""
 
 
 class Health(Struct, frozen=True):
@@ -29,7 +29,7 @@ class Health(Struct, frozen=True):
         reason: What was seen; empty if all is well.
         hint: What to do about it; may be empty.
         in_band: Seconds that it took to answer, if it did.
-        out_of_band: Seconds that it took to answer out of band, if it was asked, and did.
+        out_of_band: Seconds that it took to answer out of band, if it was asked.
     """
 
     state: Literal["ok", "busy", "silent", "gone", "held"]
@@ -98,4 +98,5 @@ def unreachable(address: Address, reason: str, hint: str, *, is_there: bool) -> 
     from qmpx.transport.holders import occupancy
 
     now = occupancy(address)
-    return Health("held" if now.holders or now.hidden else "silent", reason, hint)
+    is_held = now.holders or now.hidden or now.ours
+    return Health("held" if is_held else "silent", reason, hint)

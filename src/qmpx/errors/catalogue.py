@@ -115,9 +115,14 @@ class CommandError(QmpxError):
 
     @property
     def desc_2010(self) -> str:
-        """The description as QEMU 0.13 worded it."""
+        """The description as QEMU 0.13 worded it.
+
+        Of an error that came without its data, as today's do, it is today's.
+        """
         template = self.template_2010
-        return template.format_map(self.data) if template else self.desc
+        if not template or not self.data.keys() >= set(self.members):
+            return self.desc
+        return template.format_map(self.data)
 
     def hinting(self, hint: str) -> Self:
         """Return the error with a hint for people, one line or more."""

@@ -345,7 +345,11 @@ class Assembly:
             values = {k: v for k, v in drive.items() if k in DRIVE_OPTIONS}
             try:
                 made = self.machine.plug_drive(values)
-                if made is not None and not drive.switch("snapshot") and ":" not in path:
+                if (
+                    made is not None
+                    and not drive.switch("snapshot")
+                    and ":" not in path
+                ):
                     self.machine.blocks.adopt(made)
             except ValueError as error:
                 raise drive.failure(str(error)) from None

@@ -125,7 +125,8 @@ def test_jobs_of_a_group_fail_together(box: Box) -> None:
     actions = [
         action("blockdev-backup", device="one", target="copy", job_id="b1", speed=1,
                **options),
-        action("blockdev-backup", device="null", target="small", job_id="b2", **options),
+        action("blockdev-backup", device="null", target="small", job_id="b2",
+               **options),
     ]  # fmt: skip
     box.run("transaction", actions=actions, properties={"completion-mode": "grouped"})
     jobs: Any = []

@@ -96,6 +96,38 @@ def test_a_drive_reads_and_writes_its_node(graph: BlockGraph, tmp_path: Path) ->
     assert graph.machine.drives == {}
 
 
+def test_a_node_s_image_keeps_snapshots(graph: BlockGraph, tmp_path: Path) -> None:
+    below = {"driver": "qcow2", "file": file(tmp_path, "cow")}
+    graph.add({"driver": "copy-on-read", "node-name": "c", "file": below})
+    image = graph.plug("c", "disk").image
+    assert image is not None
+    assert image.can_save
+    image.write(0, b"\2" * 512)
+    shot = image.save("before", [b"state"], seconds=1)
+    image.write(0, b"\3" * 512)
+    assert [each.name for each in image.snapshots()] == ["before"]
+    assert image.read_state(shot, 0, 99) == b"state"
+    image.load(shot)
+    assert image.read(0, 1) == b"\2"
+    image.delete(shot)
+    assert image.snapshots() == []
+
+
+def test_a_drive_s_own_image_becomes_nodes(graph: BlockGraph, tmp_path: Path) -> None:
+    path = str(tmp_path / "cow")
+    drive = graph.machine.plug_drive({"file": path, "if": "none", "id": "d"})
+    assert drive is not None
+    graph.adopt(drive)
+    assert [node.driver for node in graph.nodes.values()] == [
+        *("file", "qcow2", "file", "raw")
+    ]
+    assert drive.read(0, 1) == b"\1" * 512
+    graph.adopt(drive)
+    assert len(graph.nodes) == 4
+    graph.unplug(drive)
+    assert graph.nodes == {}
+
+
 def test_two_drives_cannot_write_one_node(graph: BlockGraph) -> None:
     graph.add({"driver": "null-co", "node-name": "n"})
     graph.plug("n", "one")

@@ -198,3 +198,37 @@ def test_qemu_takes_a_new_image(tmp_path: Path, version: int, bits: int) -> None
 def test_images_that_cannot_be(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="no qcow2 image"):
         new_image(**options)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("name", ["other", "a much longer name " * 20, None])
+@pytest.mark.peer("qemu-img")
+def test_another_backing_file_is_written(
+    tmp_path: Path, version: int, name: str | None
+) -> None:
+    path = tmp_path / "image"
+    content = new_image(
+        SIZE, backing_file="base", backing_format="raw", version=version
+    )
+    path.write_bytes(content)
+    (tmp_path / "base").write_bytes(bytes(SIZE))
+    image = open_image(str(path))
+    image.set_backing_file(name, None if name is None else "qcow2")
+    image.close()
+    told = info(path)
+    format_ = None if name is None else "qcow2"
+    assert (told.get("backing-filename"), told.get("backing-filename-format")) == (
+        name,
+        format_,
+    )
+    check_qcow2(path)
+
+
+def test_a_name_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.write_bytes(new_image(SIZE, version=3))
+    image = open_image(str(path))
+    with pytest.raises(ImageError, match="no room for the name"):
+        image.set_backing_file("x" * 1024, None)
+    image.close()
+    assert path.read_bytes() == new_image(SIZE, version=3)

@@ -58,14 +58,14 @@ async def _names_at(place: str, prefix: str, given: dict[str, str], ask: Ask) ->
             return list(_children(told, folder))
         case "properties":
             told = await ask("qom-list", {"path": given.get("path", "")})
-            return [(str(each["name"]), str(each["type"])) for each in _objects(told)]
+            return list(_named(told))
         case "netdevs":
             return await _netdevs(ask)
         case "files":
             return list(_files(prefix))
         case "commands":
             told = await ask("query-commands", {})
-            return [(str(each["name"]), "") for each in _objects(told)]
+            return list(_named(told))
     query = _QUERIES.get(place)
     if query is None:
         return []
@@ -96,6 +96,12 @@ def read_names(place: str, told: Any) -> Iterator[tuple[str, str]]:
                 yield name, str(each.get("parent", ""))
             case _:
                 pass
+
+
+def _named(told: Any) -> Iterator[tuple[str, str]]:
+    for each in _objects(told):
+        if isinstance(name := each.get("name"), str):
+            yield name, str(each.get("type", ""))
 
 
 def _objects(told: Any) -> Iterator[dict[str, Any]]:

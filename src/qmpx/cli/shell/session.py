@@ -385,10 +385,13 @@ class Session:
                     self._output.show(self._event_text(event))
             case ["off"]:
                 self._patterns = ["!*"]
+                self._tell("no events are shown", _DIM)
             case _:
                 self._patterns = words
-                if not words:
-                    self._tell("all events are shown", _DIM)
+                text = "all events are shown"
+                if words:
+                    text = f"events are shown whose name is {' or '.join(words)}"
+                self._tell(text.replace("is !", "is not "), _DIM)
 
     # What is shown.
 

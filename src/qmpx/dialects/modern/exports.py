@@ -13,7 +13,7 @@ from qmpx.machine import Machine
 from qmpx.machine.block.exports import MAX_CONNECTIONS
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.session import Session
-from qmpx.qapi import Described, Size
+from qmpx.qapi import Described
 from qmpx.qapi.model import DEPRECATED
 
 commands = CommandRegistry()

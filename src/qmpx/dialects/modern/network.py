@@ -13,6 +13,7 @@ from qmpx.errors import DeviceNotFound, FdNotFound, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.network.back_ends import SocketLink, SocketListener, open_socket
 from qmpx.machine.network.clients import BackEnd, Client, Failed, Kind
+from qmpx.machine.network.network import MAX_CLIENTS
 from qmpx.machine.network.tap import Tap, check_tap, make_tap
 from qmpx.machine.network.user import UserNetwork
 from qmpx.monitor import CommandRegistry
@@ -21,11 +22,9 @@ from qmpx.qapi import Boxed, Size, Values
 
 commands = CommandRegistry()
 
-MAX_BACK_ENDS: Final = 1000
-"""Back ends of a machine: a descriptor each, at most."""
-
 _VLANS: Final = 4096
 _PORTS: Final = 0x10000
+_INT32: Final = 2**31
 _LONGEST_DOMAIN: Final = 255
 
 
@@ -41,7 +40,7 @@ class String(Struct, forbid_unknown_fields=True):
     str: str
 
 
-class NetdevUser(_Netdev, tag="user"):
+class NetdevUser(_Netdev, tag="user", kw_only=True):
     """A network that QEMU itself is."""
 
     hostname: str | None = None
@@ -68,7 +67,7 @@ class NetdevUser(_Netdev, tag="user"):
     tftp_server_name: str | None = None
 
 
-class NetdevTap(_Netdev, tag="tap", rename=None):
+class NetdevTap(_Netdev, tag="tap", rename=None, kw_only=True):
     """A TAP interface of the host."""
 
     ifname: str | None = None
@@ -87,7 +86,7 @@ class NetdevTap(_Netdev, tag="tap", rename=None):
     queues: int | None = None
 
 
-class NetdevSocket(_Netdev, tag="socket"):
+class NetdevSocket(_Netdev, tag="socket", kw_only=True):
     """A socket to another machine."""
 
     fd: str | None = None
@@ -98,21 +97,21 @@ class NetdevSocket(_Netdev, tag="socket"):
     udp: str | None = None
 
 
-class NetdevHubPort(_Netdev, tag="hubport"):
+class NetdevHubPort(_Netdev, tag="hubport", kw_only=True):
     """A port of a hub."""
 
     hubid: int
     netdev: str | None = None
 
 
-class NetdevBridge(_Netdev, tag="bridge"):
+class NetdevBridge(_Netdev, tag="bridge", kw_only=True):
     """A TAP interface that a helper makes."""
 
     br: str | None = None
     helper: str | None = None
 
 
-class NetdevVhostUser(_Netdev, tag="vhost-user"):
+class NetdevVhostUser(_Netdev, tag="vhost-user", kw_only=True):
     """A network that another program is."""
 
     chardev: str
@@ -120,12 +119,119 @@ class NetdevVhostUser(_Netdev, tag="vhost-user"):
     queues: int | None = None
 
 
-class NetdevNone(_Netdev, tag="none"):
+class NetdevL2TPv3(_Netdev, tag="l2tpv3", rename=None, kw_only=True):
+    """A tunnel, which cannot be had here."""
+
+    src: str
+    dst: str
+    srcport: str | None = None
+    dstport: str | None = None
+    ipv6: bool | None = None
+    udp: bool | None = None
+    cookie64: bool | None = None
+    counter: bool | None = None
+    pincounter: bool | None = None
+    txcookie: Size | None = None
+    rxcookie: Size | None = None
+    txsession: Size
+    rxsession: Size | None = None
+    offset: Size | None = None
+
+
+class NetdevVde(_Netdev, tag="vde", kw_only=True):
+    """A port of a VDE switch, which cannot be had here."""
+
+    sock: str | None = None
+    port: Size | None = None
+    group: str | None = None
+    mode: Size | None = None
+
+
+class NetdevNetmap(_Netdev, tag="netmap", kw_only=True):
+    """A netmap port, which cannot be had here."""
+
+    ifname: str
+    devname: str | None = None
+
+
+class NetdevVdpa(_Netdev, tag="vhost-vdpa", kw_only=True):
+    """A device that is an adapter, which cannot be had here."""
+
+    vhostdev: str | None = None
+    vhostfd: str | None = None
+    queues: int | None = None
+    x_svq: bool | None = None
+
+
+class _FlatAddress(
+    Struct, tag_field="type", rename="kebab", forbid_unknown_fields=True, kw_only=True
+):
+    pass
+
+
+class FlatInetAddress(_FlatAddress, tag="inet", kw_only=True):
+    """A TCP or UDP address."""
+
+    host: str
+    port: str
+    numeric: bool | None = None
+    to: Size | None = None
+    ipv4: bool | None = None
+    ipv6: bool | None = None
+    keep_alive: bool | None = None
+    mptcp: bool | None = None
+
+
+class FlatUnixAddress(_FlatAddress, tag="unix", kw_only=True):
+    """The path of a UNIX socket."""
+
+    path: str
+    abstract: bool | None = None
+    tight: bool | None = None
+
+
+class FlatDescriptor(_FlatAddress, tag="fd", kw_only=True):
+    """A descriptor."""
+
+    str: str
+
+
+class FlatVsockAddress(_FlatAddress, tag="vsock", kw_only=True):
+    """An address of a hypervisor's sockets."""
+
+    cid: str
+    port: str
+
+
+FlatAddress = FlatInetAddress | FlatUnixAddress | FlatDescriptor | FlatVsockAddress
+
+
+class NetdevStream(_Netdev, tag="stream", kw_only=True):
+    """A stream socket to another machine."""
+
+    addr: FlatAddress
+    server: bool | None = None
+
+
+class NetdevDgram(_Netdev, tag="dgram", kw_only=True):
+    """A datagram socket to another machine."""
+
+    local: FlatAddress | None = None
+    remote: FlatAddress | None = None
+
+
+class NetdevNone(_Netdev, tag="none", kw_only=True):
     """Nothing."""
 
 
-class NetdevNic(_Netdev, tag="nic"):
+class NetdevNic(_Netdev, tag="nic", kw_only=True):
     """An adapter, which is no back end."""
+
+    netdev: str | None = None
+    macaddr: str | None = None
+    model: str | None = None
+    addr: str | None = None
+    vectors: Size | None = None
 
 
 Netdev = (
@@ -135,6 +241,12 @@ Netdev = (
     | NetdevHubPort
     | NetdevBridge
     | NetdevVhostUser
+    | NetdevL2TPv3
+    | NetdevVde
+    | NetdevNetmap
+    | NetdevVdpa
+    | NetdevStream
+    | NetdevDgram
     | NetdevNone
     | NetdevNic
 )
@@ -152,8 +264,8 @@ def netdev_add(
     """
     network = machine.network
     network.check_free(netdev.id)
-    if sum(1 for _ in network) >= MAX_BACK_ENDS:
-        message = f"there are {MAX_BACK_ENDS} network clients already"
+    if sum(1 for _ in network) >= MAX_CLIENTS:
+        message = f"there are {MAX_CLIENTS} network clients already"
         raise GenericError(message)
     try:
         client = _make(machine, session, netdev)
@@ -173,6 +285,28 @@ def _make(machine: Machine, session: SessionLike, netdev: Netdev) -> Client:
             return _client(netdev.id, Kind.SOCKET, "tap", tap, tap.info)
         case NetdevSocket():
             return _make_socket(netdev, take)
+        case NetdevStream(addr=FlatInetAddress(host=host, port=port)):
+            way = "listen" if netdev.server else "connect"
+            named = NetdevSocket(id=netdev.id, **{way: f"{host}:{port}"})
+            client = _make_socket(named, take)
+            client.model = "stream"
+            return client
+        case NetdevHubPort(hubid=hubid) if not -_INT32 <= hubid < _INT32:
+            message = "Parameter 'hubid' expects int32_t"
+            raise Failed(message)
+        case NetdevVde():
+            message = "Could not open vde: No such file or directory"
+            raise Failed(message)
+        case NetdevL2TPv3(src=src):
+            message = f"could not resolve {src}, errno = Name or service not known"
+            raise Failed(message)
+        case NetdevVdpa(vhostdev=None, vhostfd=None):
+            message = "vhost-vdpa: neither vhostdev= nor vhostfd= was specified"
+            raise Failed(message)
+        case NetdevStream() | NetdevDgram() | NetdevVdpa():
+            tag = netdev.__struct_config__.tag
+            message = f"network back ends of type '{tag}' are not supported like that"
+            raise Failed(message)
         case NetdevHubPort(netdev=peer):
             if peer is not None and machine.network.back_end(peer) is None:
                 message = f"netdev '{peer}' not found"

@@ -5,7 +5,7 @@ Source: QEMU 7.2.22, observed.
 
 from typing import Annotated, Any
 
-from qmpx.errors import DeviceNotFound
+from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Described
@@ -40,6 +40,9 @@ def device_del(machine: Machine, *, id_: str) -> None:
         # A machine that was put together as those of 2010 are.
         for device in tree:
             if id_ in (device.id, device.path):
+                if device.is_leaving:
+                    message = f"Device {id_} is already in the process of unplug"
+                    raise GenericError(message)
                 tree.unplug(device)
                 return
         raise DeviceNotFound(device=id_)

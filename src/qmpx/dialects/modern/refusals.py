@@ -15,7 +15,7 @@ from msgspec import Struct
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import Boxed, Values
+from qmpx.qapi import Boxed, Size, Values
 
 commands = CommandRegistry()
 
@@ -42,10 +42,82 @@ _refuse(
 )
 
 
-class NumaOptions(Struct, rename="kebab"):
-    """What a NUMA node is to be."""
+class _Numa(
+    Struct, tag_field="type", rename="kebab", forbid_unknown_fields=True, kw_only=True
+):
+    pass
 
-    type: Annotated[str, Values("node", "dist", "cpu", "hmat-lb", "hmat-cache")]
+
+class NumaNodeOptions(_Numa, tag="node", kw_only=True):
+    """A node of memory and processors."""
+
+    nodeid: Size | None = None
+    cpus: list[Size] | None = None
+    mem: Size | None = None
+    memdev: str | None = None
+    initiator: Size | None = None
+
+
+class NumaDistOptions(_Numa, tag="dist", kw_only=True):
+    """How far it is from one node to another."""
+
+    src: Size
+    dst: Size
+    val: Size
+
+
+class NumaCpuOptions(_Numa, tag="cpu", kw_only=True):
+    """The node of a processor."""
+
+    node_id: int | None = None
+    socket_id: int | None = None
+    die_id: int | None = None
+    cluster_id: int | None = None
+    core_id: int | None = None
+    thread_id: int | None = None
+
+
+class NumaHmatLBOptions(_Numa, tag="hmat-lb", kw_only=True):
+    """How quick memory is."""
+
+    initiator: Size
+    target: Size
+    hierarchy: Annotated[
+        str, Values("memory", "first-level", "second-level", "third-level")
+    ]
+    data_type: Annotated[
+        str,
+        Values(
+            "access-latency",
+            "read-latency",
+            "write-latency",
+            "access-bandwidth",
+            "read-bandwidth",
+            "write-bandwidth",
+        ),
+    ]
+    latency: Size | None = None
+    bandwidth: Size | None = None
+
+
+class NumaHmatCacheOptions(_Numa, tag="hmat-cache", kw_only=True):
+    """What lies before memory."""
+
+    node_id: Size
+    size: Size
+    level: Size
+    associativity: Annotated[str, Values("none", "direct", "complex")]
+    policy: Annotated[str, Values("none", "write-back", "write-through")]
+    line: Size
+
+
+NumaOptions = (
+    NumaNodeOptions
+    | NumaDistOptions
+    | NumaCpuOptions
+    | NumaHmatLBOptions
+    | NumaHmatCacheOptions
+)
 
 
 @commands.command("set-numa-node")
@@ -150,7 +222,7 @@ def query_rocker_of_dpa_flows(
     machine: Machine,  # noqa: ARG001
     *,
     name: str,
-    tbl_id: int | None = None,  # noqa: ARG001
+    tbl_id: Size | None = None,  # noqa: ARG001
 ) -> NoReturn:
     """Refuse: there is no such switch."""
     message = f"rocker {name} not found"
@@ -162,7 +234,7 @@ def query_rocker_of_dpa_groups(
     machine: Machine,  # noqa: ARG001
     *,
     name: str,
-    type_: int | None = None,  # noqa: ARG001
+    type_: Size | None = None,  # noqa: ARG001
 ) -> NoReturn:
     """Refuse: there is no such switch."""
     message = f"rocker {name} not found"
@@ -173,7 +245,7 @@ def query_rocker_of_dpa_groups(
 def set_vcpu_dirty_limit(
     machine: Machine,  # noqa: ARG001
     *,
-    dirty_rate: int,  # noqa: ARG001
+    dirty_rate: Size,  # noqa: ARG001
     cpu_index: int | None = None,  # noqa: ARG001
 ) -> NoReturn:
     """Refuse: that needs KVM."""

@@ -94,7 +94,7 @@ class Device:
         buses: The buses that hang from it, the latest first.
         is_hotplugged: Whether it came while the machine was on.
         is_leaving: Whether the guest was asked to let it go.
-        has_port: Whether it has a USB port.
+        port: The USB port that it has.
         release: What gives back what it has taken.
     """
 
@@ -104,7 +104,7 @@ class Device:
     buses: list[Bus] = field(default_factory=list)
     is_hotplugged: bool = False
     is_leaving: bool = False
-    has_port: bool = False
+    port: str | None = None
     release: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 BACKEND: Final = WORKER
 """The part of a virtio device that does its work."""
 
+_WITH_QUEUES: Final = ("virtio-scsi", "virtio-blk")
 _MAC: Final = re.compile(r"([0-9A-Fa-f]{2}([:-])){5}[0-9A-Fa-f]{2}")
 _EMPTY_DRIVES: Final = frozenset({"scsi-cd", "ide-cd", "floppy"})
 _WANT_DRIVES: Final = frozenset(
@@ -85,6 +86,8 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
 
         def adopt(device: "Device") -> None:
             drive.id = _drive_id(device)
+            if device.object.type in ("scsi-cd", "ide-cd"):
+                drive.removable = drive.has_tray = True
             _keep(machine, device, drive)
 
         if text in machine.qom.devices.taken_drives:
@@ -213,6 +216,21 @@ def find_link(machine: "Machine", name: str, wanted: str, text: str) -> "QomObje
         message = f"Path '{text}' does not uniquely identify an object"
         raise GenericError(message)
     return right[0]
+
+
+def fit_queues(machine: "Machine", device: "Device") -> None:
+    """Let a virtio disk or controller have a queue for each processor."""
+    given = set(device.values)
+    for name, others in (("num_queues", 3), ("num-queues", 1)):
+        if name in given:
+            continue
+        for shown in (device.object, device.object.children.get(WORKER)):
+            if shown is None or not shown.has(name):
+                continue
+            if shown.type.startswith(_WITH_QUEUES):
+                shown.values[name] = machine.processor_count
+                if shown.has("vectors") and "vectors" not in given:
+                    shown.values["vectors"] = machine.processor_count + others
 
 
 def show_values(device: "Device", values: dict[str, Any]) -> None:

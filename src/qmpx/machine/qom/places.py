@@ -62,22 +62,22 @@ def take_place(bus: "Bus", device: "Device") -> None:
 
 def free_place(bus: "Bus", device: "Device") -> None:
     """Give back what `take_place` gave."""
-    port = device.values.get("port")
-    if bus.ports is not None and isinstance(port, str) and device.has_port:
+    port = device.port
+    if bus.ports is not None and port is not None:
         bus.ports = [x for x in bus.ports if not x.startswith(f"{port}.")]
         bus.ports.append(port)
 
 
 def behind(device: "Device") -> list["Device"]:
     """Return the USB devices that hang from a hub, the first that came first."""
-    port = device.values.get("port")
+    port = device.port
     if device.object.type != _HUB or device.bus is None or not port:
         return []
     prefix = f"{port}."
     return [
         other
         for other in reversed(device.bus.members)
-        if str(other.values.get("port", "")).startswith(prefix)
+        if (other.port or "").startswith(prefix)
     ]
 
 
@@ -174,8 +174,7 @@ def _take_usb(bus: "Bus", device: "Device") -> None:
             raise GenericError(message)
         wanted = bus.ports[0]
     bus.ports.remove(wanted)
-    device.values["port"] = wanted
-    device.has_port = True
+    device.port = wanted
     if device.object.type == _HUB:
         bus.ports += [f"{wanted}.{number}" for number in range(1, 9)]
 

@@ -14,6 +14,7 @@ from qmpx.machine.qom.connecting import (
     check_needs,
     check_reference,
     find_link,
+    fit_queues,
     show_values,
 )
 from qmpx.machine.qom.objects import QomObject
@@ -254,6 +255,7 @@ class Devices:
         for take in later:
             take(device)
         memory_devices.plug_virtio(self._machine, device)
+        fit_queues(self._machine, device)
         show_values(device, shown.values)
         for each in shown.walk():
             each.is_device = "realized" in each.property_types()

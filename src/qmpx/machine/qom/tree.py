@@ -145,8 +145,6 @@ class QomTree:
         parts = [part for part in path.split("/") if part]
         if path.startswith("/"):
             return self._follow(self.root, parts)
-        if not path:
-            return None
         found: QomObject | None = None
         for start in self.root.walk():
             end = self._follow(start, parts)
@@ -186,9 +184,16 @@ class QomTree:
         for name in ("objects", "chardevs"):
             root.children.pop(name, None)
             root.add(name, _CONTAINER)
+        self._root = root  # links are followed from here on
         self._make_live(root.children["machine"])
         for each in root.children["machine"].walk():
-            each.is_device = "realized" in each.property_types()
+            known = each.property_types()
+            each.is_device = "realized" in known
+            for name in known:
+                if name.startswith("child["):
+                    child = self._follow(root, each.get(name).split("/")[1:])
+                    if child is not None:
+                        child.values["parent_bus"] = each.path
         return root
 
     def _make_live(self, machine: QomObject) -> None:
@@ -208,6 +213,11 @@ class QomTree:
             machine.add("device-memory[0]", ObjectTemplate("memory-region"))
             region = machine.children["device-memory[0]"]
             region.values["size"] = size
+            link = machine.get("acpi-device") if machine.has("acpi-device") else ""
+            controller = self._follow(machine, link.split("/")[2:]) if link else None
+            if controller is not None:
+                region = ObjectTemplate("memory-region")
+                controller.add("acpi-mem-hotplug[0]", region)
         for slot in self.processors.slots[: ours.processor_count]:
             shown = self._boot_processor(machine, slot.index)
             if shown is not None:

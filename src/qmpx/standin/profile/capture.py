@@ -105,13 +105,20 @@ _TYPICAL: Final = (
 """Records that many others resemble: the dictionary, the most common at its end."""
 
 
-def capture(binary: str, *, accelerators: Iterable[str] = ("kvm", "tcg")) -> bytes:
+def capture(
+    binary: str,
+    *,
+    accelerators: Iterable[str] = ("kvm", "tcg"),
+    asks_models: bool = True,
+) -> bytes:
     """Ask a binary, and return the contents of a profile's file.
 
     Args:
         binary: The path of a ``qemu-system-*``.
         accelerators: With which it is asked what depends on them, as far as it can use
             them here.
+        asks_models: Whether boards and device models are looked at, too: it takes most
+            of the time.
 
     Raises:
         ProfileError: The binary cannot be started, or does not answer.
@@ -133,7 +140,8 @@ def capture(binary: str, *, accelerators: Iterable[str] = ("kvm", "tcg")) -> byt
         if (text := _text(binary, question)) is not None:
             records[f"text {question}"] = text
     listing = records.get("text -device help", b"").decode(errors="replace")
-    ask_models(partial(_running, binary, used), listing, records)
+    if asks_models:
+        ask_models(partial(_running, binary, used), listing, records)
     typical = [records[key] for key in _TYPICAL if key in records]
     return write_profile(version, records.items(), typical)
 
