@@ -24,7 +24,7 @@ DEVICES: list[dict[str, Any]] = [
     {"driver": "virtio-scsi-pci", "id": "scsi0"},
     {"driver": "virtio-serial-pci", "id": "vs0"},
 ]
-Q35_DEVICES = [
+Q35_DEVICES: list[dict[str, Any]] = [
     {"driver": "pcie-root-port", "id": "rp0"},
     {"driver": "pcie-root-port", "id": "rp1", "chassis": 2},
     *DEVICES,

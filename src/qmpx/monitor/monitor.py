@@ -25,6 +25,7 @@ from msgspec import UNSET
 
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
 from qmpx.monitor.declarations import CheckedCommands, Declarations
+from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.descriptors import DescriptorSets
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.registry import CommandRegistry, Entry, HandlerT
@@ -134,7 +135,7 @@ class Monitor:
         self.on_idle: Callable[[], None] | None = None
         self.interpose: Callable[[Session, socket.socket], None] | None = None
         self.is_stopping = False
-        self.tasks: dict[asyncio.Task[Any], AnySession] = {}
+        self.tasks: dict[asyncio.Task[Any] | Deferred, AnySession] = {}
         self.servers: dict[Server, None] = {}
         self.announce(self.version)
         self.human = human

@@ -153,7 +153,7 @@ class Server:
     def _cancel(self) -> None:
         """End what did not end in time."""
         is_last = len(self.monitor.servers) == 1
-        for task, session in self.monitor.tasks.items():
+        for task, session in list(self.monitor.tasks.items()):
             if is_last or session in self.sessions:
                 task.cancel()
         for session in list(self.sessions):

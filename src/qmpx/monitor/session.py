@@ -24,6 +24,7 @@ from msgspec import UNSET
 
 from qmpx.errors import CommandError, GenericError
 from qmpx.monitor import coroutines
+from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
 from qmpx.monitor.registry import Entry, SessionLike
@@ -55,7 +56,7 @@ At some 200 bytes each that is a fifth of a megabyte for a client that may never
 """
 
 MAX_OVERTAKABLE: Final = 64
-"""Commands of one session that run while later ones are answered.
+"""Commands of one session that run while later ones are answered, out of band too.
 
 When there are so many the session reads on when one is done: a client that starts
 more than that does not wait for what it started.
@@ -92,6 +93,8 @@ class Session(SessionLike):
         pending: Descriptors that no command took yet.
         frontend: What it shares with the other sessions of its listener.
         events_dropped: Events that this client was too slow to get.
+        is_out_of_band: Whether the command that is being started was sent by
+            ``exec-oob``.
     """
 
     __slots__ = (
@@ -110,6 +113,7 @@ class Session(SessionLike):
         "answers_later",
         "events_dropped",
         "frontend",
+        "is_out_of_band",
         "monitor",
         "pending",
         "wire",
@@ -127,15 +131,16 @@ class Session(SessionLike):
         self.pending = PendingDescriptors()
         self.events_dropped = 0
         self.answers_later = False
+        self.is_out_of_band = False
         self._on_close = on_close
         self._channel: Channel | None = None
         self._items: Iterator[Item] = iter(())
         self._queue: deque[Item] | None = None
         self._events: deque[bytes] | None = None
         self._out: list[bytes] = []
-        self._task: asyncio.Task[Any] | None = None
+        self._task: asyncio.Task[Any] | Deferred | None = None
         self._delayed = 0  # commands whose replies are yet to come, out of band too
-        self._overtakable = 0  # of them, those that later replies may overtake
+        self._overtakable = 0  # of them, those that do not hold up later replies
         self._size = 0  # bytes in _out
         self._working = False
         self._eof = False
@@ -326,7 +331,7 @@ class Session(SessionLike):
         return _EXHAUSTED
 
     def _may_read_ahead(self) -> bool:
-        if not self.wire.enabled:
+        if not self.wire.enabled or self._overtakable >= MAX_OVERTAKABLE:
             # Not even an event needs the queue: the next one stays unread.
             return False
         return self._queue is None or len(self._queue) < MAX_QUEUED
@@ -386,6 +391,7 @@ class Session(SessionLike):
             self._put(self._failure(command.id, refusal))
             return
         self.answers_later = command.execute_async is not UNSET
+        self.is_out_of_band = out_of_band
         try:
             value = entry.invoke(self, command.arguments)
             if entry.is_async:
@@ -396,10 +402,15 @@ class Session(SessionLike):
         except BaseException as error:  # noqa: BLE001 - see _failure
             self._put(self._failure(command.id, error, name))
         finally:
-            self.answers_later = False
+            self.answers_later = self.is_out_of_band = False
 
     def _start(self, entry: Entry, command: Command, coroutine: Any) -> Any:
         """Return what an asynchronous handler returned, or `_BUSY` if it waits."""
+        if isinstance(coroutine, Deferred):
+            if coroutine.done():
+                return coroutine.result()
+            _Delayed(self, entry, command).await_(coroutine)
+            return _BUSY
         try:
             task = coroutines.start(self.monitor.loop, coroutine)
         except StopIteration as stop:
@@ -439,9 +450,9 @@ class Session(SessionLike):
             reply = (self._failure(id_, failed, entry.name),)
         if self._channel is not None:
             self._put(*reply)
-        if delayed.is_overtakable:
+        if delayed.is_overtakable or not delayed.is_in_band:
             self._overtakable -= 1
-        elif delayed.is_in_band:
+        else:
             self._task = None
             if entry.holds_monitor:
                 # The others first: each has its turn, however much this one asks.
@@ -450,12 +461,14 @@ class Session(SessionLike):
         self._delayed -= 1
         self.advance()
 
-    def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any]) -> None:
+    def wait_for(
+        self, delayed: "_Delayed", task: asyncio.Task[Any] | Deferred
+    ) -> None:
         """Note that a command waits; if it is in band, so do those behind it."""
         self._delayed += 1
-        if delayed.is_overtakable:
+        if delayed.is_overtakable or not delayed.is_in_band:
             self._overtakable += 1
-        elif delayed.is_in_band:
+        else:
             self._task = task
             if delayed.entry.holds_monitor:
                 self.monitor.hold(self)
@@ -483,12 +496,12 @@ class _Delayed:
         lets_overtake = self.session.wire.rules.lets_overtake
         return lets_overtake and self.entry.is_asynchronous and self.is_in_band
 
-    def await_(self, task: asyncio.Task[Any]) -> None:
+    def await_(self, task: asyncio.Task[Any] | Deferred) -> None:
         self.session.monitor.tasks[task] = self.session
         self.session.wait_for(self, task)
         task.add_done_callback(self._done)
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[Any] | Deferred) -> None:
         session, monitor = self.session, self.session.monitor
         del monitor.tasks[task]
         outcome: Any = None

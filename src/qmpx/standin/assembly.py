@@ -57,6 +57,10 @@ COMMANDS: Final = {
 """The command that carries out what an option describes."""
 
 _UNEXPECTED: Final = re.compile(r"Parameters? '(.*)' (?:is|are) unexpected")
+_NOT_FEATURES: Final = frozenset(
+    {"realized", "node-id", "apic-id", "socket-id", "die-id", "core-id", "thread-id"}
+)  # what an expansion tells of a processor that is nowhere
+_ALWAYS: Final = frozenset({"migratable", "lmce", "pmu"})  # no features of CPUID
 _ORDER: Final = ("-object", "-blockdev", "-netdev", "-device")
 
 
@@ -147,9 +151,50 @@ class Assembly:
             tree.processors.type = f"{model}-x86_64-cpu"
         elif "default-cpu-type" in board:
             tree.processors.type = board["default-cpu-type"]
+        tree.processors.features = self._features
         if line.memory is not None:
             tree.memory_slots = int(line.memory.get("slots", "0"))
             tree.maximum_memory = read_size(line.memory.get("maxmem", "0")) or 0
+
+    def _features(self) -> dict[str, Any]:
+        """Return what the processors can do, as far as the profile tells."""
+        kind = self.machine.qom.processors.type
+        name = kind.removesuffix("-x86_64-cpu")
+        _, _, chosen = (self.line.processor or "").partition(",")
+        arguments = {"type": "full", "model": {"name": name}}
+        try:
+            told = self.answers.expand(arguments)
+        except CommandError:
+            return {}
+        features: dict[str, Any] = dict(msgspec.json.decode(told)["model"]["props"])
+        for own in _NOT_FEATURES & features.keys():
+            del features[own]
+        for part in chosen.split(",") if chosen else ():
+            feature, equals, value = part.partition("=")
+            if part[:1] in ("+", "-"):
+                features[part[1:]] = part[0] == "+"
+            elif not equals or value in ("on", "off"):
+                features[feature] = value != "off"
+        return self._without_unavailable(features)
+
+    def _without_unavailable(self, features: dict[str, Any]) -> dict[str, Any]:
+        """Return features without those that the accelerator lacks, and name these."""
+        arguments = {"type": "full", "model": {"name": "max"}}
+        try:
+            told = self.answers.expand(arguments)
+        except CommandError:
+            return features
+        most = msgspec.json.decode(told)["model"]["props"]
+        lacking = sorted(
+            name
+            for name, value in features.items()
+            if value is True and most.get(name) is False and name not in _ALWAYS
+        )
+        return {
+            **features,
+            **dict.fromkeys(lacking, False),
+            "unavailable-features": lacking,
+        }
 
     async def furnish(self, monitor_labels: set[str]) -> None:
         """Make what the command line describes beside the machine itself.

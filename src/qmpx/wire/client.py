@@ -10,6 +10,7 @@ Source: QMP specification 2.1.1; observed on QEMU 7.2 and on programs that imita
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -35,12 +36,24 @@ class MessageReader:
 
     Args:
         max_message_size: Most bytes of one message.
+        decode: Makes messages of lines; who hands them on unread has a kind of its own.
     """
 
-    __slots__ = ("_buffer", "_ends_lines", "_is_pretty", "_max_message_size")
+    __slots__ = (
+        "_buffer",
+        "_decode",
+        "_ends_lines",
+        "_is_pretty",
+        "_max_message_size",
+    )
 
-    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
+    def __init__(
+        self,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+        decode: Callable[[bytes], list[Any]] = _decode,
+    ) -> None:
         self._max_message_size = max_message_size
+        self._decode = decode
         self._buffer = bytearray()
         self._ends_lines = False  # until a newline shows that this server sends them
         self._is_pretty = False
@@ -98,17 +111,19 @@ class MessageReader:
     def _try(self, text: bytes) -> list[ServerMessage] | None:
         """Return the messages in *text*; ``None`` if it is cut off."""
         try:
-            return _decode(text)
+            return self._decode(text)
         except _NO_MESSAGES as error:
             if b"\\ud" in text or b"\\uD" in text:
                 # A lone surrogate, as old servers send it, is no JSON for msgspec.
-                return _without_surrogates(text)
+                return _without_surrogates(text, self._decode)
             if str(error) != _TRUNCATED:
                 raise _refuse(text, error) from error
         return None
 
 
-def _without_surrogates(text: bytes) -> list[ServerMessage] | None:
+def _without_surrogates(
+    text: bytes, decode: Callable[[bytes], list[Any]]
+) -> list[ServerMessage] | None:
     """Return the messages with a "?" for each lone surrogate; ``None`` if cut off."""
     decoder = json.JSONDecoder()
     rest = text.decode("utf-8", "replace").strip()
@@ -119,7 +134,7 @@ def _without_surrogates(text: bytes) -> list[ServerMessage] | None:
             values.append(value)
             rest = rest[end:].lstrip()
         mended = "\n".join(json.dumps(value, ensure_ascii=False) for value in values)
-        return _decode(mended.encode("utf-8", "replace"))
+        return decode(mended.encode("utf-8", "replace"))
     except json.JSONDecodeError as error:
         if error.pos == len(rest) or error.msg.startswith("Unterminated string"):
             return None

@@ -224,3 +224,22 @@ def test_requests_are_checked(
     raw.socket.sendall(request)
     reply = nbd.SIMPLE.unpack(raw.take(nbd.SIMPLE.size))
     assert reply == (nbd.SIMPLE_MAGIC, code, 5)
+
+
+def test_there_is_an_end_to_exports_and_clients(
+    box: Box, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qmpx.machine.block.exports.MAX_EXPORTS", 1)
+    box.run("block-export-add", **NBD)
+    refusal = box.refusal("nbd-server-add", device="disk")
+    assert refusal == ("GenericError", "more than 1 exports")
+    box.run("nbd-server-stop")
+    box.run("nbd-server-start", addr=address(tmp_path), max_connections=1)
+    first, second = (socket.socket(socket.AF_UNIX) for _ in range(2))
+    with first, second:
+        for each in (first, second):
+            each.settimeout(10)
+            each.connect(str(tmp_path / "nbd"))
+            if each is first:
+                assert first.recv(8) == nbd.MAGIC
+        assert second.recv(8) == b""

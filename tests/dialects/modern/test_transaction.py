@@ -193,3 +193,15 @@ def test_a_snapshot_inside_an_image_is_made_and_forgotten(box: Box) -> None:
     refusal = box.refusal("blockdev-snapshot-delete-internal-sync", **arguments)
     desc = "Snapshot with id 'null' and name 's' does not exist on device 'one'"
     assert refusal == ("GenericError", desc)
+
+
+def test_there_is_an_end_to_actions_and_bitmaps(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qmpx.machine.block.changes.MAX_BITMAPS", 1)
+    box.run("block-dirty-bitmap-add", node="one", name="a")
+    refusal = box.refusal("block-dirty-bitmap-add", node="one", name="b")
+    assert refusal == ("GenericError", "more than 1 bitmaps of one node")
+    monkeypatch.setattr("qmpx.dialects.modern.transaction.MAX_ACTIONS", 1)
+    refusal = box.refusal("transaction", actions=[action("abort")] * 2)
+    assert refusal == ("GenericError", "more than 1 actions")

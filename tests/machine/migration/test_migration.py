@@ -78,7 +78,7 @@ class Halves:
         ("running", False, "paused"),
         ("paused", True, "paused"),
         ("prelaunch", True, "prelaunch"),
-        ("suspended", True, "suspended"),
+        ("suspended", True, "running"),  # it is woken before it leaves
         ("io-error", True, "io-error"),
         ("postmigrate", True, "postmigrate"),
     ],

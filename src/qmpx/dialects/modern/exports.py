@@ -162,7 +162,7 @@ def block_export_add(
         message = f'iothread "{iothread}" not found'
         raise GenericError(message)
     if not id_[:1].isalpha():
-        message = f"Invalid block export id '{id_}'"
+        message = "Invalid block export id"
         raise GenericError(message)
     graph = machine.blocks
     if id_ in (each.id for each in graph.exports.all):

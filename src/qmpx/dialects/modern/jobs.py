@@ -566,6 +566,15 @@ def _mirror(
     if sync in ("incremental", "bitmap"):
         message = f"Sync mode '{sync}' not supported"
         raise GenericError(message)
+    if any(role == "file" for _, role in goal.parents):
+        parent = goal.parents[0][0].name
+        message = (
+            f"Permission conflict on node '{goal.name}': permissions 'consistent read' "
+            f"are both required by node '{parent}' (uses node '{goal.name}' as 'file' "
+            "child) and unshared by an unnamed block device (uses node "
+            f"'{goal.name}' as 'root' child)."
+        )
+        raise GenericError(message)
     if goal.drives or goal.uses:
         message = f"Node '{goal.name}' is in use"
         raise GenericError(message)

@@ -27,7 +27,6 @@ HotpluggableCPU = TypedDict(
 def query_cpus_fast(machine: Machine) -> list[CpuInfoFast]:
     """Tell of the processors; each has a thread of its own, which does nothing."""
     slots = machine.qom.processors
-    has_places = machine.qom.board != "none"
     told: list[CpuInfoFast] = []
     for slot, processor, path in slots.present():
         info: CpuInfoFast = {
@@ -37,8 +36,6 @@ def query_cpus_fast(machine: Machine) -> list[CpuInfoFast]:
             "target": "x86_64",
         }
         place: CpuInstanceProperties = slots.shown(slot)  # type: ignore[assignment]
-        if not has_places:
-            del place["node-id"]
         info["props"] = place
         told.append(info)
     return told

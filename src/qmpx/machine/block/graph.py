@@ -270,7 +270,7 @@ class BlockGraph:
         if driver == "throttle" and group not in self.machine.objects:
             message = f"Throttle group '{group}' does not exist"
             raise GenericError(message)
-        if not read_only and below.read_only:
+        if not read_only and below.read_only and driver in FORMATS:
             if options.get("auto-read-only") not in (True, "on"):
                 message = "Block node is read-only"
                 raise GenericError(message)
@@ -516,6 +516,9 @@ class BlockGraph:
             message = f"Failed to find node with node-name='{name}'"
             raise GenericError(message)
         self.check_shared(node, drive)
+        if not (drive.is_read_only or node.read_only or is_writable(node)):
+            message = "Block node is read-only"
+            raise GenericError(message)
         node.drives.append(drive)
         try:
             self.lock()
@@ -588,6 +591,8 @@ class BlockGraph:
             device, id=id_, removable=removable, has_tray=has_tray, tell=machine.tell
         )
         drive.is_read_only = has_tray
+        if (node := self.nodes.get(node_name or "")) is not None:
+            drive.is_read_only = has_tray or node.read_only
         if node_name is not None:
             self.insert(drive, node_name)
         machine.drives[device or id_] = drive
@@ -622,7 +627,10 @@ class BlockGraph:
             GenericError: It cannot have that size.
         """
         if node.read_only:
-            message = "Cannot resize a read-only image"
+            message = "Block node is read-only"
+            raise GenericError(message)
+        if not is_writable(node):
+            message = "Image is read-only"
             raise GenericError(message)
         try:
             node.resize(size)
@@ -647,6 +655,13 @@ class BlockGraph:
                 message = "Device does not have a block device backend"
                 raise GenericError(message)
         raise DeviceNotFound(device=name)
+
+
+def is_writable(node: Node) -> bool:
+    """Whether a node can be written, and so can what it passes writes on to."""
+    if node.read_only:
+        return False
+    return node.file is None or is_writable(node.file)
 
 
 def require_quiet(node: Node) -> None:

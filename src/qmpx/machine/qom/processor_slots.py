@@ -3,9 +3,9 @@
 Source of rules and errors: QEMU 7.2.22, observed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.runstate import RunState
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
     from qmpx.machine.processor import Processor
     from qmpx.machine.qom.buses import Device
+    from qmpx.machine.qom.objects import QomObject
 
 DEFAULT_TYPE: Final = "qemu64-x86_64-cpu"
 """The type of processors that nobody chose another one for."""
@@ -42,6 +43,8 @@ class ProcessorSlots:
 
     Attributes:
         type: The type of its processors.
+        features: Returns what they can do, by the names of properties; asked when
+            somebody looks at one.
         topology: ``cpus``, ``maxcpus``, ``sockets``, ``dies``, ``clusters``, ``cores``
             and ``threads``.
     """
@@ -49,6 +52,7 @@ class ProcessorSlots:
     def __init__(self, machine: "Machine") -> None:
         count = machine.processor_count
         self.type = DEFAULT_TYPE
+        self.features: Callable[[], Mapping[str, Any]] = dict
         self.topology = {
             "cpus": count,
             "maxcpus": count,
@@ -75,12 +79,19 @@ class ProcessorSlots:
             slots.append(Slot(index, place))
         return slots
 
+    @property
+    def has_nodes(self) -> bool:
+        """Whether there are NUMA nodes: memory that can be plugged in needs one."""
+        return self._machine.qom.memory_slots > 0
+
     def shown(self, slot: Slot) -> dict[str, int]:
         """Return a place as clients see it: with dies only where there are several."""
         place = {"core-id": slot.place["core-id"], "thread-id": slot.place["thread-id"]}
         if self.topology["dies"] > 1:
             place["die-id"] = slot.place["die-id"]
-        return place | {"node-id": 0, "socket-id": slot.place["socket-id"]}
+        if self.has_nodes:
+            place["node-id"] = 0
+        return place | {"socket-id": slot.place["socket-id"]}
 
     def path(self, slot: Slot) -> str | None:
         """Return the path of the processor at a place; ``None`` if there is none."""
@@ -121,16 +132,19 @@ class ProcessorSlots:
         slot = self._place(device)
         if self.path(slot) is not None:
             # QEMU tells the number of the place twice.
-            apic = self._apic_id(slot)
+            apic = self.apic_id(slot)
             message = f"CPU[{slot.index}] with APIC ID {apic} exists"
             raise GenericError(message)
         for name, value in slot.place.items():
             device.values[name] = value
-        device.values["node-id"] = 0
+        if self.has_nodes:
+            device.values["node-id"] = 0
+        self.show(device.object)
         processor = self._machine.processors.new(slot.index)
         self._plugged[slot.index] = device, processor
 
-    def _apic_id(self, slot: Slot) -> int:
+    def apic_id(self, slot: Slot) -> int:
+        """Return what the processor at a place calls itself."""
         place, shift, number = slot.place, 0, 0
         for level, count in (
             ("thread-id", "threads"),
@@ -163,6 +177,16 @@ class ProcessorSlots:
                 raise GenericError(message)
         return next(slot for slot in self.slots if slot.place == given)
 
+    def show(self, shown: "QomObject") -> None:
+        """Let a processor show what it can do; each feature has several spellings."""
+        plain = {_plain(name): value for name, value in self.features().items()}
+        if not plain:
+            return
+        for name, type_ in shown.property_types().items():
+            value = plain.get(_plain(name))
+            if value is not None and (type_ == "bool") == isinstance(value, bool):
+                shown.values.setdefault(name, value)
+
     def check_unplug(self, device: "Device") -> None:
         """Make sure that a processor may be taken out; so may what is none.
 
@@ -194,3 +218,7 @@ class ProcessorSlots:
         """End the threads of the processors that were plugged in."""
         for _, processor in self._plugged.values():
             processor.end_thread()
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-").replace(".", "-")

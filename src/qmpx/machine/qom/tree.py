@@ -29,6 +29,7 @@ _FAMILIES: Final = (
 _UNATTACHED: Final = re.compile(r"(/?machine/unattached/device\[)(\d+)(\].*)")
 _WITH_RAM: Final = ("pc-", "isapc", "microvm")
 _SLOT_ROOM: Final = 2**30  # for the alignment of a memory module
+_FIRST: Final = "machine/unattached/device[0]"  # the first processor
 _CONTAINERS: Final = ("peripheral", "peripheral-anon", "unattached")
 
 
@@ -216,12 +217,15 @@ class QomTree:
             link = machine.get("acpi-device") if machine.has("acpi-device") else ""
             controller = self._follow(machine, link.split("/")[2:]) if link else None
             if controller is not None:
-                region = ObjectTemplate("memory-region")
-                controller.add("acpi-mem-hotplug[0]", region)
+                window = ObjectTemplate("memory-region")
+                controller.add("acpi-mem-hotplug[0]", window)
         for slot in self.processors.slots[: ours.processor_count]:
             shown = self._boot_processor(machine, slot.index)
             if shown is not None:
-                shown.values |= {**slot.place, "node-id": 0}
+                node = 0 if self.processors.has_nodes else -1
+                threads = self.processors.apic_id(slot)
+                shown.values |= {**slot.place, "node-id": node, "apic-id": threads}
+                self.processors.show(shown)
         machine.live["smp"] = lambda: dict(self.processors.topology)
 
     @staticmethod
@@ -239,7 +243,8 @@ class QomTree:
         template = self.types.template("board", family)
         if template is None:
             return None
-        return _fit(template, f"{self.board}-machine", self._machine.processor_count)
+        count, kind = self._machine.processor_count, self.processors.type
+        return _fit(template, f"{self.board}-machine", count, kind)
 
     def _show_objects(self, root: QomObject) -> None:
         """Show what users have created, and the character devices."""
@@ -266,7 +271,9 @@ class QomTree:
                 chardevs.add(name, ObjectTemplate(kind))
 
 
-def _fit(template: Template, machine_type: str, processors: int) -> Template:
+def _fit(
+    template: Template, machine_type: str, processors: int, processor_type: str
+) -> Template:
     """Return a board's objects for so many processors as there are.
 
     The first processor is ``device[0]``, and the next ones come after ``device[1]``.
@@ -285,10 +292,10 @@ def _fit(template: Template, machine_type: str, processors: int) -> Template:
     for path, facts in template.items():
         values = {name: shift(value) for name, value in facts.values.items()}
         kind = machine_type if path == "machine" else facts.type
+        if path == _FIRST:
+            kind = processor_type
         fitted[shift(path)] = ObjectTemplate(kind, values, facts.more, facts.less)
-        if path == "machine/unattached/device[0]" or path.startswith(
-            "machine/unattached/device[0]/"
-        ):
+        if path == _FIRST or path.startswith(f"{_FIRST}/"):
             for number in range(2, 2 + more):
                 other = path.replace("device[0]", f"device[{number}]", 1)
                 fitted[other] = fitted[shift(path)]
