@@ -99,6 +99,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_events(add)
     add_people(add, _command, _add_timeouts)
     _add_serve(add)
+    _add_share(add)
     _add_errors(add)
     _add_tour(add)
     _add_schema(add)
@@ -252,6 +253,44 @@ def _add_serve(add: Any) -> None:
     )
     _add_stage(parser)
     _add_record_option(parser)
+
+
+def _add_share(add: Any) -> None:
+    parser = _command(
+        add,
+        "share",
+        "let many clients use one monitor",
+        "Connect to a monitor, which serves one client, and serve many in its place:\n"
+        "each sees a monitor of its own. Until interrupted.\n\n"
+        "  qmpx share unix:/run/vm/qmp.sock --listen unix:/run/vm/shared.sock\n",
+    )
+    _add_address(parser)
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        action="append",
+        required=True,
+        help="serve clients here; may be given several times",
+    )
+    parser.add_argument(
+        "--clients",
+        type=_positive,
+        metavar="N",
+        help="clients that each address serves at once; others wait unseen "
+        "(default: 256)",
+    )
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="listen on TCP addresses that others can reach",
+    )
+    parser.add_argument(
+        "--connect-timeout",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="seconds for connection, greeting and negotiation (default: %(default)g)",
+    )
 
 
 def _add_stage(parser: Any) -> None:

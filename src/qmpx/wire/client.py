@@ -50,7 +50,7 @@ class MessageReader:
     def __init__(
         self,
         max_message_size: int = MAX_MESSAGE_SIZE,
-        decode: Callable[[bytes], list[Any]] = _decode,
+        decode: Callable[[bytes], list[Any]] | None = None,
     ) -> None:
         self._max_message_size = max_message_size
         self._decode = decode
@@ -111,11 +111,11 @@ class MessageReader:
     def _try(self, text: bytes) -> list[ServerMessage] | None:
         """Return the messages in *text*; ``None`` if it is cut off."""
         try:
-            return self._decode(text)
+            return (self._decode or _decode)(text)
         except _NO_MESSAGES as error:
             if b"\\ud" in text or b"\\uD" in text:
                 # A lone surrogate, as old servers send it, is no JSON for msgspec.
-                return _without_surrogates(text, self._decode)
+                return _without_surrogates(text, self._decode or _decode)
             if str(error) != _TRUNCATED:
                 raise _refuse(text, error) from error
         return None

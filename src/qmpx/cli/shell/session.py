@@ -133,6 +133,7 @@ class Session:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._client: AsyncClient | None = None
         self._learned: asyncio.Task[None] | None = None
+        self._losing: asyncio.Task[None] | None = None
 
     @property
     def schema(self) -> Schema | None:
@@ -445,8 +446,13 @@ class Session:
         return f"{painted(stamp, _DIM, colour=colour)} {name} {data}".rstrip()
 
     def lost(self, reason: str) -> None:
-        """Tell that the conversation was cut off."""
+        """Tell that the conversation was cut off, behind the last events."""
         self.state = ""
+        loop = asyncio.get_running_loop()
+        self._losing = loop.create_task(self._tell_lost(reason))
+
+    async def _tell_lost(self, reason: str) -> None:
+        await _let_events_first()
         self._tell(f"{reason}; trying to connect again", _RED)
 
 

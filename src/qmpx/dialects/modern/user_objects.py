@@ -18,11 +18,13 @@ from qmpx.machine.objects import Created, IOThread, MemoryBackend, UserObject
 MOST_MEMORY: Final = 2**47
 """Bytes of a memory backend: what a process can address."""
 
+MOST_A_SECOND: Final = 10**15
+"""Bytes or operations a second that a limit may be, as in QEMU."""
+
 PAGE: Final = 4096
 """Bytes of a page of memory."""
 
 _LIMITS: Final = ("bps", "iops")
-_KINDS: Final = ("", "-max", "-max-length")
 _CREDENTIALS: Final = {
     "tls-creds-x509": {"server": "ca-cert.pem", "client": "ca-cert.pem"},
     "tls-creds-psk": {"server": "keys.psk", "client": "keys.psk"},
@@ -184,6 +186,10 @@ def _complete_other(machine: Machine, made: Created) -> None:
 
 def _check_throttle(_: Machine, options: Options) -> None:
     limits = options.get("limits", {})
+    for name, value in limits.items():
+        if not name.endswith(("length", "size")) and not 0 <= value <= MOST_A_SECOND:
+            message = f"bps/iops/max values must be within [0, {MOST_A_SECOND}]"
+            raise GenericError(message)
     for unit in _LIMITS:
         for suffix in ("", "-max"):
             parts = [limits.get(f"{unit}-{x}{suffix}", 0) for x in ("read", "write")]

@@ -209,8 +209,6 @@ def find_link(machine: "Machine", name: str, wanted: str, text: str) -> "QomObje
     right = [found for found in candidates if found.isa(wanted)]
     if not right:
         message = f"Invalid parameter type for '{name}', expected: {wanted}"
-        if not text.startswith("/"):
-            raise DeviceNotFound(device=text)
         raise GenericError(message)
     if len(right) > 1:
         message = f"Path '{text}' does not uniquely identify an object"

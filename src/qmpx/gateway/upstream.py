@@ -1,0 +1,506 @@
+"""The one connection to the monitor that is shared.
+
+What passes is not read: arguments, returned values, errors and the data of events are
+handed on as bytes. Replies are given to whoever asked in the moment in which they are
+read, so that they and the events keep their order on the way to each client.
+
+**Who waits.** QEMU reads eight in-band commands ahead and then reads no more, not even
+what is to overtake. So only a few are sent before their replies have come; the others
+wait here, and go in turn, one of each client.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType, field
+
+from qmpx.client.core import CONNECT_TIMEOUT, RETRY_FIRST, RETRY_LAST
+from qmpx.client.silence import explain_silence
+from qmpx.errors import (
+    CommandError,
+    ConnectError,
+    ConnectionLost,
+    FdNotSupplied,
+    GenericError,
+    QmpxError,
+    RemoteProtocolError,
+)
+from qmpx.gateway.fairness import FairQueue
+from qmpx.monitor.deferred import Deferred
+from qmpx.monitor.session import Session
+from qmpx.transport.address import Address, UnixAddress
+from qmpx.transport.channel import Channel, close_fds
+from qmpx.transport.dial import dial_async
+from qmpx.wire.client import MessageReader
+from qmpx.wire.encode import encode_string
+from qmpx.wire.messages import Greeting
+from qmpx.wire.server import OOB
+
+IN_BAND_AT_ONCE: Final = 4
+"""In-band commands sent and not answered: enough that the monitor always has one to do,
+and half of what QEMU reads ahead, so that what is to overtake still can."""
+
+OUT_OF_BAND_AT_ONCE: Final = 64
+"""Out-of-band commands sent and not answered. They are quick; where so many are not
+answered the monitor is stuck, and more would only fill memory."""
+
+FDS_PAUSE: Final = 0.005
+"""Seconds between looks whether the monitor has made room for a descriptor."""
+
+TAKES_DESCRIPTOR: Final = frozenset({"getfd", "add-fd"})
+"""The commands that take a descriptor which came with them (QEMU 7.2).
+
+Only with these is one sent on: with another it would stay with the monitor until some
+client's command took it.
+"""
+
+_UNCLAIMED: Final = "x-qmpx-unclaimed"
+
+logger = logging.getLogger("qmpx.gateway")
+logger.addHandler(logging.NullHandler())
+
+
+class PassedError(CommandError):
+    """An error of the monitor's, on its way to a client.
+
+    Args:
+        body: The error as it came, encoded.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+
+
+class _Message(Struct, gc=False):
+    """A message of the monitor; what is handed on is not read."""
+
+    returned: Raw | UnsetType = field(default=UNSET, name="return")
+    id: Any = UNSET
+    error: Raw | UnsetType = UNSET
+    event: str | UnsetType = UNSET
+    data: Raw | UnsetType = UNSET
+    timestamp: Raw | UnsetType = UNSET
+    greeting: Greeting | UnsetType = field(default=UNSET, name="QMP")
+
+
+_decode: Final = msgspec.json.Decoder(_Message).decode_lines
+
+
+class _Request:
+    """A command on its way to the monitor."""
+
+    __slots__ = ("arguments", "deferred", "fd", "name", "session", "verb")
+
+    def __init__(
+        self, verb: bytes, name: str, arguments: Raw | bytes | UnsetType
+    ) -> None:
+        self.verb = verb
+        self.name = name
+        self.arguments = arguments
+        self.deferred = Deferred()
+        self.fd: int | None = None
+
+    @property
+    def is_in_band(self) -> bool:
+        return self.verb == b"execute"
+
+    def spell(self, id_: int) -> bytes:
+        name = encode_string(self.name).encode()
+        if self.arguments is UNSET:
+            return b'{"%b":%b,"id":%d}\n' % (self.verb, name, id_)
+        arguments = bytes(self.arguments)  # type: ignore[arg-type]
+        return b'{"%b":%b,"arguments":%b,"id":%d}\n' % (self.verb, name, arguments, id_)
+
+    def drop_fd(self) -> None:
+        if self.fd is not None:
+            close_fds([self.fd])
+            self.fd = None
+
+
+class Upstream:
+    """The connection to a monitor, made anew whenever it is lost.
+
+    Args:
+        address: Where the monitor is.
+        on_event: Given each event, encoded.
+        on_restored: Called when the connection is back, with the seconds that it was
+            away.
+        connect_timeout: Seconds for connection, greeting and negotiation together.
+
+    Attributes:
+        greeting: What the monitor said last when it greeted.
+        reason: Why there is no connection; empty while there is.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        on_event: Callable[[bytes], None],
+        on_restored: Callable[[float], None],
+        connect_timeout: float = CONNECT_TIMEOUT,
+    ) -> None:
+        self.address = address
+        self.greeting = Greeting()
+        self.reason = "it was never connected to"
+        self._on_event = on_event
+        self._on_restored = on_restored
+        self._connect_timeout = connect_timeout
+        self._channel: Channel | None = None
+        self._reader = MessageReader(decode=_decode)
+        self._greeted: asyncio.Future[None] | None = None
+        self._next_id = 1
+        self._pending: dict[int, _Request] = {}
+        self._in_band: FairQueue[_Request] = FairQueue()
+        self._out_of_band: FairQueue[_Request] = FairQueue()
+        self._sent_in_band = 0
+        self._sent_out_of_band = 0
+        self._held: _Request | None = None  # whose turn it is, but for its descriptor
+        self._fd_is_with_monitor = False
+        self._is_reading = False
+        self._restoring: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
+
+    async def open(self) -> None:
+        """Connect for the first time.
+
+        Raises:
+            ConnectError: There is no conversation to be had.
+            RemoteProtocolError: What is there is no monitor.
+            ConnectionLost: It broke off at once.
+        """
+        await self._connect()
+
+    async def close(self) -> None:
+        """End the connection; what waits for a reply is told."""
+        if self._restoring is not None:
+            self._restoring.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._restoring
+            self._restoring = None
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.abort()
+        self._lose("the gateway ends")
+
+    def submit(
+        self, session: Session, name: str, arguments: Raw | UnsetType
+    ) -> Deferred:
+        """Send a client's command, now or when it is its turn.
+
+        Args:
+            session: Whose it is. A descriptor that came with it goes along.
+            name: The command.
+            arguments: An object, unread.
+
+        Raises:
+            GenericError: The monitor is away.
+        """
+        if self.reason:
+            raise GenericError(away(self.reason))
+        if session.is_out_of_band:
+            request = _Request(b"exec-oob", name, arguments)
+            self._out_of_band.put(session, request)
+        else:
+            request = _Request(b"execute", name, arguments)
+            if name in TAKES_DESCRIPTOR:
+                with contextlib.suppress(FdNotSupplied):
+                    request.fd = session.pending.take()
+            self._in_band.put(session, request)
+        if not self._is_reading:
+            self._send()
+        return request.deferred
+
+    def forget(self, session: Session) -> None:
+        """Do not send what waits for a client that has gone."""
+        gone = [*self._in_band.forget(session), *self._out_of_band.forget(session)]
+        for request in gone:
+            request.drop_fd()
+            request.deferred.cancel()
+
+    # What the channel tells.
+
+    def data_received(self, data: bytes, fds: list[int]) -> None:
+        """Hand on what the monitor says."""
+        close_fds(fds)  # no monitor sends any
+        try:
+            messages = self._reader.receive(data)
+        except RemoteProtocolError as error:
+            self.reason = str(error)
+            if self._channel is not None:
+                self._channel.abort()
+            return
+        self._is_reading = True
+        try:
+            for message in messages:
+                self._take(message)
+        finally:
+            self._is_reading = False
+        self._send()
+
+    def eof_received(self) -> None:
+        """Take it for the end: a monitor closes as a whole."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def drained(self) -> None:
+        """Nothing held back for this: little is ever unsent."""
+
+    def connection_lost(self, error: OSError | None) -> None:
+        """Tell all who wait, and begin to look for it again."""
+        if self._channel is None:
+            return  # we ended it
+        self._channel = None
+        was_open = not self.reason
+        text = "the monitor closed the connection" if error is None else str(error)
+        self.reason = self.reason or text
+        # Not from within a write: whoever writes is not done yet.
+        asyncio.get_running_loop().call_soon(self._lost, was_open)
+
+    # Out.
+
+    def _send(self) -> None:
+        """Send what may be sent."""
+        out: list[bytes] = []
+        while self._sent_out_of_band < OUT_OF_BAND_AT_ONCE and self._out_of_band:
+            self._sent_out_of_band += 1
+            out.append(self._issue(self._out_of_band.take()))
+        while self._sent_in_band < IN_BAND_AT_ONCE and (self._held or self._in_band):
+            request, self._held = self._held or self._in_band.take(), None
+            if request.name in TAKES_DESCRIPTOR and not self._may_send_fd(request, out):
+                self._held = request
+                break
+            self._sent_in_band += 1
+            message = self._issue(request)
+            if request.fd is None or self._channel is None:
+                out.append(message)
+            else:
+                self._fd_is_with_monitor = True
+                self._channel.send_fds(message, [request.fd])
+        self._write(out)
+
+    def _may_send_fd(self, request: _Request, out: list[bytes]) -> bool:
+        """Whether a command that takes a descriptor may go now.
+
+        It must not find the one that came with another's.
+        """
+        if self._fd_is_with_monitor:
+            return False  # its reply brings us here again
+        if request.fd is None:
+            return True
+        if not isinstance(self.address, UnixAddress):
+            request.drop_fd()  # none can be sent there; the monitor will say so
+            return True
+        self._write(out)
+        if self._channel is None or self._channel.can_send_fds:
+            return True
+        if self._retry is None:
+            loop = asyncio.get_running_loop()
+            self._retry = loop.call_later(FDS_PAUSE, self._look_again)
+        return False
+
+    def _look_again(self) -> None:
+        self._retry = None
+        if self._channel is not None:
+            self._send()
+
+    def _write(self, out: list[bytes]) -> None:
+        if out and self._channel is not None:
+            self._channel.write(b"".join(out))
+        out.clear()
+
+    def _issue(self, request: _Request) -> bytes:
+        id_ = self._next_id
+        self._next_id += 1
+        self._pending[id_] = request
+        return request.spell(id_)
+
+    # In.
+
+    def _take(self, message: _Message) -> None:
+        if message.event is not UNSET:
+            self._on_event(_spell_event(message))
+        elif message.greeting is not UNSET:
+            self.greeting = message.greeting
+            if self._greeted is not None and not self._greeted.done():
+                self._greeted.set_result(None)
+        elif message.returned is not UNSET or message.error is not UNSET:
+            id_ = message.id
+            if id_ is UNSET and self._pending:
+                id_ = next(iter(self._pending))  # a monitor without ids keeps order
+            request = self._pending.pop(id_, None) if type(id_) is int else None
+            if request is None:
+                logger.warning("a reply that nobody waits for was dropped: %r", id_)
+            else:
+                self._settle(request, message)
+        else:
+            logger.warning("a message that is neither reply nor event was dropped")
+
+    def _settle(self, request: _Request, message: _Message) -> None:
+        if request.is_in_band:
+            self._sent_in_band -= 1
+        else:
+            self._sent_out_of_band -= 1
+        had_fd = request.fd is not None
+        request.drop_fd()
+        if message.error is not UNSET:
+            if had_fd:
+                self._claim_fd()
+            request.deferred.set_exception(PassedError(_on_one_line(message.error)))
+            return
+        if had_fd:
+            self._fd_is_with_monitor = False
+        request.deferred.set_result(_on_one_line(message.returned))
+
+    def _claim_fd(self) -> None:
+        """Take back a descriptor that a command may not have taken, for it failed."""
+        claim = self._ask("getfd", b'{"fdname":"%b"}' % _UNCLAIMED.encode())
+        claim.deferred.add_done_callback(self._claimed)
+
+    def _claimed(self, claim: Deferred) -> None:
+        if claim.exception() is None and self._channel is not None:
+            self._ask("closefd", b'{"fdname":"%b"}' % _UNCLAIMED.encode())
+        self._fd_is_with_monitor = False
+
+    def _ask(self, name: str, arguments: bytes | UnsetType) -> _Request:
+        """Send a command of our own."""
+        request = _Request(b"execute", name, arguments)
+        self._sent_in_band += 1
+        self._write([self._issue(request)])
+        return request
+
+    # Its beginning and its end.
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        sock = await dial_async(self.address, timeout=self._connect_timeout)
+        self._reader = MessageReader(decode=_decode)
+        self._greeted = loop.create_future()
+        channel = self._channel = Channel(loop, sock, self)
+        self.reason = "it has not answered yet"
+        try:
+            channel.resume_reading()
+            async with asyncio.timeout(self._connect_timeout):
+                await self._greeted
+                await self._negotiate()
+        except TimeoutError:
+            error = await asyncio.to_thread(
+                explain_silence, self.address, sock, self._connect_timeout
+            )
+            self._abandon(channel)
+            raise error from None
+        except BaseException:
+            self._abandon(channel)
+            raise
+        finally:
+            self._greeted = None
+        self.reason = ""
+
+    async def _negotiate(self) -> None:
+        offered = OOB in self.greeting.capabilities
+        answered = asyncio.get_running_loop().create_future()
+        wanted: bytes | UnsetType = b'{"enable":["oob"]}' if offered else UNSET
+        request = self._ask("qmp_capabilities", wanted)
+        request.deferred.add_done_callback(
+            lambda _: None if answered.done() else answered.set_result(None)
+        )
+        await answered
+        error = request.deferred.exception()
+        if isinstance(error, PassedError):
+            text = error.body.decode("utf-8", "replace")
+            reason = f"it refused the negotiation: {text}"
+            raise ConnectError(str(self.address), reason)
+        if error is not None:
+            raise ConnectionLost(self.reason) from error
+
+    def _abandon(self, channel: Channel) -> None:
+        if self._channel is channel:
+            self._channel = None
+            channel.abort()
+        self._lose(self.reason)
+
+    def _lost(self, was_open: bool) -> None:  # noqa: FBT001
+        if self._channel is not None:
+            return  # it is back already
+        if self._greeted is not None and not self._greeted.done():
+            self._greeted.set_exception(ConnectionLost(self.reason))
+        self._lose(self.reason)
+        if was_open:
+            logger.warning("%s is away: %s", self.address, self.reason)
+            self._restoring = asyncio.get_running_loop().create_task(self._restore())
+
+    def _lose(self, reason: str) -> None:
+        """Tell all who wait that there will be no reply."""
+        self.reason = reason
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        sent, self._pending = self._pending, {}
+        held, self._held = self._held, None
+        waiting = [*self._in_band.clear(), *self._out_of_band.clear()]
+        if held is not None:
+            waiting.append(held)
+        self._sent_in_band = self._sent_out_of_band = 0
+        self._fd_is_with_monitor = False
+        for request in sent.values():
+            request.drop_fd()
+            request.deferred.set_exception(GenericError(lost(reason)))
+        for request in waiting:
+            request.drop_fd()
+            request.deferred.set_exception(GenericError(away(reason)))
+
+    async def _restore(self) -> None:
+        began = time.monotonic()
+        pause = RETRY_FIRST
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_LAST)
+            try:
+                await self._connect()
+            except QmpxError as error:
+                self.reason = str(error).partition("\n")[0]
+                logger.info("%s is still away: %s", self.address, self.reason)
+            else:
+                break
+        self._restoring = None
+        seconds = time.monotonic() - began
+        logger.warning("%s is back after %.1f s", self.address, seconds)
+        self._on_restored(seconds)
+
+
+def away(reason: str) -> str:
+    """Return what a client is told whose command was not sent."""
+    return f"The monitor behind the gateway is away, nothing was sent: {reason}"
+
+
+def lost(reason: str) -> str:
+    """Return what a client is told whose command was sent, and not answered."""
+    return (
+        "The monitor behind the gateway was lost before it replied; whether the "
+        f"command was carried out is not known: {reason}"
+    )
+
+
+def _on_one_line(raw: Raw | UnsetType) -> bytes:
+    """Return a value as it came; if a monitor spread it over lines, on one."""
+    text = bytes(raw)  # type: ignore[arg-type]
+    return msgspec.json.format(text, indent=0) if b"\n" in text else text
+
+
+def _spell_event(message: _Message) -> bytes:
+    name = encode_string(str(message.event)).encode()
+    pieces = (
+        [b'{"timestamp": %b, ' % _on_one_line(message.timestamp)]
+        if (message.timestamp is not UNSET)
+        else [b"{"]
+    )
+    pieces.append(b'"event": %b' % name)
+    if message.data is not UNSET:
+        pieces.append(b', "data": %b' % _on_one_line(message.data))
+    return b"".join(pieces) + b"}\r\n"
