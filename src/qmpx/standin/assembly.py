@@ -58,7 +58,10 @@ COMMANDS: Final = {
 
 _UNEXPECTED: Final = re.compile(r"Parameters? '(.*)' (?:is|are) unexpected")
 _NOT_FEATURES: Final = frozenset(
-    {"realized", "node-id", "apic-id", "socket-id", "die-id", "core-id", "thread-id"}
+    {
+        *("realized", "node-id", "apic-id", "socket-id", "die-id", "core-id"),
+        *("thread-id", "phys-bits", "ucode-rev", "hv-vendor-id"),
+    }
 )  # what an expansion tells of a processor that is nowhere
 _ALWAYS: Final = frozenset({"migratable", "lmce", "pmu"})  # no features of CPUID
 _ORDER: Final = ("-object", "-blockdev", "-netdev", "-device")
