@@ -155,6 +155,8 @@ class Upstream:
         self._channel: Channel | None = None
         self._reader = MessageReader(decode=_decode)
         self._greeted: asyncio.Future[None] | None = None
+        self._is_open = False
+        self._lost_at: float | None = None
         self._next_id = 1
         self._pending: dict[int, _Request] = {}
         self._in_band: FairQueue[_Request] = FairQueue()
@@ -185,6 +187,7 @@ class Upstream:
                 await self._restoring
             self._restoring = None
         channel, self._channel = self._channel, None
+        self._is_open = False
         if channel is not None:
             channel.abort()
         self._lose("the gateway ends")
@@ -224,6 +227,17 @@ class Upstream:
             request.drop_fd()
             request.deferred.cancel()
 
+    @property
+    def in_flight(self) -> tuple[int, int]:
+        """Commands sent and not answered: in band, and out of band."""
+        return self._sent_in_band, self._sent_out_of_band
+
+    @property
+    def waiting(self) -> int:
+        """Commands that wait for their turn to be sent."""
+        held = self._held is not None
+        return len(self._in_band) + len(self._out_of_band) + held
+
     # What the channel tells.
 
     def data_received(self, data: bytes, fds: list[int]) -> None:
@@ -257,7 +271,9 @@ class Upstream:
         if self._channel is None:
             return  # we ended it
         self._channel = None
-        was_open = not self.reason
+        was_open, self._is_open = self._is_open, False
+        if was_open:
+            self._lost_at = time.monotonic()
         text = "the monitor closed the connection" if error is None else str(error)
         self.reason = self.reason or text
         # Not from within a write: whoever writes is not done yet.
@@ -400,16 +416,20 @@ class Upstream:
             raise
         finally:
             self._greeted = None
-        self.reason = ""
 
     async def _negotiate(self) -> None:
         offered = OOB in self.greeting.capabilities
         answered = asyncio.get_running_loop().create_future()
         wanted: bytes | UnsetType = b'{"enable":["oob"]}' if offered else UNSET
         request = self._ask("qmp_capabilities", wanted)
-        request.deferred.add_done_callback(
-            lambda _: None if answered.done() else answered.set_result(None)
-        )
+
+        def note(reply: Deferred) -> None:
+            if reply.exception() is None:
+                self._opened()  # in this moment: events may follow
+            if not answered.done():
+                answered.set_result(None)
+
+        request.deferred.add_done_callback(note)
         await answered
         error = request.deferred.exception()
         if isinstance(error, PassedError):
@@ -419,7 +439,16 @@ class Upstream:
         if error is not None:
             raise ConnectionLost(self.reason) from error
 
+    def _opened(self) -> None:
+        self.reason = ""
+        self._is_open = True
+        if self._lost_at is not None:
+            seconds, self._lost_at = time.monotonic() - self._lost_at, None
+            logger.warning("%s is back after %.1f s", self.address, seconds)
+            self._on_restored(seconds)
+
     def _abandon(self, channel: Channel) -> None:
+        self._is_open = False
         if self._channel is channel:
             self._channel = None
             channel.abort()
@@ -456,7 +485,6 @@ class Upstream:
             request.deferred.set_exception(GenericError(away(reason)))
 
     async def _restore(self) -> None:
-        began = time.monotonic()
         pause = RETRY_FIRST
         while True:
             await asyncio.sleep(pause)
@@ -469,9 +497,6 @@ class Upstream:
             else:
                 break
         self._restoring = None
-        seconds = time.monotonic() - began
-        logger.warning("%s is back after %.1f s", self.address, seconds)
-        self._on_restored(seconds)
 
 
 def away(reason: str) -> str:

@@ -5,8 +5,10 @@ come from one stream and are to leave in the same order that is too late.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Deferred:

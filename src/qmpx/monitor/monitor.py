@@ -25,7 +25,6 @@ from msgspec import UNSET
 
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
 from qmpx.monitor.declarations import CheckedCommands, Declarations
-from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.descriptors import DescriptorSets
 from qmpx.monitor.loop import loop_factory
 from qmpx.monitor.registry import CommandRegistry, Entry, HandlerT
@@ -42,6 +41,7 @@ from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
 if TYPE_CHECKING:
     import socket
 
+    from qmpx.monitor.deferred import Deferred
     from qmpx.monitor.human.table import CommandTable
     from qmpx.qapi.model import Schema
 
