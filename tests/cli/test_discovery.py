@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +13,7 @@ from tests.loops import short_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -69,12 +69,16 @@ def process(proc: Path, pid: int, folder: Path, *words: str) -> None:
 
 def test_what_runs_is_found_with_relative_paths_made_whole(folder: Path) -> None:
     proc = folder / "proc"
-    process(proc, 7, Path("/vms"), "/usr/bin/qemu-system-arm", "-qmp", "unix:sock")
-    process(proc, 8, Path("/"), "vim", "-qmp", "unix:/x")
-    process(proc, 9, Path("/"), "python3", "/bin/qmpx", "serve", "--qmp", "unix:/y")
+    for name in ("sock", "x", "y"):
+        (folder / name).touch()
+    here = f"unix:{folder}"
+    process(proc, 7, folder, "/usr/bin/qemu-system-arm", "-qmp", "unix:sock")
+    process(proc, 8, folder, "vim", "-qmp", f"{here}/x")
+    process(proc, 9, folder, "python3", "/bin/qmpx", "serve", "--qmp", f"{here}/y")
+    process(proc, 10, folder, "qemu-kvm", "-qmp", "unix:gone")
     assert discover(str(proc), root=str(folder)) == [
-        Found("unix:/y", "python3", "pid 9"),
-        Found("unix:/vms/sock", "qemu-system-arm", "pid 7"),
+        Found(f"{here}/sock", "qemu-system-arm", "pid 7"),
+        Found(f"{here}/y", "qmpx", "pid 9"),
     ]
 
 

@@ -9,25 +9,26 @@ import pytest
 from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, RunState
 
 # Where each cause leads, in the order of CAUSES; a dash is a move that cannot be.
-CAUSES = (
-    "cont stop reset suspend wakeup io-error internal-error shutdown watchdog panic"
-).split()
+CAUSES = [
+    *("cont", "stop", "reset", "suspend", "wakeup", "io-error", "internal-error"),
+    *("shutdown", "watchdog", "panic"),
+]
 TABLE = """
-prelaunch  running  prelaunch  prelaunch  -          -        -  -       shutdown  -  -
-running    running  paused     running    suspended  -        io-error internal-error shutdown  watchdog  guest-panicked
-paused     running  paused     prelaunch  -          -        -  -       shutdown  -  -
-suspended  suspended suspended prelaunch  -         running  -  -       shutdown  -  -
-io-error   running  io-error   prelaunch  -          -        -  -       shutdown  -  -
-internal-error - internal-error prelaunch -         -        -  -       shutdown  -  -
-shutdown   -        shutdown   prelaunch  -          -        -  -       shutdown  -  -
-inmigrate  -        inmigrate  inmigrate  -          -        -  -       shutdown  -  -
-finish-migrate - finish-migrate finish-migrate -     -        -  -       shutdown  -  -
-postmigrate running postmigrate prelaunch -          -        -  -       shutdown  -  -
-save-vm    -        save-vm    save-vm    -          -        -  -       shutdown  -  -
-restore-vm -        restore-vm restore-vm -          -        -  -       shutdown  -  -
-watchdog   running  watchdog   prelaunch  -          -        -  -       shutdown  -  -
-guest-panicked running guest-panicked prelaunch -  -      -  -       shutdown  -  -
-"""
+prelaunch running prelaunch prelaunch - - - - shutdown - -
+running running paused running suspended - io-error internal-error shutdown watchdog guest-panicked
+paused running paused prelaunch - - - - shutdown - -
+suspended suspended suspended prelaunch - running - - shutdown - -
+io-error running io-error prelaunch - - - - shutdown - -
+internal-error - internal-error prelaunch - - - - shutdown - -
+shutdown - shutdown prelaunch - - - - shutdown - -
+inmigrate - inmigrate inmigrate - - - - shutdown - -
+finish-migrate - finish-migrate finish-migrate - - - - shutdown - -
+postmigrate running postmigrate prelaunch - - - - shutdown - -
+save-vm - save-vm save-vm - - - - shutdown - -
+restore-vm - restore-vm restore-vm - - - - shutdown - -
+watchdog running watchdog prelaunch - - - - shutdown - -
+guest-panicked running guest-panicked prelaunch - - - - shutdown - -
+"""  # noqa: E501
 CELLS = [
     (state, cause, None if target == "-" else target)
     for state, *targets in map(str.split, TABLE.strip().splitlines())

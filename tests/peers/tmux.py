@@ -64,6 +64,11 @@ class Terminal:
         return self._run("capture-pane", "-p", "-J")
 
     @property
+    def everything(self) -> str:
+        """What the screen has shown, what was scrolled away included."""
+        return self._run("capture-pane", "-p", "-J", "-S", "-")
+
+    @property
     def cursor(self) -> int:
         """The column of the cursor, from 0."""
         return int(self._run("display-message", "-p", "#{cursor_x}"))

@@ -93,12 +93,16 @@ def _running(proc: str) -> Iterator[Found]:
             folder = os.readlink(f"{proc}/{pid}/cwd")
         except OSError:
             folder = ""
+        programs = [os.path.basename(word) for word in words[:2]]
+        program = programs[programs[0].startswith("python")]
         for each in monitors_in(words):
-            yield each._replace(
-                address=_absolute(each.address, folder),
-                machine=each.machine or os.path.basename(words[0]),
-                source=f"pid {pid}",
-            )
+            address = _absolute(each.address, folder)
+            if address is not None:
+                yield each._replace(
+                    address=address,
+                    machine=each.machine or program,
+                    source=f"pid {pid}",
+                )
 
 
 def monitors_in(words: list[str]) -> Iterator[Found]:
@@ -141,11 +145,13 @@ def monitors_in(words: list[str]) -> Iterator[Found]:
             yield Found(str(address), machine, "", is_human)
 
 
-def _absolute(address: str, folder: str) -> str:
+def _absolute(address: str, folder: str) -> str | None:
+    """Return an address as it is from everywhere; ``None`` if its socket is gone."""
     parsed = parse_address(address)
-    if isinstance(parsed, UnixAddress) and not parsed.abstract and folder:
-        return str(UnixAddress(os.path.join(folder, parsed.path)))
-    return address
+    if not isinstance(parsed, UnixAddress) or parsed.abstract:
+        return address
+    path = os.path.join(folder, parsed.path)
+    return str(UnixAddress(path)) if os.path.exists(path) else None
 
 
 def _in_places(root: str) -> Iterator[Found]:

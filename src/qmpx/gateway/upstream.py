@@ -14,7 +14,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
@@ -114,7 +114,7 @@ class _Request:
         name = encode_string(self.name).encode()
         if self.arguments is UNSET:
             return b'{"%b":%b,"id":%d}\n' % (self.verb, name, id_)
-        arguments = bytes(self.arguments)  # type: ignore[arg-type]
+        arguments = bytes(self.arguments)
         return b'{"%b":%b,"arguments":%b,"id":%d}\n' % (self.verb, name, arguments, id_)
 
     def drop_fd(self) -> None:
@@ -244,7 +244,7 @@ class Upstream:
         """Hand on what the monitor says."""
         close_fds(fds)  # no monitor sends any
         try:
-            messages = self._reader.receive(data)
+            messages = cast("list[_Message]", self._reader.receive(data))
         except RemoteProtocolError as error:
             self.reason = str(error)
             if self._channel is not None:
