@@ -109,6 +109,8 @@ def test_ids_of_any_kind_come_back_to_whose_they_are(
         (command("value", 3, off=1), failed("Parameter 'off' is unexpected", 3)),
         (command("wait", 4), failed("Parameter 'at' is missing", 4)),
         (b"[1]", failed("QMP input must be a JSON object")),
+        (b"{}", failed("QMP input lacks member 'execute'")),
+        (b'{"execute": "\\ud800", "id": 4}', failed("JSON parse error, bad escape")),
         (
             b'{"execute": "value", "id": 5, "id": 6}',
             failed("JSON parse error, duplicate key"),

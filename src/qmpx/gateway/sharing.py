@@ -121,9 +121,11 @@ class _ForwardingEntries(dict[str, Entry]):
         super().__init__(local.entries)
         self._forward = forward
 
-    def get(self, name: str, default: Any = None) -> Any:  # noqa: ARG002
+    def get(self, name: Any, default: Any = None) -> Any:
         entry = super().get(name)
         if entry is None:
+            if not isinstance(name, str):
+                return default  # a message without the member
             entry = _ForwardedEntry(name, self._forward)
             if len(self) < MAX_NAMES:
                 self[name] = entry

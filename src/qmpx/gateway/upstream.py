@@ -95,27 +95,23 @@ _decode: Final = msgspec.json.Decoder(_Message).decode_lines
 class _Request:
     """A command on its way to the monitor."""
 
-    __slots__ = ("arguments", "deferred", "fd", "name", "session", "verb")
+    __slots__ = ("_text", "deferred", "fd", "is_in_band", "name")
 
     def __init__(
-        self, verb: bytes, name: str, arguments: Raw | bytes | UnsetType
+        self, name: str, arguments: Raw | bytes | UnsetType, *, is_in_band: bool = True
     ) -> None:
-        self.verb = verb
         self.name = name
-        self.arguments = arguments
+        self.is_in_band = is_in_band
         self.deferred = Deferred()
         self.fd: int | None = None
-
-    @property
-    def is_in_band(self) -> bool:
-        return self.verb == b"execute"
+        verb = b"execute" if is_in_band else b"exec-oob"
+        text = b'{"%b":%b' % (verb, encode_string(name).encode())
+        if arguments is not UNSET:
+            text += b',"arguments":%b' % bytes(arguments)
+        self._text = text
 
     def spell(self, id_: int) -> bytes:
-        name = encode_string(self.name).encode()
-        if self.arguments is UNSET:
-            return b'{"%b":%b,"id":%d}\n' % (self.verb, name, id_)
-        arguments = bytes(self.arguments)
-        return b'{"%b":%b,"arguments":%b,"id":%d}\n' % (self.verb, name, arguments, id_)
+        return b'%b,"id":%d}\n' % (self._text, id_)
 
     def drop_fd(self) -> None:
         if self.fd is not None:
@@ -208,10 +204,10 @@ class Upstream:
         if self.reason:
             raise GenericError(away(self.reason))
         if session.is_out_of_band:
-            request = _Request(b"exec-oob", name, arguments)
+            request = _Request(name, arguments, is_in_band=False)
             self._out_of_band.put(session, request)
         else:
-            request = _Request(b"execute", name, arguments)
+            request = _Request(name, arguments)
             if name in TAKES_DESCRIPTOR:
                 with contextlib.suppress(FdNotSupplied):
                     request.fd = session.pending.take()
@@ -348,8 +344,8 @@ class Upstream:
                 self._greeted.set_result(None)
         elif message.returned is not UNSET or message.error is not UNSET:
             id_ = message.id
-            if id_ is UNSET and self._pending:
-                id_ = next(iter(self._pending))  # a monitor without ids keeps order
+            if id_ is UNSET:
+                id_ = self._oldest_in_band()  # what has no id keeps its order
             request = self._pending.pop(id_, None) if type(id_) is int else None
             if request is None:
                 logger.warning("a reply that nobody waits for was dropped: %r", id_)
@@ -357,6 +353,10 @@ class Upstream:
                 self._settle(request, message)
         else:
             logger.warning("a message that is neither reply nor event was dropped")
+
+    def _oldest_in_band(self) -> int | None:
+        pending = self._pending.items()
+        return next((id_ for id_, request in pending if request.is_in_band), None)
 
     def _settle(self, request: _Request, message: _Message) -> None:
         if request.is_in_band:
@@ -386,7 +386,7 @@ class Upstream:
 
     def _ask(self, name: str, arguments: bytes | UnsetType) -> _Request:
         """Send a command of our own."""
-        request = _Request(b"execute", name, arguments)
+        request = _Request(name, arguments)
         self._sent_in_band += 1
         self._write([self._issue(request)])
         return request

@@ -1,0 +1,244 @@
+"""``qmpx share`` between real clients and a real QEMU."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import qmpx
+from tests.conftest import CONFORMANCE
+from tests.peers.conftest import START_SECONDS, running_qemu, wait_for
+from tests.programs import BIN, ENVIRONMENT, QMPX, SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.peers.conftest import Qemu, StartQemu
+
+pytestmark = [pytest.mark.peer("qemu"), pytest.mark.slow]
+
+STATUS = {"status": "prelaunch", "singlestep": False, "running": False}
+COMMANDS = 200  # of each client; enough that all are under way together
+
+
+@contextlib.contextmanager
+def sharing(upstream: Path) -> Iterator[Path]:
+    """Run ``qmpx share`` for a monitor until the end of the block."""
+    path = upstream.with_name(f"{upstream.name}-shared")
+    with subprocess.Popen(
+        [QMPX, "share", f"unix:{upstream}", "--listen", f"unix:{path}"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            said = process.stderr.readline()
+            assert said == f"qmpx: sharing unix:{upstream} on unix:{path}\n"
+            yield path
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def machine(qemu: StartQemu) -> Iterator[Qemu]:
+    """Start a QEMU."""
+    yield qemu()
+
+
+@pytest.fixture
+def shared(machine: Qemu) -> Iterator[Path]:
+    """Share its monitor."""
+    with sharing(machine.qmp) as path:
+        yield path
+
+
+def ask_blocking(path: Path) -> None:
+    with qmpx.connect(path) as vm:
+        for _ in range(COMMANDS):
+            assert vm.execute("query-status") == STATUS
+
+
+def ask_batch(path: Path) -> None:
+    with qmpx.connect(path) as vm:
+        values = vm.execute_many(["query-status"] * COMMANDS)
+    assert list(values) == [STATUS] * COMMANDS
+
+
+def ask_asyncio(path: Path) -> None:
+    async def main() -> None:
+        async with await qmpx.connect_async(path) as vm:
+            asked = [vm.execute("query-status") for _ in range(COMMANDS)]
+            assert await asyncio.gather(*asked) == [STATUS] * COMMANDS
+
+    asyncio.run(main())
+
+
+def ask_qemu_qmp(path: Path) -> None:
+    from qemu.qmp import QMPClient
+
+    async def main() -> None:
+        client = QMPClient("test")
+        await client.connect(str(path))
+        try:
+            for _ in range(COMMANDS):
+                assert await client.execute("query-status") == STATUS
+        finally:
+            await client.disconnect()
+
+    asyncio.run(main())
+
+
+def ask_qmp_shell(path: Path) -> None:
+    ended = subprocess.run(
+        [BIN / "qmp-shell", str(path)],
+        input="query-status\n" * 20,
+        capture_output=True,
+        env=ENVIRONMENT | {"HOME": str(path.parent)},
+        text=True,
+        timeout=SECONDS,
+    )
+    said = [line for line in ended.stdout.splitlines() if '"return"' in line]
+    replies = [json.loads(line[line.index("{") :]) for line in said]
+    assert replies == [{"return": STATUS}] * 20
+
+
+def ask_socat(path: Path) -> None:
+    asked = b'{"execute": "qmp_capabilities"}' + b"".join(
+        b'{"execute": "query-status", "id": %d}' % number for number in range(COMMANDS)
+    )
+    ended = subprocess.run(
+        ["socat", "-t", str(SECONDS), "-", f"UNIX-CONNECT:{path}"],
+        input=asked,
+        capture_output=True,
+        timeout=SECONDS,
+    )
+    greeting, reply, *replies = map(json.loads, ended.stdout.splitlines())
+    assert greeting["QMP"]["capabilities"] == ["oob"]
+    assert reply == {"return": {}}
+    assert replies == [{"return": STATUS, "id": n} for n in range(COMMANDS)]
+
+
+@pytest.mark.peer("qemu.qmp")
+@pytest.mark.peer("qmp-shell")
+@pytest.mark.peer("socat")
+def test_clients_of_five_kinds_share_a_monitor(shared: Path) -> None:
+    kinds = [ask_blocking, ask_batch, ask_asyncio, ask_qemu_qmp, ask_qmp_shell]
+    work = [*kinds, ask_socat] * 2
+    with ThreadPoolExecutor(len(work)) as pool:
+        for done in [pool.submit(each, shared) for each in work]:
+            done.result(SECONDS)
+
+
+def test_the_greeting_and_large_replies_are_the_same_bytes(qemu: StartQemu) -> None:
+    asked = [
+        b'{"execute": "qmp_capabilities", "arguments": {"enable": ["oob"]}, "id": 1}',
+        b'{"execute": "query-qmp-schema", "id": "schema"}',
+        b'{"execute": "query-version"}',
+        b'{"execute": "qom-list", "arguments": {"path": "/nowhere"}, "id": [1]}',
+        b'{"exec-oob": "query-yank", "id": 2.5}',
+        b'{"exec-oob": "query-status", "id": {}}',
+        b'{"execute": "no such", "id": null}',
+    ]
+
+    def heard(path: Path) -> list[bytes]:
+        with qmpx_socket(path) as (sock, file):
+            lines = [file.readline()]
+            for each in asked:
+                sock.sendall(each)
+                lines.append(file.readline())
+        return lines
+
+    machine = qemu(monitors=2)
+    with sharing(machine.monitors[0]) as shared:
+        through, direct = heard(shared), heard(machine.monitors[1])
+    assert through == direct
+
+
+@contextlib.contextmanager
+def qmpx_socket(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Connect a plain socket, and a file to read from it."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(SECONDS)
+        sock.connect(str(path))
+        with sock.makefile("rb") as file:
+            yield sock, file
+
+
+def test_events_reach_all_clients(shared: Path) -> None:
+    with qmpx.connect(shared) as one, qmpx.connect(shared) as two:
+        events = one.events(), two.events()
+        one.execute("cont")
+        two.execute("stop")
+        seen = [[each.get(SECONDS) for _ in range(2)] for each in events]
+    assert [event.name for event in seen[0]] == ["RESUME", "STOP"]
+    assert seen[0] == seen[1]
+
+
+def test_a_descriptor_reaches_qemu(shared: Path) -> None:
+    with qmpx.connect(shared) as one, qmpx.connect(shared) as two:
+        read, write = os.pipe()
+        one.execute("getfd", {"fdname": "pipe"}, fds=[read])
+        added = one.execute("add-fd", {"fdset-id": 7}, fds=[write])
+        assert added["fdset-id"] == 7
+        os.close(read)
+        os.close(write)
+        with pytest.raises(qmpx.CommandError, match="No file descriptor supplied"):
+            two.execute("getfd", {"fdname": "other"})
+        assert two.execute("closefd", {"fdname": "pipe"}) == {}
+
+
+@pytest.mark.parametrize("rounds", [3])
+def test_a_qemu_that_is_killed_and_started_again_is_found(
+    qemu: StartQemu, rounds: int
+) -> None:
+    machine = qemu()
+    command = machine.process.args
+    with sharing(machine.qmp) as shared, qmpx.connect(shared) as vm:
+        events = vm.events()
+        process = machine.process
+        for _ in range(rounds):
+            assert vm.execute("query-status") == STATUS
+            process.kill()
+            process.wait()
+            with pytest.raises(qmpx.CommandError, match="behind the gateway"):
+                for _ in range(2):  # the first may be answered still
+                    vm.execute("query-status")
+            machine.qmp.unlink(missing_ok=True)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                event = events.get(START_SECONDS)
+                assert event.name == "X_QMPX_RECONNECTED"
+                assert event.data["same-version"] is True
+                assert vm.execute("query-status") == STATUS
+            except BaseException:
+                process.kill()
+                raise
+        process.kill()
+        process.wait()
+
+
+def conform(path: Path, results: Path, *arguments: str) -> dict[str, str]:
+    """Play the public cases; return the verdict on each."""
+    cases = CONFORMANCE / "public.jsonl"
+    runner = [sys.executable, str(CONFORMANCE / "conform.py"), "--cases", str(cases)]
+    runner += ["--unix", str(path), "--json", str(results), *arguments]
+    ended = subprocess.run(runner, capture_output=True, text=True, timeout=250)
+    assert results.exists(), ended.stdout + ended.stderr
+    return {each["id"]: each["verdict"] for each in json.loads(results.read_text())}
