@@ -70,6 +70,10 @@ nobody else does.""",
     "completion": """\
 For good, in `~/.bashrc` or `~/.zshrc`: `eval "$(qmpx completion bash)"`; for fish in
 `~/.config/fish/config.fish`: `qmpx completion fish | source`.""",
+    "share": """\
+See [Share a monitor](../howto/share-a-monitor.md). Each address is told on standard
+error when clients can connect. It ends with SIGINT, SIGTERM or SIGHUP; a monitor that
+is lost is tried again for ever, but the first connection has to succeed.""",
     "serve": """\
 Each address that is served is told on standard error, when clients can connect; a port
 that was given as 0 is the one that it got. `quit`, SIGINT, SIGTERM and SIGHUP end it;

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from tests.monitor.conftest import Stage
 
-Share = "Callable[..., AbstractAsyncContextManager[SharedMonitor]]"
-
 
 @pytest.fixture
 def share(

@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qmpx.errors import AddressError, CommandNotFound, ConnectError
+from qmpx.errors import (
+    AddressError,
+    CommandNotFound,
+    ConnectError,
+    ConnectionLost,
+    GreetingTimeout,
+    RemoteProtocolError,
+)
 from qmpx.gateway import SharedMonitor
-from qmpx.gateway.upstream import IN_BAND_AT_ONCE, OUT_OF_BAND_AT_ONCE, away, lost
+from qmpx.gateway.passing import away, lost
+from qmpx.gateway.upstream import IN_BAND_AT_ONCE, OUT_OF_BAND_AT_ONCE
 from qmpx.monitor import Monitor, Session
 from qmpx.monitor.session import MAX_EVENTS, MAX_OVERTAKABLE
 from tests.loops import settle, silenced
@@ -110,7 +118,10 @@ def test_ids_of_any_kind_come_back_to_whose_they_are(
         (command("wait", 4), failed("Parameter 'at' is missing", 4)),
         (b"[1]", failed("QMP input must be a JSON object")),
         (b"{}", failed("QMP input lacks member 'execute'")),
-        (b'{"execute": "\\ud800", "id": 4}', failed("JSON parse error, bad escape")),
+        (
+            b'{"execute": "\\ud800", "id": 4}',
+            failed("JSON parse error, \\ud800 is not a valid Unicode character"),
+        ),
         (
             b'{"execute": "value", "id": 5, "id": 6}',
             failed("JSON parse error, duplicate key"),
@@ -443,6 +454,9 @@ def test_nobody_gets_the_descriptor_of_another(
             await two.send(command("getfd", 1, fdname="stolen"))
             assert await one.receive() == [failed("Parameter 'fdname' is missing")]
             assert await two.receive() == [failed(absent, 1)]
+            assert named == []
+            # It is still its client's.
+            assert await one.ask(command("getfd", 4, fdname="kept")) == returned({}, 4)
             # One that came with a command which takes none.
             await one.send_fds(b'{"execute": "value"}', read)
             assert await one.receive() == [returned("something")]
@@ -452,8 +466,42 @@ def test_nobody_gets_the_descriptor_of_another(
             assert await one.ask(command("getfd", 3, fdname="mine")) == returned({}, 3)
             os.close(read)
             os.close(write)
-            assert named == ["mine"]
+            assert named == ["kept", "mine"]
             assert open_fds() == before
+
+    run(main())
+
+
+def test_a_descriptor_does_not_reach_a_command_that_was_sent_before(
+    run: Run, share: Any, stage: Stage, connect: Connect
+) -> None:
+    async def main() -> None:
+        named: list[str] = []
+
+        @stage.monitor.command("getfd")
+        def getfd(session: Session, *, fdname: str) -> None:
+            os.close(session.pending.take())
+            named.append(fdname)
+
+        async with share():
+            peers = [await connect(NEGOTIATE) for _ in range(3)]
+            slow, thief, owner = peers
+            # The monitor reads ahead, and takes descriptors as it reads.
+            await slow.send(command("wait", 1, at="gate"))
+            await settle()
+            await thief.send(command("getfd", 2, fdname="stolen"))
+            await settle()
+            read, write = os.pipe()
+            asked = b'{"execute": "getfd", "arguments": {"fdname": "mine"}}'
+            await owner.send_fds(asked, read)
+            await settle()
+            stage.open("gate")
+            absent = "No file descriptor supplied via SCM_RIGHTS"
+            assert await thief.receive() == [failed(absent, 2)]
+            assert await owner.receive() == [returned({})]
+            assert named == ["mine"]
+            os.close(read)
+            os.close(write)
 
     run(main())
 
@@ -537,6 +585,81 @@ def test_a_monitor_that_is_not_there_is_an_error(run: Run, path: str) -> None:
     run(main())
 
 
+def test_a_monitor_that_another_holds_is_an_error(
+    run: Run, directory: Path, connect: Connect, stage: Stage
+) -> None:
+    async def main() -> None:
+        place = str(directory / "up.sock")
+        async with stage.monitor.serve(place, max_sessions=1):
+            holder = await connect(NEGOTIATE, place)
+            with pytest.raises(GreetingTimeout, match=r"held by|waited"):
+                async with SharedMonitor(place, connect_timeout=0.1):
+                    pass
+            holder.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "pattern"),
+    [
+        (b"", ConnectionLost, "closed the connection"),
+        (b"HTTP/1.1 400 Bad Request\r\n", RemoteProtocolError, "no QMP message"),
+        (b'{"QMP": {"capabilities": []}}\n', ConnectionLost, "closed the connection"),
+    ],
+)
+def test_what_is_no_monitor_is_an_error(
+    run: Run, directory: Path, said: bytes, error: type[Exception], pattern: str
+) -> None:
+    async def main() -> None:
+        async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(said)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+        place = str(directory / "up.sock")
+        async with await asyncio.start_unix_server(speak, place):
+            with pytest.raises(error, match=pattern):
+                async with SharedMonitor(place):
+                    pass
+
+    run(main())
+
+
+def test_a_monitor_that_spreads_its_messages_over_lines_is_shared(
+    run: Run, path: str, directory: Path, connect: Connect
+) -> None:
+    async def main() -> None:
+        place = str(directory / "up.sock")
+        monitor = Monitor(pretty=True)
+
+        @monitor.command("tell")
+        def tell() -> dict[str, list[int]]:
+            monitor.emit("TOLD", {"a": {"b": 1}})
+            return {"of": [1, 2]}
+
+        async with (
+            monitor.serve(place),
+            SharedMonitor(place) as shared,
+            shared.serve(path),
+        ):
+            peer = await connect(NEGOTIATE)
+            await peer.send(command("tell", 1), command("none", 2))
+            event, reply, error = await peer.receive(3)
+            assert event["data"] == {"a": {"b": 1}}
+            assert reply == returned({"of": [1, 2]}, 1)
+            assert error["error"]["class"] == "CommandNotFound"
+
+    run(main())
+
+
 def test_standard_input_cannot_be_shared() -> None:
     with pytest.raises(AddressError, match="cannot be shared"):
         SharedMonitor("stdio")
+
+
+def test_it_is_not_shared_by_telnet() -> None:
+    monitor = SharedMonitor("unix:/nowhere")
+    with pytest.raises(AddressError, match="use tcp: there"):
+        monitor.serve("telnet:127.0.0.1:0")

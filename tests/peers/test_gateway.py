@@ -6,23 +6,23 @@ import asyncio
 import contextlib
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import qmpx
 from tests.conftest import CONFORMANCE
-from tests.peers.conftest import START_SECONDS, running_qemu, wait_for
+from tests.peers.conftest import START_SECONDS, wait_for
+from tests.peers.test_conformance import shards
 from tests.programs import BIN, ENVIRONMENT, QMPX, SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.peers.conftest import Qemu, StartQemu
 
@@ -53,9 +53,9 @@ def sharing(upstream: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def machine(qemu: StartQemu) -> Iterator[Qemu]:
+def machine(qemu: StartQemu) -> Qemu:
     """Start a QEMU."""
-    yield qemu()
+    return qemu()
 
 
 @pytest.fixture
@@ -216,8 +216,7 @@ def test_a_qemu_that_is_killed_and_started_again_is_found(
             process.kill()
             process.wait()
             with pytest.raises(qmpx.CommandError, match="behind the gateway"):
-                for _ in range(2):  # the first may be answered still
-                    vm.execute("query-status")
+                vm.execute("query-status")
             machine.qmp.unlink(missing_ok=True)
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -234,11 +233,76 @@ def test_a_qemu_that_is_killed_and_started_again_is_found(
         process.wait()
 
 
-def conform(path: Path, results: Path, *arguments: str) -> dict[str, str]:
-    """Play the public cases; return the verdict on each."""
-    cases = CONFORMANCE / "public.jsonl"
-    runner = [sys.executable, str(CONFORMANCE / "conform.py"), "--cases", str(cases)]
-    runner += ["--unix", str(path), "--json", str(results), *arguments]
-    ended = subprocess.run(runner, capture_output=True, text=True, timeout=250)
-    assert results.exists(), ended.stdout + ended.stderr
-    return {each["id"]: each["verdict"] for each in json.loads(results.read_text())}
+# Which cases run is up to the profile of the machine that is played to.
+PROFILES = [("none", group) for group in shards()] + [("q35", []), ("dual", [])]
+
+
+@contextlib.contextmanager
+def machine_of(profile: str) -> Iterator[list[Path]]:
+    """Run one of the machines of the cases; give the sockets of its monitors."""
+    with tempfile.TemporaryDirectory(prefix="qmpx-") as name:
+        count = 2 if profile == "dual" else 1
+        sockets = [Path(name, f"qmp{number}") for number in range(count)]
+        program = CONFORMANCE / "qemu_server.py"
+        server: list[str | Path] = [sys.executable, program, profile, *sockets]
+        said = Path(name, "stderr")
+        with (
+            said.open("wb") as stderr,
+            subprocess.Popen(
+                server, stdin=subprocess.DEVNULL, stderr=stderr
+            ) as process,
+        ):
+            try:
+                wait_for(sockets, process, said)
+                yield sockets
+            finally:
+                process.kill()
+
+
+def verdicts(profile: str, groups: list[str], *, is_shared: bool) -> dict[str, str]:
+    """Play cases to a machine, and return the verdict on each."""
+    with contextlib.ExitStack() as stack:
+        sockets = stack.enter_context(machine_of(profile))
+        results = sockets[0].with_name("results.json")
+        if is_shared:
+            sockets = [stack.enter_context(sharing(socket)) for socket in sockets]
+        runner: list[str | Path] = [sys.executable, CONFORMANCE / "conform.py"]
+        runner += ["--skip-missing"]
+        runner += ["--cases", CONFORMANCE / "public.jsonl", "--profile", profile]
+        runner += ["--unix", sockets[0], "--json", results]
+        if groups:
+            runner += ["--group", ",".join(groups)]
+        if len(sockets) > 1:
+            runner += ["--unix2", sockets[1]]
+        ended = subprocess.run(runner, capture_output=True, text=True, timeout=120)
+        assert results.exists(), ended.stdout + ended.stderr
+        told = json.loads(results.read_text())
+    return {
+        each["id"]: each["verdict"] if each["verdict"] in FINE else str(each["diffs"])
+        for each in told
+    }
+
+
+FINE = ("strict", "skipped")
+
+
+@pytest.mark.peer("conformance")
+def test_the_public_cases_are_the_same_through_a_gateway() -> None:
+    with ThreadPoolExecutor(len(PROFILES) * 2) as pool:
+        runs = [
+            [
+                pool.submit(verdicts, profile, groups, is_shared=is_shared)
+                for profile, groups in PROFILES
+            ]
+            for is_shared in (True, False)
+        ]
+        shared, direct = (
+            {case: verdict for run in each for case, verdict in run.result().items()}
+            for each in runs
+        )
+    # That a second client is kept waiting is what a gateway is to change.
+    assert direct.pop("conn-second-early-input") == "strict"
+    assert shared.pop("conn-second-early-input") == "skipped"
+    assert {c: v for c, v in shared.items() if v != direct[c]} == {}
+    assert shared.keys() == direct.keys()
+    assert sum(verdict == "strict" for verdict in shared.values()) >= 590

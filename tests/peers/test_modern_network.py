@@ -57,7 +57,7 @@ ROWS: list[dict[str, Any]] = [
     {"type": "user", "id": "n", "ipv6": True, "dns": "10.0.2.9"},
     {"type": "user", "id": "n", "domainname": "a" * 256},
     {"type": "tap", "id": "n", "fd": "nothing"},
-    {"type": "tap", "id": "n", "fd": "199"},
+    {"type": "tap", "id": "n", "fd": "99999"},
     {"type": "tap", "id": "n", "fd": "3", "ifname": "x"},
     {"type": "tap", "id": "n", "vnet-hdr": True},
     {"type": "socket", "id": "n"},

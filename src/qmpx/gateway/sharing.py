@@ -12,6 +12,7 @@ is passed on.
 """
 
 import os
+import socket
 from collections.abc import Callable
 from typing import Any, Final, Self
 
@@ -20,12 +21,22 @@ from msgspec import Raw, UnsetType
 from qmpx.client.core import CONNECT_TIMEOUT
 from qmpx.client.events import RECONNECTED
 from qmpx.errors import AddressError
-from qmpx.gateway.upstream import PassedError, Upstream
+from qmpx.gateway.doorkeeper import Doorkeeper
+from qmpx.gateway.passing import PassedError
+from qmpx.gateway.upstream import Upstream
 from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.monitor import Monitor
 from qmpx.monitor.registry import CommandRegistry, Entry
+from qmpx.monitor.server import Server
 from qmpx.monitor.session import Session
-from qmpx.transport.address import Address, StdioAddress, parse_address
+from qmpx.transport.address import (
+    Address,
+    ListenAddress,
+    StdioAddress,
+    TelnetAddress,
+    parse_address,
+)
+from qmpx.transport.channel import Channel
 from qmpx.wire.server import OOB
 
 MAX_NAMES: Final = 1024
@@ -61,6 +72,7 @@ class SharedMonitor(Monitor):
             message = "a monitor on standard input cannot be shared"
             raise AddressError(message)
         super().__init__(capabilities=())
+        self.interpose = self._let_in
         self._forwarded = _ForwardingEntries(self.commands, self._forward)
         self.upstream = Upstream(
             place,
@@ -82,6 +94,26 @@ class SharedMonitor(Monitor):
         """The commands by name: there is one for every name, for most to pass on."""
         return self._forwarded
 
+    def serve(
+        self, *addresses: str | os.PathLike[str] | ListenAddress, **options: Any
+    ) -> Server:
+        """Return a server, to be used in ``async with``.
+
+        Args:
+            addresses: Where to listen.
+            options: See `Monitor.serve`; `max_sessions` is `MAX_CLIENTS` unless given.
+
+        Raises:
+            AddressError: A text is no address, or one of telnet, whose bytes no
+                doorkeeper looks at.
+        """
+        server = super().serve(*addresses, **{"max_sessions": MAX_CLIENTS, **options})
+        for address in server.addresses:
+            if isinstance(address, TelnetAddress):
+                message = f"{address}: a shared monitor is for programs: use tcp: there"
+                raise AddressError(message)
+        return server
+
     def unsubscribe(self, session: Session) -> None:
         """Forget a client that has gone."""
         super().unsubscribe(session)
@@ -98,6 +130,12 @@ class SharedMonitor(Monitor):
         greeting = self.upstream.greeting
         self.capabilities = (OOB,) if OOB in greeting.capabilities else ()
         self.announce(greeting.version)
+
+    def _let_in(self, session: Session, sock: socket.socket) -> None:
+        """Open a client's session; on TCP behind a doorkeeper."""
+        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
+        receiver = Doorkeeper(session) if is_tcp else session
+        session.open(Channel(self.loop, sock, receiver))
 
     def _restored(self, seconds: float) -> None:
         was = self.version

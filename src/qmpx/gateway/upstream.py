@@ -14,30 +14,36 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Final, cast
 
-import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType, field
+from msgspec import UNSET, Raw, UnsetType
 
 from qmpx.client.core import CONNECT_TIMEOUT, RETRY_FIRST, RETRY_LAST
 from qmpx.client.silence import explain_silence
 from qmpx.errors import (
-    CommandError,
     ConnectError,
     ConnectionLost,
-    FdNotSupplied,
     GenericError,
     QmpxError,
     RemoteProtocolError,
 )
 from qmpx.gateway.fairness import FairQueue
+from qmpx.gateway.passing import (
+    PassedError,
+    Request,
+    UpstreamMessage,
+    away,
+    decode,
+    lost,
+    on_one_line,
+    spell_event,
+)
 from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.session import Session
 from qmpx.transport.address import Address, UnixAddress
 from qmpx.transport.channel import Channel, close_fds
 from qmpx.transport.dial import dial_async
 from qmpx.wire.client import MessageReader
-from qmpx.wire.encode import encode_string
 from qmpx.wire.messages import Greeting
 from qmpx.wire.server import OOB
 
@@ -59,64 +65,10 @@ Only with these is one sent on: with another it would stay with the monitor unti
 client's command took it.
 """
 
-_UNCLAIMED: Final = "x-qmpx-unclaimed"
+_UNCLAIMED: Final = b"x-qmpx-unclaimed"
 
 logger = logging.getLogger("qmpx.gateway")
 logger.addHandler(logging.NullHandler())
-
-
-class PassedError(CommandError):
-    """An error of the monitor's, on its way to a client.
-
-    Args:
-        body: The error as it came, encoded.
-    """
-
-    def __init__(self, body: bytes) -> None:
-        super().__init__()
-        self.body = body
-
-
-class _Message(Struct, gc=False):
-    """A message of the monitor; what is handed on is not read."""
-
-    returned: Raw | UnsetType = field(default=UNSET, name="return")
-    id: Any = UNSET
-    error: Raw | UnsetType = UNSET
-    event: str | UnsetType = UNSET
-    data: Raw | UnsetType = UNSET
-    timestamp: Raw | UnsetType = UNSET
-    greeting: Greeting | UnsetType = field(default=UNSET, name="QMP")
-
-
-_decode: Final = msgspec.json.Decoder(_Message).decode_lines
-
-
-class _Request:
-    """A command on its way to the monitor."""
-
-    __slots__ = ("_text", "deferred", "fd", "is_in_band", "name")
-
-    def __init__(
-        self, name: str, arguments: Raw | bytes | UnsetType, *, is_in_band: bool = True
-    ) -> None:
-        self.name = name
-        self.is_in_band = is_in_band
-        self.deferred = Deferred()
-        self.fd: int | None = None
-        verb = b"execute" if is_in_band else b"exec-oob"
-        text = b'{"%b":%b' % (verb, encode_string(name).encode())
-        if arguments is not UNSET:
-            text += b',"arguments":%b' % bytes(arguments)
-        self._text = text
-
-    def spell(self, id_: int) -> bytes:
-        return b'%b,"id":%d}\n' % (self._text, id_)
-
-    def drop_fd(self) -> None:
-        if self.fd is not None:
-            close_fds([self.fd])
-            self.fd = None
 
 
 class Upstream:
@@ -149,18 +101,19 @@ class Upstream:
         self._on_restored = on_restored
         self._connect_timeout = connect_timeout
         self._channel: Channel | None = None
-        self._reader = MessageReader(decode=_decode)
+        self._reader = MessageReader(decode=decode)
         self._greeted: asyncio.Future[None] | None = None
         self._is_open = False
+        self._failure: QmpxError | None = None  # why the last connection ended
         self._lost_at: float | None = None
         self._next_id = 1
-        self._pending: dict[int, _Request] = {}
-        self._in_band: FairQueue[_Request] = FairQueue()
-        self._out_of_band: FairQueue[_Request] = FairQueue()
+        self._pending: dict[int, Request] = {}
+        self._in_band: FairQueue[Request] = FairQueue()
+        self._out_of_band: FairQueue[Request] = FairQueue()
         self._sent_in_band = 0
         self._sent_out_of_band = 0
-        self._held: _Request | None = None  # whose turn it is, but for its descriptor
-        self._fd_is_with_monitor = False
+        self._held: Request | None = None  # whose turn it is, but for its descriptor
+        self._taker_is_sent = False
         self._is_reading = False
         self._restoring: asyncio.Task[None] | None = None
         self._retry: asyncio.TimerHandle | None = None
@@ -204,13 +157,13 @@ class Upstream:
         if self.reason:
             raise GenericError(away(self.reason))
         if session.is_out_of_band:
-            request = _Request(name, arguments, is_in_band=False)
+            request = Request(name, arguments, is_in_band=False)
             self._out_of_band.put(session, request)
         else:
-            request = _Request(name, arguments)
+            request = Request(name, arguments)
             if name in TAKES_DESCRIPTOR:
-                with contextlib.suppress(FdNotSupplied):
-                    request.fd = session.pending.take()
+                request.session = session
+                request.fds = session.pending.take_all()
             self._in_band.put(session, request)
         if not self._is_reading:
             self._send()
@@ -220,7 +173,7 @@ class Upstream:
         """Do not send what waits for a client that has gone."""
         gone = [*self._in_band.forget(session), *self._out_of_band.forget(session)]
         for request in gone:
-            request.drop_fd()
+            request.drop_fds()
             request.deferred.cancel()
 
     @property
@@ -240,9 +193,9 @@ class Upstream:
         """Hand on what the monitor says."""
         close_fds(fds)  # no monitor sends any
         try:
-            messages = cast("list[_Message]", self._reader.receive(data))
+            messages = cast("list[UpstreamMessage]", self._reader.receive(data))
         except RemoteProtocolError as error:
-            self.reason = str(error)
+            self._failure = error
             if self._channel is not None:
                 self._channel.abort()
             return
@@ -260,7 +213,7 @@ class Upstream:
             self._channel.close()
 
     def drained(self) -> None:
-        """Nothing held back for this: little is ever unsent."""
+        """Do nothing: how much may be unsent is bounded by what may be sent at once."""
 
     def connection_lost(self, error: OSError | None) -> None:
         """Tell all who wait, and begin to look for it again."""
@@ -270,8 +223,10 @@ class Upstream:
         was_open, self._is_open = self._is_open, False
         if was_open:
             self._lost_at = time.monotonic()
-        text = "the monitor closed the connection" if error is None else str(error)
-        self.reason = self.reason or text
+        is_closed = error is None or isinstance(error, ConnectionError)
+        text = "the monitor closed the connection" if is_closed else str(error)
+        self._failure = self._failure or ConnectionLost(text)
+        self.reason = str(self._failure)
         # Not from within a write: whoever writes is not done yet.
         asyncio.get_running_loop().call_soon(self._lost, was_open)
 
@@ -290,24 +245,27 @@ class Upstream:
                 break
             self._sent_in_band += 1
             message = self._issue(request)
-            if request.fd is None or self._channel is None:
+            if request.name in TAKES_DESCRIPTOR:
+                self._taker_is_sent = True
+            if not request.fds or self._channel is None:
                 out.append(message)
             else:
-                self._fd_is_with_monitor = True
-                self._channel.send_fds(message, [request.fd])
+                self._channel.send_fds(message, request.fds[:1])
         self._write(out)
 
-    def _may_send_fd(self, request: _Request, out: list[bytes]) -> bool:
+    def _may_send_fd(self, request: Request, out: list[bytes]) -> bool:
         """Whether a command that takes a descriptor may go now.
 
-        It must not find the one that came with another's.
+        It must not find the one that came with another's. The monitor has that from
+        the moment in which it reads it, which may be before it runs what it has read:
+        there is one such command on its way at a time.
         """
-        if self._fd_is_with_monitor:
+        if self._taker_is_sent:
             return False  # its reply brings us here again
-        if request.fd is None:
+        if not request.fds:
             return True
         if not isinstance(self.address, UnixAddress):
-            request.drop_fd()  # none can be sent there; the monitor will say so
+            request.drop_fds()  # none can be sent there; the monitor will say so
             return True
         self._write(out)
         if self._channel is None or self._channel.can_send_fds:
@@ -327,7 +285,7 @@ class Upstream:
             self._channel.write(b"".join(out))
         out.clear()
 
-    def _issue(self, request: _Request) -> bytes:
+    def _issue(self, request: Request) -> bytes:
         id_ = self._next_id
         self._next_id += 1
         self._pending[id_] = request
@@ -335,9 +293,9 @@ class Upstream:
 
     # In.
 
-    def _take(self, message: _Message) -> None:
+    def _take(self, message: UpstreamMessage) -> None:
         if message.event is not UNSET:
-            self._on_event(_spell_event(message))
+            self._on_event(spell_event(message))
         elif message.greeting is not UNSET:
             self.greeting = message.greeting
             if self._greeted is not None and not self._greeted.done():
@@ -358,35 +316,47 @@ class Upstream:
         pending = self._pending.items()
         return next((id_ for id_, request in pending if request.is_in_band), None)
 
-    def _settle(self, request: _Request, message: _Message) -> None:
+    def _settle(self, request: Request, message: UpstreamMessage) -> None:
         if request.is_in_band:
             self._sent_in_band -= 1
         else:
             self._sent_out_of_band -= 1
-        had_fd = request.fd is not None
-        request.drop_fd()
+        if request.name in TAKES_DESCRIPTOR:
+            self._taker_is_sent = False
         if message.error is not UNSET:
-            if had_fd:
-                self._claim_fd()
-            request.deferred.set_exception(PassedError(_on_one_line(message.error)))
+            error = PassedError(on_one_line(message.error))
+            if request.fds:
+                self._claim(request, error)
+            else:
+                request.deferred.set_exception(error)
             return
-        if had_fd:
-            self._fd_is_with_monitor = False
-        request.deferred.set_result(_on_one_line(message.returned))
+        request.drop_fds()
+        request.deferred.set_result(on_one_line(message.returned))
 
-    def _claim_fd(self) -> None:
-        """Take back a descriptor that a command may not have taken, for it failed."""
-        claim = self._ask("getfd", b'{"fdname":"%b"}' % _UNCLAIMED.encode())
-        claim.deferred.add_done_callback(self._claimed)
+    def _claim(self, request: Request, error: PassedError) -> None:
+        """Take back a descriptor that a command did not take, for it failed before.
 
-    def _claimed(self, claim: Deferred) -> None:
-        if claim.exception() is None and self._channel is not None:
-            self._ask("closefd", b'{"fdname":"%b"}' % _UNCLAIMED.encode())
-        self._fd_is_with_monitor = False
+        If there is one the command's client has it still, as with a monitor of its own.
+        """
 
-    def _ask(self, name: str, arguments: bytes | UnsetType) -> _Request:
+        def claimed(claim: Deferred) -> None:
+            session = request.session
+            if claim.exception() is None and session is not None:
+                self._ask("closefd", b'{"fdname":"%b"}' % _UNCLAIMED)
+                fds, request.fds = request.fds, []
+                session.pending.give_back(fds)
+                if session.channel is None:
+                    session.pending.replace([])
+            request.drop_fds()
+            request.deferred.set_exception(error)
+
+        self._taker_is_sent = True
+        claim = self._ask("getfd", b'{"fdname":"%b"}' % _UNCLAIMED)
+        claim.deferred.add_done_callback(claimed)
+
+    def _ask(self, name: str, arguments: bytes | UnsetType) -> Request:
         """Send a command of our own."""
-        request = _Request(name, arguments)
+        request = Request(name, arguments)
         self._sent_in_band += 1
         self._write([self._issue(request)])
         return request
@@ -396,7 +366,8 @@ class Upstream:
     async def _connect(self) -> None:
         loop = asyncio.get_running_loop()
         sock = await dial_async(self.address, timeout=self._connect_timeout)
-        self._reader = MessageReader(decode=_decode)
+        self._reader = MessageReader(decode=decode)
+        self._failure = None
         self._greeted = loop.create_future()
         channel = self._channel = Channel(loop, sock, self)
         self.reason = "it has not answered yet"
@@ -437,7 +408,7 @@ class Upstream:
             reason = f"it refused the negotiation: {text}"
             raise ConnectError(str(self.address), reason)
         if error is not None:
-            raise ConnectionLost(self.reason) from error
+            raise self._failure or ConnectionLost(self.reason)
 
     def _opened(self) -> None:
         self.reason = ""
@@ -458,7 +429,7 @@ class Upstream:
         if self._channel is not None:
             return  # it is back already
         if self._greeted is not None and not self._greeted.done():
-            self._greeted.set_exception(ConnectionLost(self.reason))
+            self._greeted.set_exception(self._failure or ConnectionLost(self.reason))
         self._lose(self.reason)
         if was_open:
             logger.warning("%s is away: %s", self.address, self.reason)
@@ -476,12 +447,12 @@ class Upstream:
         if held is not None:
             waiting.append(held)
         self._sent_in_band = self._sent_out_of_band = 0
-        self._fd_is_with_monitor = False
+        self._taker_is_sent = False
         for request in sent.values():
-            request.drop_fd()
+            request.drop_fds()
             request.deferred.set_exception(GenericError(lost(reason)))
         for request in waiting:
-            request.drop_fd()
+            request.drop_fds()
             request.deferred.set_exception(GenericError(away(reason)))
 
     async def _restore(self) -> None:
@@ -491,41 +462,9 @@ class Upstream:
             pause = min(pause * 2, RETRY_LAST)
             try:
                 await self._connect()
-            except QmpxError as error:
+            except (QmpxError, OSError) as error:
                 self.reason = str(error).partition("\n")[0]
                 logger.info("%s is still away: %s", self.address, self.reason)
             else:
                 break
         self._restoring = None
-
-
-def away(reason: str) -> str:
-    """Return what a client is told whose command was not sent."""
-    return f"The monitor behind the gateway is away, nothing was sent: {reason}"
-
-
-def lost(reason: str) -> str:
-    """Return what a client is told whose command was sent, and not answered."""
-    return (
-        "The monitor behind the gateway was lost before it replied; whether the "
-        f"command was carried out is not known: {reason}"
-    )
-
-
-def _on_one_line(raw: Raw | UnsetType) -> bytes:
-    """Return a value as it came; if a monitor spread it over lines, on one."""
-    text = bytes(raw)  # type: ignore[arg-type]
-    return msgspec.json.format(text, indent=0) if b"\n" in text else text
-
-
-def _spell_event(message: _Message) -> bytes:
-    name = encode_string(str(message.event)).encode()
-    pieces = (
-        [b'{"timestamp": %b, ' % _on_one_line(message.timestamp)]
-        if (message.timestamp is not UNSET)
-        else [b"{"]
-    )
-    pieces.append(b'"event": %b' % name)
-    if message.data is not UNSET:
-        pieces.append(b', "data": %b' % _on_one_line(message.data))
-    return b"".join(pieces) + b"}\r\n"

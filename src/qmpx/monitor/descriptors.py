@@ -41,6 +41,18 @@ class PendingDescriptors:
         close_fds(others)
         return first
 
+    def take_all(self) -> list[int]:
+        """Return all descriptors, now the caller's."""
+        fds, self._fds = self._fds, []
+        return fds
+
+    def give_back(self, fds: list[int]) -> None:
+        """Keep again what was taken; if others have come since, close it."""
+        if self._fds:
+            close_fds(fds)
+        else:
+            self._fds = fds
+
 
 class NamedDescriptors:
     """The descriptors of one monitor by name."""

@@ -33,7 +33,10 @@ async def answer(monitor: Monitor, line: str) -> str:
     """Return what a person reads, while the monitor serves."""
     with short_directory() as folder:
         async with monitor.serve(human=[str(folder / "h")]):
-            return await run_line(monitor, line)
+            try:
+                return await run_line(monitor, line)
+            finally:
+                monitor.target.close()  # `gdbserver` alone listens
 
 
 @pytest.mark.parametrize("name", [x for x in TABLE.commands if x != "q|quit"])
