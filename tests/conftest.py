@@ -136,7 +136,9 @@ PEERS = {
     "gdb": program("gdb", "-nx", "-batch", "-ex", r'printf "gdb %d\n", $_gdb_major'),
     "tmux": program("tmux", "-V"),
     "jq": program("jq", "--version"),
-    "libvirt": Peer(libvirt_version, "no libvirtd and virsh that could be started"),
+    "libvirt": Peer(
+        libvirt_version, "no libvirtd and virsh that could be started", optional=True
+    ),
     "conformance": Peer(conformance, f"no corpus in {CONFORMANCE}", optional=True),
     "qemu-0.13": Peer(vectors, f"no recordings in {VECTORS}", optional=True),
     "schemas": Peer(schemas, f"no schema files in {SCHEMAS}", optional=True),

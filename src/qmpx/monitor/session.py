@@ -461,9 +461,7 @@ class Session(SessionLike):
         self._delayed -= 1
         self.advance()
 
-    def wait_for(
-        self, delayed: "_Delayed", task: asyncio.Task[Any] | Deferred
-    ) -> None:
+    def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any] | Deferred) -> None:
         """Note that a command waits; if it is in band, so do those behind it."""
         self._delayed += 1
         if delayed.is_overtakable or not delayed.is_in_band:
