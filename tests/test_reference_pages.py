@@ -12,7 +12,7 @@ from tools import command_line_page
 
 ROOT = Path(__file__).parents[1]
 LIMITS = re.findall(
-    r"^\| `(qmpx\.[a-z0-9_.]+)\.` `([A-Z_]+)` \| ([0-9.]+) \|",
+    r"^\| `(qmpx\.[a-z0-9_.]+)\.` `([A-Z0-9_]+)` \| ([0-9.]+) \|",
     (ROOT / "docs" / "reference" / "limits.md").read_text(),
     re.MULTILINE,
 )
