@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypedDict
 
-from qmpx.errors import GenericError
+from qmpx.errors import GenericError, InvalidParameter, MissingParameter
 from qmpx.machine import Machine
 from qmpx.machine.block.exports import MAX_CONNECTIONS
 from qmpx.monitor import CommandRegistry
@@ -152,8 +152,18 @@ def block_export_add(
     description: str = "",
     bitmaps: list[Annotated[Any, Described("BlockDirtyBitmapOrStr")]] | None = None,
     allocation_depth: bool = False,
+    addr: Annotated[dict[str, Any], Described("SocketAddress")] | None = None,
+    mountpoint: str | None = None,
 ) -> None:
-    """Export a node."""
+    """Export a node; of QEMU's ways there is the one by NBD."""
+    for given, name_, kind in (
+        (addr, "addr", "vhost-user-blk"),
+        (mountpoint, "mountpoint", "fuse"),
+    ):
+        if type_ == kind and given is None:
+            raise MissingParameter(name=name_)
+        if type_ != kind and given is not None:
+            raise InvalidParameter(name=name_)
     if type_ != "nbd":
         message = f"No driver found for export type '{type_}'"
         raise GenericError(message)

@@ -337,6 +337,9 @@ def blockdev_create(
     from qmpx.machine.block.creation import CreateJob
 
     jobs = machine.blocks.jobs
+    if options.get("driver", "file") not in DRIVERS:
+        message = f"Parameter 'driver' does not accept value '{options['driver']}'"
+        raise GenericError(message)
     needed = {"file": ("filename", "size")}
     for key in ("driver", *needed.get(options.get("driver", ""), ("file", "size"))):
         if key not in options:
