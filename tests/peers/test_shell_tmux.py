@@ -104,7 +104,9 @@ def test_commands_arguments_and_values_are_completed(
     shell.type("eject f")
     shell.shows("force=", "eject: ")
     shell.screen.press("Tab")
+    shell.shows("eject force=")
     shell.type("t")
+    shell.shows("eject force=t", "true")  # it is offered, now
     shell.screen.press("Tab")
     shell.shows("eject force=true")
 
