@@ -2,13 +2,12 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 
+from qmpx.cli.signals import on_signals
 from qmpx.errors import AddressError
 from qmpx.testing.recording import Recorder
 from qmpx.transcript import Entry, write_entry
@@ -59,10 +58,7 @@ async def _record(
     arguments: argparse.Namespace, write: Callable[[Entry], None]
 ) -> None:
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(NotImplementedError):  # not on this platform
-            loop.add_signal_handler(number, ended.set)
+    on_signals(ended.set)
 
     async with Recorder(
         arguments.address,

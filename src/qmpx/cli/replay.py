@@ -3,10 +3,10 @@
 import argparse
 import asyncio
 import contextlib
-import signal
 import sys
 
 from qmpx.cli.output import printable
+from qmpx.cli.signals import on_signals
 from qmpx.cli.transcript import read_file
 from qmpx.testing.replaying import Divergence, Replay
 from qmpx.transcript.difference import STRICT, Looseness
@@ -43,10 +43,7 @@ async def _replay(arguments: argparse.Namespace) -> Divergence | None:
     ) as replay:
         print(f"qmpx: replaying {replay.address}", file=sys.stderr, flush=True)
         task = asyncio.ensure_future(replay.wait())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(NotImplementedError):  # not on this platform
-                loop.add_signal_handler(number, task.cancel)
+        on_signals(task.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await task
         return replay.divergence

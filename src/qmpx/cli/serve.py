@@ -5,11 +5,11 @@ import asyncio
 import contextlib
 import logging
 import resource
-import signal
 import sys
 import uuid
 from typing import TYPE_CHECKING
 
+from qmpx.cli.signals import on_signals
 from qmpx.errors import AddressError, QmpxError
 from qmpx.machine import Clock, Machine, Medium
 from qmpx.machine.happenings import Happening, IncomingMoved
@@ -157,7 +157,6 @@ async def _serve(
     arguments: argparse.Namespace,
     stage: "Stage | None",
 ) -> None:
-    loop = asyncio.get_running_loop()
     if not arguments.qmp and not arguments.hmp:
         message = "nobody could come: give --qmp ADDRESS, or --hmp ADDRESS"
         raise AddressError(message)
@@ -184,9 +183,7 @@ async def _serve(
             monitor.shut_down()
 
     machine.listen(note)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(NotImplementedError):  # not on this platform
-            loop.add_signal_handler(number, end, "host-signal")
+    on_signals(end, "host-signal")
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(contextlib.closing(machine))
         if stage is None:

@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
-import signal
 import sys
 
+from qmpx.cli.signals import on_signals
 from qmpx.gateway import SharedMonitor
 from qmpx.gateway.sharing import MAX_CLIENTS
 from qmpx.monitor.loop import loop_factory
@@ -24,7 +23,6 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 async def _share(arguments: argparse.Namespace) -> None:
-    loop = asyncio.get_running_loop()
     monitor = SharedMonitor(
         arguments.address, connect_timeout=arguments.connect_timeout
     )
@@ -34,9 +32,7 @@ async def _share(arguments: argparse.Namespace) -> None:
         allow_remote=arguments.allow_remote,
     )
     async with monitor, server:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(NotImplementedError):  # not on this platform
-                loop.add_signal_handler(number, monitor.shut_down)
+        on_signals(monitor.shut_down)
         for address in server.addresses:
             place = monitor.upstream.address
             print(f"qmpx: sharing {place} on {address}", file=sys.stderr, flush=True)

@@ -450,7 +450,7 @@ class Session(SessionLike):
             reply = (self._failure(id_, failed, entry.name),)
         if self._channel is not None:
             self._put(*reply)
-        if delayed.is_overtakable or not delayed.is_in_band:
+        if delayed.is_overtakable:
             self._overtakable -= 1
         else:
             self._task = None
@@ -464,7 +464,7 @@ class Session(SessionLike):
     def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any] | Deferred) -> None:
         """Note that a command waits; if it is in band, so do those behind it."""
         self._delayed += 1
-        if delayed.is_overtakable or not delayed.is_in_band:
+        if delayed.is_overtakable:
             self._overtakable += 1
         else:
             self._task = task
@@ -483,16 +483,12 @@ class _Delayed:
         self.command = command
 
     @property
-    def is_in_band(self) -> bool:
-        return self.command.exec_oob is UNSET
-
-    @property
     def is_overtakable(self) -> bool:
         """Whether replies to later commands may be sent before this one's."""
-        if self.command.execute_async is not UNSET:
+        command = self.command
+        if command.exec_oob is not UNSET or command.execute_async is not UNSET:
             return True
-        lets_overtake = self.session.wire.rules.lets_overtake
-        return lets_overtake and self.entry.is_asynchronous and self.is_in_band
+        return self.session.wire.rules.lets_overtake and self.entry.is_asynchronous
 
     def await_(self, task: asyncio.Task[Any] | Deferred) -> None:
         self.session.monitor.tasks[task] = self.session
