@@ -49,6 +49,7 @@ class Interface(enum.StrEnum):
     SCSI = "scsi"
     FLOPPY = "floppy"
     VIRTIO = "virtio"
+    SD = "sd"
     NONE = "none"
 
 

@@ -13,6 +13,7 @@ from qmpx.errors import DeviceEncrypted, DeviceNotFound, DuplicateId, GenericErr
 from qmpx.machine.balloon import Accelerator, Balloon
 from qmpx.machine.clock import Clock, RealClock
 from qmpx.machine.drive import Drive, Interface, Kind, Medium
+from qmpx.machine.files import HostFiles
 from qmpx.machine.guest import Guest
 from qmpx.machine.happenings import (
     GuestCrashLoaded,
@@ -119,6 +120,7 @@ class Machine:
         accelerator: What runs the guest's code, if not an emulator.
         drives: Its drives by the names of their back ends.
         objects: What users have created in it.
+        files: The files of the host, as it sees them.
     """
 
     def __init__(
@@ -146,6 +148,7 @@ class Machine:
         self.accelerator = Accelerator()
         self.drives: dict[str, Drive] = {}
         self.objects = UserObjects()
+        self.files = HostFiles()
         self._guest = Guest()
         self._listeners: tuple[Callable[[Happening], None], ...] = ()
 
@@ -340,12 +343,14 @@ class Machine:
         options: Mapping[str, str],
         *,
         interface: Interface = Interface.IDE,
+        units: Mapping[Interface, int] | None = None,
     ) -> Drive | None:
-        """Plug in a drive as QEMU 0.13 would; return it.
+        """Plug in a drive as ``-drive`` does; return it.
 
         Args:
             options: What ``-drive`` has, by name: ``file``, ``if``, ``media``, ...
             interface: What it is connected by if the options do not tell.
+            units: How many there are on one bus; those of a PC of 2010 unless given.
 
         Returns:
             The drive; ``None`` if there is one at that place, which then stays.
@@ -355,11 +360,17 @@ class Machine:
             DuplicateId: There is a drive of that name.
             OpenFileFailed: The image cannot be opened.
         """
-        from qmpx.machine.block.drives import plan
+        from qmpx.machine.block.drives import UNITS, plan
         from qmpx.machine.block.opening import FORMATS
 
         taken = {(d.interface, d.bus, d.unit) for d in self.drives.values()}
-        planned = plan(options, taken, interface=interface, formats=FORMATS)
+        planned = plan(
+            options,
+            taken,
+            interface=interface,
+            formats=FORMATS,
+            units=units or UNITS,
+        )
         if planned is None:
             return None
         if planned.name in self.drives:
@@ -368,7 +379,7 @@ class Machine:
         drive = Drive(
             planned.name,
             id=planned.name,
-            removable=not is_disk,
+            removable=not is_disk or planned.interface is Interface.SD,
             has_tray=planned.kind is Kind.CDROM,
             tell=self.tell,
         )

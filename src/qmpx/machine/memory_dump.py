@@ -97,7 +97,7 @@ class MemoryDump:
         try:
             self._ranges = self._choose(begin, length)
         except GenericError:
-            os.close(fd)
+            machine.files.close(fd)
             if was_running:
                 machine.transfer(RunState.RUNNING)
             raise
@@ -138,8 +138,8 @@ class MemoryDump:
             self.status, error = "failed", "the machine has ended"
             raise
         finally:
-            os.close(fd)
             machine = self._machine
+            machine.files.close(fd)
             machine.tell(DumpEnded(self.status, self.completed, self.total, error))
             if was_running and machine.state is RunState.SAVE_VM:
                 machine.transfer(RunState.RUNNING)

@@ -17,7 +17,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -27,18 +27,30 @@ from qmpx.dialects.modern.types import use_types
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Clock, Machine
 from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
+from qmpx.machine.block.drives import UNITS
 from qmpx.machine.character.device import MUX_USERS, CharacterDevice
 from qmpx.machine.character.opened import OpenedSocket
+from qmpx.machine.character.ring_buffer import DEFAULT_SIZE, RingBuffer
+from qmpx.machine.drive import Interface
 from qmpx.machine.guest import ObedientGuest
-from qmpx.machine.runstate import PanicAction
+from qmpx.machine.runstate import PanicAction, RunState
 from qmpx.monitor import Monitor
 from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
 from qmpx.monitor.registry import Entry, SessionLike
-from qmpx.standin.command_line import Backend, CommandLine
+from qmpx.standin.command_line import Backend, CommandLine, Place
+from qmpx.standin.defaults import (
+    board_devices,
+    board_of,
+    default_drives,
+    default_ports,
+    make_networks,
+    virtio_disks,
+)
 from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.needs import (
+    QTEST,
     choose_accelerator,
     find_machine,
     full_topology,
@@ -47,6 +59,9 @@ from qmpx.standin.needs import (
 )
 from qmpx.standin.option_lists import OptionList, read_size
 from qmpx.standin.profile.file import Profile
+
+if TYPE_CHECKING:
+    from qmpx.standin.qtest_socket import QtestSocket
 
 COMMANDS: Final = {
     "-object": "object-add",
@@ -82,6 +97,8 @@ class Assembly:
         monitor: Its monitor.
         answers: What the profile tells.
         kept: What was described and is not carried out here.
+        ports: The serial and parallel ports: which of the two, and the label of the
+            character device.
         endpoints: Its sockets that are no monitors', whose files go at the end.
 
     Raises:
@@ -114,17 +131,20 @@ class Assembly:
             profile.text("-accel help") or "kvm"
         )
         self.machine.accelerator.is_enabled = self.accelerator == "kvm"
-        if line.guest == "obedient":
+        if line.guest == "obedient" and self.accelerator != QTEST:
             self.machine.guest = ObedientGuest()
         use_types(self.machine, profile)
         self._describe()
-        self.answers = ProfileAnswers(profile, self.accelerator)
+        told_by = "tcg" if self.accelerator == QTEST else self.accelerator
+        self.answers = ProfileAnswers(profile, told_by)
         self.monitor: Monitor = self.new_monitor(
             like=None if like is None else like.monitor
         )
         self.kept: list[Backend | OptionList] = []
+        self.ports: list[tuple[str, str]] = []
         self.endpoints: list[Endpoint] = []
         self._tell = tell
+        self._qtest: QtestSocket | None = None
 
     def new_monitor(
         self, *, pretty: bool = False, like: Monitor | None = None
@@ -209,8 +229,12 @@ class Assembly:
         Raises:
             StartFailure: Something cannot be made.
         """
+        if self.line.incoming is not None:
+            # Before any image is opened: who sends the machine owns them still.
+            self.machine.transfer(RunState.INMIGRATE)
         _set_clock(self.machine, self.line.rtc)
         self._pass_descriptors()
+        await self._open_qtest()
         for option in _ORDER:
             for backend in self.line.backends:
                 if backend.option == option:
@@ -219,11 +243,32 @@ class Assembly:
                 await self._open_character_devices(monitor_labels)
             if option == "-blockdev":
                 self._plug_drives()
+            if option == "-netdev":
+                self._complete_board()
+        for options in virtio_disks(self.machine):
+            self._plug(OptionList("-drive", "if=virtio"), options)
         self._set_watchdog()
+        if self._qtest is not None:
+            self._qtest.show()
         await self._show()
 
-    def close(self) -> None:
+    async def _open_qtest(self) -> None:
+        if self.line.qtest is None:
+            return
+        from qmpx.standin.qtest_socket import QtestSocket  # few machines are tested
+
+        self._qtest = QtestSocket(
+            self.machine,
+            self.line.qtest,
+            self.line.qtest_log,
+            has_clock=self.accelerator == QTEST,
+        )
+        await self._qtest.open(self._tell)
+
+    async def close(self) -> None:
         """Let go of what other programs can see."""
+        if self._qtest is not None:
+            await self._qtest.close()
         if "characters" in self.machine.__dict__:
             self.machine.characters.close()
         for endpoint in self.endpoints:
@@ -243,6 +288,28 @@ class Assembly:
             known = {action.value: action for action in WatchdogAction}
             if name in known:
                 self.machine.chipset.watchdog.action = known[name]
+
+    def _complete_board(self) -> None:
+        """Make the devices that a board of this kind has, but not every such board."""
+        tree, line = self.machine.qom, self.line
+        nics = make_networks(line, self.machine)
+        wanted = board_devices(line, self.machine, nics, self.ports)
+        if not tree.is_board_known:
+            return
+        known = [x for x in wanted if tree.types.model(x.options["driver"]) is not None]
+        tree.room = [device.place for device in known]
+        for name, device in zip(tree.room_names, known, strict=True):
+            self._plug(None, device.options, board_name=name, vlan=device.vlan)
+
+    def _plug(
+        self, option: OptionList | None, values: dict[str, Any], **more: Any
+    ) -> None:
+        try:
+            self.machine.qom.devices.add(values, hotplug=False, **more)
+        except CommandError as error:
+            if option is not None:
+                raise option.failure(error.desc) from None
+            raise StartFailure(error.desc) from None
 
     # What QMP could make, too.
 
@@ -277,17 +344,24 @@ class Assembly:
         values: Any = backend.values
         command = self.answers.schema.commands.get(name)
         if command is not None:
-            values = self._read_keyval(backend, command.arguments)
+            values = self._read_keyval(backend, name, command.arguments)
         return json.dumps(values).encode()
 
-    def _read_keyval(self, backend: Backend, type_name: str) -> Any:
+    def _read_keyval(self, backend: Backend, name: str, type_name: str) -> Any:
         """Return what an option says, by the schema.
+
+        Introspection does not tell which integers are sizes, and may have units: the
+        schema that it comes from does.
 
         Raises:
             CommandError: It is not as the schema says.
         """
         try:
             return self.answers.validator.read_keyval(type_name, backend.values)
+        except CommandError:
+            validator, command = self.answers.sharp_validator(name)
+        try:
+            return validator.read_keyval(command.arguments, backend.values)
         except CommandError as error:
             unexpected = _UNEXPECTED.fullmatch(error.desc)
             if unexpected is None or backend.option == "-blockdev":
@@ -321,7 +395,9 @@ class Assembly:
             if options.id not in monitor_labels:
                 await self._open(options)
         counts = {"-serial": 0, "-parallel": 0}
-        for place in self.line.ports:
+        defaults = default_ports(self.line, self.machine.qom.board)
+        ports = [*self.line.ports, *(Place(option, "vc") for option in defaults)]
+        for place in ports:
             number = counts[place.option]
             counts[place.option] += 1
             kind = place.option[1:]
@@ -336,8 +412,7 @@ class Assembly:
             except StartFailure as failure:
                 failure.further.append(failed)
                 raise
-            ports: list[str] = getattr(self.machine.devices.board, kind)
-            ports.append(label)
+            self.ports.append((kind, label))
 
     async def _open_port(self, text: str, option: str, number: int) -> str:
         if text.startswith("chardev:"):
@@ -369,6 +444,9 @@ class Assembly:
         check_backend(options)
         if options["backend"] == "file":
             _check_file(options)
+        if (made := _without_file(label, options)) is not None:
+            await self.machine.characters.add(made)
+            return
         try:
             device = await self.machine.characters.open({**options, "id": label})
         except CommandError as error:
@@ -380,7 +458,9 @@ class Assembly:
             os.write(1, told.encode())
 
     def _plug_drives(self) -> None:
-        for drive in self.line.drives:
+        board = self.machine.qom.board
+        units = {**UNITS, Interface.IDE: board_of(board).units}
+        for drive in (*self.line.drives, *default_drives(self.line, board)):
             if "file" not in drive and "driver" not in drive:
                 if drive.get("media") == "cdrom":
                     pass
@@ -392,13 +472,15 @@ class Assembly:
                 raise drive.failure(message)
             values = {k: v for k, v in drive.items() if k in DRIVE_OPTIONS}
             try:
-                made = self.machine.plug_drive(values)
+                made = self.machine.plug_drive(values, units=units)
+                if made is not None:
+                    made.id, made.removable = "", True  # until a device has it
                 if (
                     made is not None
                     and not drive.switch("snapshot")
                     and ":" not in path
                 ):
-                    self.machine.blocks.adopt(made)
+                    self.machine.blocks.adopt(made, drive.get("node-name"))
             except ValueError as error:
                 raise drive.failure(str(error)) from None
             except CommandError as error:
@@ -422,6 +504,24 @@ class Assembly:
                 await self.machine.display.start_vnc(where)
             except CommandError as error:
                 raise options.failure(error.desc) from None
+
+
+def _without_file(label: str, options: OptionList) -> CharacterDevice | None:
+    """Return a character device that has nothing of the host's; ``None`` if it has.
+
+    Raises:
+        StartFailure: It has no such size.
+    """
+    kind = options["backend"]
+    if kind in ("msmouse", "testdev", "wctablet"):
+        return CharacterDevice(label, kind)
+    if kind not in ("ringbuf", "memory"):
+        return None
+    size = read_size(options.get("size", "0"))
+    try:
+        return RingBuffer(label, size or DEFAULT_SIZE, kind)
+    except CommandError as error:
+        raise options.failure(error.desc) from None
 
 
 def _check_file(options: OptionList) -> None:
@@ -486,7 +586,7 @@ async def start(assembly: Assembly, tell: Callable[[str], None]) -> None:
         except CommandError as error:
             raise StartFailure(error.desc) from None
     if line.incoming is not None:
-        await _await_machine(assembly, line.incoming)
+        _await_machine(assembly, line.incoming)
         return
     if not line.is_paused and not line.is_preconfig:
         machine.cont()
@@ -495,15 +595,12 @@ async def start(assembly: Assembly, tell: Callable[[str], None]) -> None:
         tell("warning: a drive failed at the start")
 
 
-async def _await_machine(assembly: Assembly, uri: str) -> None:
-    from qmpx.machine.runstate import RunState
-
-    if uri == "defer":
-        assembly.machine.transfer(RunState.INMIGRATE)
-        assembly.machine.migration.may_run = not assembly.line.is_paused
-        return
+def _await_machine(assembly: Assembly, uri: str) -> None:
     may_run = not assembly.line.is_paused
+    if uri == "defer":
+        assembly.machine.migration.may_run = may_run
+        return
     try:
-        await assembly.machine.migration.listen(uri, may_run=may_run)
+        assembly.machine.migration.expect(uri, may_run=may_run)
     except CommandError as error:
         raise StartFailure(error.desc, "-incoming", uri) from None

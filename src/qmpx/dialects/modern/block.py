@@ -45,12 +45,14 @@ def query_block(machine: Machine) -> list[BlockInfo]:
 def _block_info(machine: Machine, drive: Drive) -> BlockInfo:
     info: BlockInfo = {
         "device": drive.device,
-        "qdev": drive.id,
         "type": "unknown",
         "locked": drive.is_locked,
         "removable": drive.removable,
-        "io-status": drive.io_status,
     }
+    if drive.id:
+        info["qdev"] = drive.id
+    if drive.id and (drive.has_tray or not drive.removable):
+        info["io-status"] = drive.io_status  # a floppy drive keeps none
     if drive.has_tray:
         info["tray_open"] = drive.is_tray_open
     node = machine.blocks.node_in(drive)

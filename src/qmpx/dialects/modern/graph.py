@@ -84,7 +84,8 @@ def query_blockstats(
                 info["node-name"] = drive.medium.node_name
         else:
             info = block_info.node_stats(node, drive)
-        told.append({"device": drive.device, "qdev": drive.id, **info})
+        qdev = {"qdev": drive.id} if drive.id else {}
+        told.append({"device": drive.device, **qdev, **info})
     return told
 
 

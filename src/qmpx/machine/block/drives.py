@@ -83,6 +83,7 @@ def plan(
     *,
     interface: Interface = Interface.IDE,
     formats: Collection[str] | None = None,
+    units: Mapping[Interface, int] = UNITS,
 ) -> DrivePlan | None:
     """Return where a drive goes and what it is; ``None`` if its place is taken.
 
@@ -91,6 +92,7 @@ def plan(
         taken: Where there are drives.
         interface: What it is connected by if the options do not tell.
         formats: The formats that there are; ``None``: not looked at.
+        units: Drives of one bus.
 
     Raises:
         ValueError: They make no sense; the message tells why, for a person.
@@ -128,7 +130,7 @@ def plan(
         raise ValueError(message)
     on_read_error = _policy(options, "rerror", interface)
     on_write_error = _policy(options, "werror", interface)
-    place = _place(options, interface, taken)
+    place = _place(options, interface, taken, units)
     if place is None:
         return None
     return DrivePlan(
@@ -175,11 +177,14 @@ def _number(options: Mapping[str, str], name: str) -> int | None:
 
 
 def _place(
-    options: Mapping[str, str], interface: Interface, taken: Collection[Place]
+    options: Mapping[str, str],
+    interface: Interface,
+    taken: Collection[Place],
+    units_of: Mapping[Interface, int],
 ) -> tuple[int, int] | None:
     """Return bus and unit, the first free ones if the options leave it open."""
     index, bus, unit = (_number(options, name) for name in ("index", "bus", "unit"))
-    units = UNITS.get(interface, MAX_PLACES)
+    units = units_of.get(interface, MAX_PLACES)
     if index is not None:
         if bus or unit is not None:
             message = "index cannot be used with bus and unit"

@@ -16,6 +16,7 @@ from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine.block import opening
 from qmpx.machine.block.image import ImageError
 from qmpx.machine.block.node_drivers import (
+    FILES,
     FILTERS,
     FORMATS,
     PROTOCOLS,
@@ -198,7 +199,9 @@ class BlockGraph:
         file: dict[str, Any] = {"driver": "file", "filename": filename}
         if format_ is None:
             try:
-                storage = opening.open_storage(filename, read_only=True)
+                storage = opening.open_storage(
+                    filename, read_only=True, files=self.machine.files
+                )
                 try:
                     format_ = opening.probe(storage)
                 finally:
@@ -256,6 +259,10 @@ class BlockGraph:
             from qmpx.machine.block.nbd_client import NbdNode
 
             return self._take(NbdNode(name, options, read_only=read_only), made)
+        if (kind := FILES.get(driver)) is not None:
+            files = self.machine.files
+            file = kind(name, options, read_only=read_only, files=files)
+            return self._take(file, made)
         if driver in PROTOCOLS:
             node = PROTOCOLS[driver](name, options, read_only=read_only)
             return self._take(node, made)
@@ -598,8 +605,12 @@ class BlockGraph:
         machine.drives[device or id_] = drive
         return drive
 
-    def adopt(self, drive: Drive) -> None:
+    def adopt(self, drive: Drive, name: str | None = None) -> None:
         """Make nodes for an image file that a drive has opened by itself.
+
+        Args:
+            drive: The drive.
+            name: What the node of its format is to be called.
 
         Raises:
             GenericError: It cannot be opened so.
@@ -610,7 +621,9 @@ class BlockGraph:
         drive.take(None)
         known = medium.format if medium.format in (*FORMATS, "raw") else None
         read_only = medium.read_only or known not in (None, "raw", *WRITABLE)
-        node = self.open_file(medium.file, known, read_only=read_only)
+        node = self.open_file(
+            medium.file, known, read_only=read_only, node_name=name
+        )
         self.insert(drive, node.name)
 
     def unplug(self, drive: Drive) -> None:

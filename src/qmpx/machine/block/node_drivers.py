@@ -9,6 +9,7 @@ from qmpx.machine.block.image import Image, ImageError
 from qmpx.machine.block.nodes import Node, NodeStorage, NodeView, Status
 from qmpx.machine.block.raw import SECTOR, round_up
 from qmpx.machine.block.storage import Storage
+from qmpx.machine.files import OF_THE_HOST, HostFiles
 
 NULL_SIZE: Final = 1 << 30
 """Bytes of a null node, if nothing is said: QEMU's figure."""
@@ -46,6 +47,12 @@ def needs(node: Node) -> Needs:
 class FileNode(Node):
     """A file of the host.
 
+    Args:
+        name: Its name.
+        options: What it was made with.
+        read_only: Whether it can't be written.
+        files: What opens files.
+
     Raises:
         OSError: It cannot be opened.
     """
@@ -53,23 +60,29 @@ class FileNode(Node):
     driver = "file"
 
     def __init__(
-        self, name: str, options: dict[str, Any], *, read_only: bool = False
+        self,
+        name: str,
+        options: dict[str, Any],
+        *,
+        read_only: bool = False,
+        files: HostFiles = OF_THE_HOST,
     ) -> None:
         super().__init__(name, options, read_only=read_only)
+        self._files = files
         self._storage = self._open()
         self._locked: Needs = (frozenset(), frozenset())
 
     def _open(self) -> Storage:
         filename = str(self.options["filename"])
         try:
-            return Storage(filename, read_only=self.read_only)
+            return Storage(filename, read_only=self.read_only, files=self._files)
         except OSError as error:
             may = self.options.get("auto-read-only") in (True, "on")
             is_refused = error.errno in (errno.EACCES, errno.EROFS, errno.EPERM)
             if self.read_only or not may or not is_refused:
                 raise
         self.read_only = True
-        return Storage(filename, read_only=True)
+        return Storage(filename, read_only=True, files=self._files)
 
     @property
     def size(self) -> int:
@@ -135,7 +148,7 @@ class FileNode(Node):
         """
         if read_only == self.read_only:
             return
-        storage = Storage(self.filename, read_only=read_only)
+        storage = Storage(self.filename, read_only=read_only, files=self._files)
         self._storage.close()
         self._storage, self.read_only = storage, read_only
         self._locked = (frozenset(), frozenset())
@@ -459,9 +472,14 @@ class _Maker(Protocol):
     ) -> Node: ...
 
 
-PROTOCOLS: Final[dict[str, _Maker]] = {
+FILES: Final[dict[str, type[FileNode]]] = {
     "file": FileNode,
     "host_device": HostDeviceNode,
+}
+"""Drivers that open a file of the host."""
+
+PROTOCOLS: Final[dict[str, _Maker]] = {
+    **FILES,
     "null-co": NullNode,
     "null-aio": NullAsyncNode,
 }

@@ -15,6 +15,7 @@ from qmpx.machine.block.qcow2 import Qcow2
 from qmpx.machine.block.qcow2_header import new_image
 from qmpx.machine.block.raw import SECTOR, File, HostDevice, Raw
 from qmpx.machine.block.storage import Storage
+from qmpx.machine.files import OF_THE_HOST, HostFiles
 
 MAX_DEPTH: Final = 64
 """Images behind one another: a file descriptor each; a chain that leads back into
@@ -93,14 +94,21 @@ def probe(storage: Storage) -> str:
     return "dmg" if is_dmg else "raw"
 
 
-def open_storage(filename: str, *, read_only: bool) -> Storage:
+def open_storage(
+    filename: str, *, read_only: bool, files: HostFiles = OF_THE_HOST
+) -> Storage:
     """Open what a name means: a file, or one behind the rules of blkdebug.
+
+    Args:
+        filename: The name.
+        read_only: Whether it is opened for reading only.
+        files: What opens files.
 
     Raises:
         OSError: It cannot be opened.
     """
     if not filename.startswith(blkdebug.PREFIX):
-        return Storage(filename, read_only=read_only)
+        return Storage(filename, read_only=read_only, files=files)
     _, image = blkdebug.split_name(filename)
     if image.startswith(blkdebug.PREFIX):
         raise ImageError(filename, "rules behind rules")

@@ -10,6 +10,8 @@ import stat
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from qmpx.machine.files import OF_THE_HOST, HostFiles
+
 MAX_OFFSET: Final = 1 << 62
 """Bytes into a file: what a broken image may claim goes beyond what a host can seek."""
 
@@ -54,6 +56,7 @@ class Storage:
     Args:
         filename: A regular file or a block device.
         read_only: Whether it is opened for reading only.
+        files: What opens files.
 
     Attributes:
         statistics: What went through since it was last reset.
@@ -63,8 +66,11 @@ class Storage:
         OSError: It cannot be opened, or is another kind of file.
     """
 
-    def __init__(self, filename: str, *, read_only: bool) -> None:
+    def __init__(
+        self, filename: str, *, read_only: bool, files: HostFiles = OF_THE_HOST
+    ) -> None:
         self.filename = filename
+        self._files = files
         self.read_only = read_only
         self.statistics = Statistics()
         self.below: Storage | None = None
@@ -75,11 +81,11 @@ class Storage:
             raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), filename)
         access = os.O_RDONLY if self.read_only else os.O_RDWR
         # A FIFO must not make us wait; O_NONBLOCK means nothing to what we accept.
-        fd = os.open(filename, access | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = self._files.open(filename, access | os.O_NONBLOCK)
         mode = os.fstat(fd).st_mode
         if stat.S_ISREG(mode) or stat.S_ISBLK(mode):
             return fd
-        os.close(fd)
+        self._files.close(fd)
         code = errno.EISDIR if stat.S_ISDIR(mode) else errno.ENOTSUP
         raise OSError(code, os.strerror(code), filename)
 
@@ -178,4 +184,4 @@ class Storage:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):  # what counts was flushed
-                os.close(fd)
+                self._files.close(fd)

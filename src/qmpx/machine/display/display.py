@@ -68,7 +68,7 @@ class Display:
             OSError: The file could not be written.
         """
         self.draw()
-        save(self.screen, filename, image_format)
+        save(self.screen, filename, image_format, self._machine.files)
 
     def send_keys(self, keys: str, hold: int | None = None) -> None:
         """Press keys together, and let them go later.

@@ -10,6 +10,7 @@ from typing import Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.display.screen import PALETTE, Screen
+from qmpx.machine.files import OF_THE_HOST, HostFiles
 
 _CHANNELS: Final = tuple(
     bytes(colour[channel] for colour in PALETTE).ljust(256, b"\0")
@@ -58,13 +59,19 @@ FORMATS: Final = {"ppm": ppm, "png": png}
 """What a picture of the screen can be, by name."""
 
 
-def save(screen: Screen, filename: str, image_format: str = "ppm") -> None:
+def save(
+    screen: Screen,
+    filename: str,
+    image_format: str = "ppm",
+    files: HostFiles = OF_THE_HOST,
+) -> None:
     """Write the screen to a file.
 
     Args:
         screen: What to write.
         filename: Where to; what is there is replaced.
         image_format: One of `FORMATS`.
+        files: What opens files.
 
     Raises:
         GenericError: There is no such format.
@@ -75,6 +82,10 @@ def save(screen: Screen, filename: str, image_format: str = "ppm") -> None:
         raise GenericError(message)
     picture = FORMATS[image_format](screen)
     # O_NONBLOCK: a pipe that nobody reads is an error, not the end of all answers.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK
-    with open(os.open(filename, flags, 0o666), "wb") as file:
-        file.write(picture)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK
+    fd = files.open(filename, flags)
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(picture)
+    finally:
+        files.close(fd)

@@ -6,6 +6,7 @@ note which lines were raised and how they were programmed, and `info pic` shows 
 Source: Intel's data sheet of the 8259A.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from qmpx.machine.hardware.ports import Ports, State
@@ -141,9 +142,11 @@ class InterruptControllers:
     Attributes:
         first: Lines 0 to 7.
         second: Lines 8 to 15.
+        listener: Is told of each line, 0 to 15, and the level it is set to.
     """
 
     def __init__(self, ports: Ports) -> None:
+        self.listener: Callable[[int, bool], None] | None = None
         self.first = InterruptController(elcr_mask=0xF8)
         self.second = InterruptController(elcr_mask=0xDE)
         for base, trigger, controller in (
@@ -162,6 +165,8 @@ class InterruptControllers:
         """Change the level of a line, 0 to 15."""
         controller = self.first if line < 8 else self.second
         controller.set_line(line % 8, is_high=is_high)
+        if self.listener is not None:
+            self.listener(line, is_high)
 
     def reset(self) -> None:
         """Go back to how they are after power-on."""

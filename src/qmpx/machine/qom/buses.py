@@ -95,6 +95,7 @@ class Device:
         is_hotplugged: Whether it came while the machine was on.
         is_leaving: Whether the guest was asked to let it go.
         port: The USB port that it has.
+        vlan: The hub that it is on, if it is a network adapter on one.
         release: What gives back what it has taken.
     """
 
@@ -105,6 +106,7 @@ class Device:
     is_hotplugged: bool = False
     is_leaving: bool = False
     port: str | None = None
+    vlan: int | None = None
     release: list[Callable[[], None]] = field(default_factory=list)
 
     @property

@@ -86,8 +86,8 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
 
         def adopt(device: "Device") -> None:
             drive.id = _drive_id(device)
-            if device.object.type in ("scsi-cd", "ide-cd"):
-                drive.removable = drive.has_tray = True
+            drive.has_tray = device.object.type in ("scsi-cd", "ide-cd")
+            drive.removable = drive.has_tray or device.object.type == "floppy"
             _keep(machine, device, drive)
 
         if text in machine.qom.devices.taken_drives:
@@ -184,7 +184,7 @@ def _add_adapter(machine: "Machine", device: "Device") -> None:
         kind,
         device.id,
         mac=device.values.get("mac"),
-        vlan=None,
+        vlan=device.vlan,
         netdev=device.values.get("netdev") or None,
     )
     shown = device.object.children.get(BACKEND, device.object)

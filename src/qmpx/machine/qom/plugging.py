@@ -123,7 +123,14 @@ class Devices:
 
     # Plugging in.
 
-    def add(self, options: Mapping[str, Any], *, hotplug: bool = True) -> Device:
+    def add(
+        self,
+        options: Mapping[str, Any],
+        *,
+        hotplug: bool = True,
+        board_name: str | None = None,
+        vlan: int | None = None,
+    ) -> Device:
         """Make a device, as ``device_add`` and ``-device`` do.
 
         Args:
@@ -131,6 +138,8 @@ class Devices:
                 7.2, numbers and truth values are taken as their texts, and lists,
                 objects and ``null`` not at all.
             hotplug: Whether the machine is on already.
+            board_name: What it is called among the board's devices, if it is one.
+            vlan: The hub that it is on, if it is a network adapter on one.
 
         Raises:
             CommandError: It cannot be made; the message tells why.
@@ -154,8 +163,8 @@ class Devices:
         if len(self._wrapped) >= MAX_DEVICES:
             message = f"a machine can have at most {MAX_DEVICES} devices"
             raise GenericError(message)
-        device = self._create(facts, bus, id_)
-        device.is_hotplugged = hotplug
+        device = self._create(facts, bus, id_, board_name)
+        device.is_hotplugged, device.vlan = hotplug, vlan
         try:
             self._realize(device, texts)
         except CommandError:
@@ -196,9 +205,13 @@ class Devices:
         message = f"No '{facts.bus}' bus found for device '{facts.name}'"
         raise GenericError(message)
 
-    def _create(self, facts: ModelFacts, bus: Bus | None, id_: str | None) -> Device:
+    def _create(
+        self, facts: ModelFacts, bus: Bus | None, id_: str | None, board_name: str | None
+    ) -> Device:
         machine = self._tree.root.children["machine"]
-        if id_ is not None:
+        if board_name is not None:
+            parent, name = machine.children["unattached"], board_name
+        elif id_ is not None:
             parent, name = machine.children["peripheral"], id_
             if name in parent.children:
                 message = f"Duplicate device ID '{name}'"

@@ -5,6 +5,7 @@ character devices are kept elsewhere; they are shown here as they are at that mo
 """
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import DeviceNotFound, GenericError
@@ -45,6 +46,8 @@ class QomTree:
         ram_name: The id of the backend that the machine's RAM is.
         memory_slots: How many memory modules can be plugged in.
         maximum_memory: Bytes that there can be, with what is plugged in.
+        room: Where further devices of the board come among those that it always has:
+            the number of the one behind, for each; to be set before anybody looks.
     """
 
     def __init__(self, machine: "Machine") -> None:
@@ -53,6 +56,7 @@ class QomTree:
         self.ram_name: str | None = None
         self.memory_slots = 0
         self.maximum_memory = 0
+        self.room: Sequence[int] = ()
         self._machine = machine
         self._root: QomObject | None = None
         self._devices: Devices | None = None
@@ -244,7 +248,21 @@ class QomTree:
         if template is None:
             return None
         count, kind = self._machine.processor_count, self.processors.type
-        return _fit(template, f"{self.board}-machine", count, kind)
+        return _fit(template, f"{self.board}-machine", count, kind, self.room)
+
+    @property
+    def is_board_known(self) -> bool:
+        """Whether the objects of such a board are known."""
+        return self._template() is not None
+
+    @property
+    def room_names(self) -> list[str]:
+        """What the devices are called for which there is `room`, in its order."""
+        more = self._machine.processor_count - 1
+        return [
+            f"device[{place + number + (more if place > 1 else 0)}]"
+            for number, place in enumerate(sorted(self.room))
+        ]
 
     def _show_objects(self, root: QomObject) -> None:
         """Show what users have created, and the character devices."""
@@ -272,21 +290,28 @@ class QomTree:
 
 
 def _fit(
-    template: Template, machine_type: str, processors: int, processor_type: str
+    template: Template,
+    machine_type: str,
+    processors: int,
+    processor_type: str,
+    room: Sequence[int],
 ) -> Template:
     """Return a board's objects for so many processors as there are.
 
     The first processor is ``device[0]``, and the next ones come after ``device[1]``.
+    Room is left for devices that the board does not always have.
     """
     more = processors - 1
 
     def shift(text: Any) -> Any:
-        if not more or not isinstance(text, str):
+        if not (more or room) or not isinstance(text, str):
             return text
         found = _UNATTACHED.fullmatch(text)
         if found is None or int(found[2]) < 2:
             return text
-        return f"{found[1]}{int(found[2]) + more}{found[3]}"
+        number = int(found[2])
+        number += more + sum(place <= number for place in room)
+        return f"{found[1]}{number}{found[3]}"
 
     fitted: dict[str, ObjectTemplate] = {}
     for path, facts in template.items():
