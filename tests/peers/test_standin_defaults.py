@@ -18,6 +18,8 @@ pytestmark = [pytest.mark.peer("qemu"), pytest.mark.slow]
 
 STANDIN = str(BIN / "qmpx-system-x86_64")
 MACHINES = [
+    "-nodefaults",
+    "-vga std",
     "-M pc",
     "-M q35",
     "-M isapc",
@@ -71,6 +73,7 @@ def furnishing(program: str, options: list[str]) -> dict[str, Any]:
         ]
         return {
             "drives": drives,
+            "board": vm.execute("qom-get", path="/machine", property="type"),
             "own": devices(vm, "/machine/unattached"),
             "plugged": devices(vm, "/machine/peripheral-anon"),
             "characters": sorted(

@@ -31,6 +31,9 @@ MAX_PROCESSORS: Final = 288
 DEFAULT_MEMORY: Final = 128 * 2**20
 """Bytes of RAM of a machine that was not told: QEMU's figure."""
 
+QTEST: Final = "qtest"
+"""The accelerator with which no guest runs: all comes from outside."""
+
 _KVM: Final = "/dev/kvm"
 
 
@@ -58,9 +61,11 @@ def find_machine(profile: Profile, name: str | None) -> dict[str, Any]:
     """
     told = json.loads(profile.find("query-machines") or b"[]")
     for machine in told:
-        if name in (machine["name"], machine.get("alias")):
-            return dict(machine)
-        if name is None and machine.get("is-default"):
+        if name is None:
+            is_it = machine.get("is-default", False)
+        else:
+            is_it = name in (machine["name"], machine.get("alias"))
+        if is_it:
             return dict(machine)
     return {"name": name or "none"}
 
@@ -129,7 +134,9 @@ def choose_accelerator(line: CommandLine, profile: Profile) -> str:
             if os.access(_KVM, os.R_OK | os.W_OK):
                 return name
             further.append("failed to initialize kvm: Permission denied")
-        elif name in known or name == "qtest":
+        elif name == QTEST:
+            return name
+        elif name in known:
             return "tcg"
         else:
             further.append(f"invalid accelerator {name}")
