@@ -12,6 +12,8 @@ import msgspec
 import pytest
 
 from qmpx.client.core import (
+    EXEC_OOB,
+    EXECUTE_ASYNC,
     MAX_IN_FLIGHT,
     MAX_NAMES,
     Call,
@@ -21,7 +23,7 @@ from qmpx.client.core import (
     merge,
     read_raw,
     read_value,
-    require_oob,
+    require_verb,
 )
 from qmpx.client.events import RECONNECTED, EventBuffer
 from qmpx.errors import (
@@ -55,7 +57,7 @@ def test_commands_are_spelled_with_ids_that_are_never_used_twice() -> None:
     sent = [
         core.issue(Call(), "a"),
         core.issue(Call(), "b", {"c": [1, None]}),
-        core.issue(Call(), 'quo"te', out_of_band=True),
+        core.issue(Call(), 'quo"te', verb=EXEC_OOB),
         core.issue_many(Call(), ["d", ("e", {"f": 1}), ("g", None)]),
     ]
     assert sent == [
@@ -361,21 +363,24 @@ def test_the_end_is_told_with_what_it_cost(in_flight: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("offered", "enabled", "text"),
+    ("verb", "offered", "enabled", "text"),
     [
-        (["oob"], ["oob"], None),
-        ([], ["oob"], "it offers no capabilities"),
-        (["a", "b"], ["oob"], "it offers a, b"),
-        ([1], ["oob"], "it offers 1"),
-        (["oob"], [], "out-of-band execution was not enabled"),
+        (EXEC_OOB, ["oob"], ["oob"], None),
+        (EXEC_OOB, [], ["oob"], "it offers no capabilities"),
+        (EXEC_OOB, ["a", "b"], ["oob"], "it offers a, b"),
+        (EXEC_OOB, [1], ["oob"], "it offers 1"),
+        (EXEC_OOB, ["oob"], [], "out-of-band execution was not enabled: add 'oob'"),
+        (EXECUTE_ASYNC, ["oob", "async"], ["async"], None),
+        (EXECUTE_ASYNC, ["oob"], ["async"], "does not offer asynchronous commands"),
+        (EXECUTE_ASYNC, ["async"], ["oob"], "were not enabled: add 'async'"),
     ],
 )
-def test_out_of_band_execution_must_be_offered_and_enabled(
-    offered: list[Any], enabled: list[str], text: str | None
+def test_a_way_to_run_commands_must_be_offered_and_enabled(
+    verb: bytes, offered: list[Any], enabled: list[str], text: str | None
 ) -> None:
     greeting_ = Greeting(SimpleNamespace(), offered)
     if text is None:
-        require_oob(greeting_, enabled)
+        require_verb(verb, greeting_, enabled)
     else:
         with pytest.raises(LocalProtocolError, match=text):
-            require_oob(greeting_, enabled)
+            require_verb(verb, greeting_, enabled)

@@ -14,6 +14,7 @@ from qmpx.client.core import (
     CAPABILITIES,
     CONNECT_TIMEOUT,
     DEFAULT,
+    EXECUTE,
     RETRY_FIRST,
     RETRY_LAST,
     TIMEOUT,
@@ -23,7 +24,7 @@ from qmpx.client.core import (
     Timeout,
     closed_by_peer,
     read_value,
-    require_oob,
+    require_verb,
 )
 from qmpx.client.deadlines import DEADLINES, longest
 from qmpx.client.silence import explain_silence
@@ -198,7 +199,7 @@ class AsyncConversation:
         timeout: Timeout,
         fds: Sequence[int],
         *,
-        out_of_band: bool = False,
+        verb: bytes = EXECUTE,
     ) -> ServerMessage:
         if isinstance(timeout, Default):
             seconds = self._deadlines.get(name, self.timeout)
@@ -215,12 +216,10 @@ class AsyncConversation:
             channel = await self._ready(deadline, name, seconds)
         if fds:
             channel = await self._ready_for_fds(deadline, name, seconds, fds)
-        if out_of_band:
-            require_oob(self.greeting, self._capabilities)
+        if verb is not EXECUTE:
+            require_verb(verb, self.greeting, self._capabilities)
         future = self._loop.create_future()
-        data = core.issue(
-            PendingCall(future, deadline), name, arguments, out_of_band=out_of_band
-        )
+        data = core.issue(PendingCall(future, deadline), name, arguments, verb=verb)
         id_ = core.last_id
         if fds:
             channel.send_fds(data, list(fds))

@@ -19,6 +19,9 @@ from qmpx.client.async_subscription import (
 from qmpx.client.batch import name_of, read_batch
 from qmpx.client.core import (
     DEFAULT,
+    EXEC_OOB,
+    EXECUTE,
+    EXECUTE_ASYNC,
     Arguments,
     BatchCommand,
     Timeout,
@@ -139,9 +142,31 @@ class AsyncClient(AsyncConversation, AsyncMachineCalls):
         Raises:
             LocalProtocolError: The server does not offer it, or it is not enabled.
         """
-        message = await self._run(
-            name, merge(arguments, more), timeout, (), out_of_band=True
-        )
+        arguments = merge(arguments, more)
+        message = await self._run(name, arguments, timeout, (), verb=EXEC_OOB)
+        return read_value(message, name)
+
+    async def execute_async(
+        self,
+        name: str,
+        arguments: Arguments = None,
+        /,
+        *,
+        timeout: Timeout = DEFAULT,
+        **more: Any,
+    ) -> Any:
+        """Run a command without holding up those behind it.
+
+        The server answers when the command is done, and meanwhile runs what was sent
+        later. Arguments, errors and cancellation are those of `execute`; also:
+
+        Raises:
+            LocalProtocolError: The server does not offer it (a QEMU never does; the
+                monitors of qmpx do), or it is not enabled: connect with
+                ``capabilities=("oob", "async")``.
+        """
+        arguments = merge(arguments, more)
+        message = await self._run(name, arguments, timeout, (), verb=EXECUTE_ASYNC)
         return read_value(message, name)
 
     async def run(
@@ -166,9 +191,8 @@ class AsyncClient(AsyncConversation, AsyncMachineCalls):
             QmpxError: As `execute` and `exec_oob`.
         """
         name = call.name
-        message = await self._run(
-            name, call.arguments, timeout, fds, out_of_band=out_of_band
-        )
+        verb = EXEC_OOB if out_of_band else EXECUTE
+        message = await self._run(name, call.arguments, timeout, fds, verb=verb)
         return call.read(read_raw(message, name))
 
     async def execute_many(

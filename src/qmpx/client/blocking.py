@@ -12,6 +12,9 @@ from qmpx.client.batch import BatchCall, name_of, read_batch
 from qmpx.client.conversation import Conversation
 from qmpx.client.core import (
     DEFAULT,
+    EXEC_OOB,
+    EXECUTE,
+    EXECUTE_ASYNC,
     Arguments,
     BatchCommand,
     Timeout,
@@ -135,7 +138,30 @@ class Client(Conversation, MachineCalls):
             LocalProtocolError: The server does not offer it, or it is not enabled.
         """
         arguments = merge(arguments, more)
-        message = self._run(name, arguments, timeout, (), out_of_band=True)
+        message = self._run(name, arguments, timeout, (), verb=EXEC_OOB)
+        return read_value(message, name)
+
+    def execute_async(
+        self,
+        name: str,
+        arguments: Arguments = None,
+        /,
+        *,
+        timeout: Timeout = DEFAULT,
+        **more: Any,
+    ) -> Any:
+        """Run a command without holding up those behind it.
+
+        The server answers when the command is done, and meanwhile runs what was sent
+        later, from other threads. Arguments, errors are those of `execute`; also:
+
+        Raises:
+            LocalProtocolError: The server does not offer it (a QEMU never does; the
+                monitors of qmpx do), or it is not enabled: connect with
+                ``capabilities=("oob", "async")``.
+        """
+        arguments = merge(arguments, more)
+        message = self._run(name, arguments, timeout, (), verb=EXECUTE_ASYNC)
         return read_value(message, name)
 
     def run(
@@ -160,7 +186,8 @@ class Client(Conversation, MachineCalls):
             QmpxError: As `execute` and `exec_oob`.
         """
         name = call.name
-        message = self._run(name, call.arguments, timeout, fds, out_of_band=out_of_band)
+        verb = EXEC_OOB if out_of_band else EXECUTE
+        message = self._run(name, call.arguments, timeout, fds, verb=verb)
         return call.read(read_raw(message, name))
 
     def execute_many(

@@ -18,6 +18,7 @@ from qmpx.client.core import (
     CAPABILITIES,
     CONNECT_TIMEOUT,
     DEFAULT,
+    EXECUTE,
     RETRY_FIRST,
     RETRY_LAST,
     TIMEOUT,
@@ -28,7 +29,7 @@ from qmpx.client.core import (
     Timeout,
     closed_by_peer,
     read_value,
-    require_oob,
+    require_verb,
 )
 from qmpx.client.deadlines import DEADLINES, longest
 from qmpx.client.silence import explain_silence
@@ -189,7 +190,7 @@ class Conversation:
         timeout: Timeout,
         fds: Sequence[int],
         *,
-        out_of_band: bool = False,
+        verb: bytes = EXECUTE,
     ) -> ServerMessage:
         call = Call()
         seconds = self._seconds(timeout, name)
@@ -205,9 +206,9 @@ class Conversation:
                 stream = self._stream
                 if fds:
                     require_sendable(stream.sock, fds)
-                if out_of_band:
-                    require_oob(self.greeting, self._capabilities)
-                data = core.issue(call, name, arguments, out_of_band=out_of_band)
+                if verb is not EXECUTE:
+                    require_verb(verb, self.greeting, self._capabilities)
+                data = core.issue(call, name, arguments, verb=verb)
                 id_ = core.last_id
             sent = self._send(stream, data, deadline, fds)
             if not sent:

@@ -47,6 +47,20 @@ MAX_NAMES: Final = 1024
 CAPABILITIES: Final = ("oob",)
 """What is enabled where it is offered."""
 
+EXECUTE: Final = b"execute"
+"""Runs a command behind those that wait."""
+
+EXEC_OOB: Final = b"exec-oob"
+"""Runs it ahead of them; needs the capability ``oob``."""
+
+EXECUTE_ASYNC: Final = b"execute_async"
+"""Runs it, and lets those behind go on; needs the capability ``async``."""
+
+_NEEDS: Final = {
+    EXEC_OOB: ("oob", "out-of-band execution"),
+    EXECUTE_ASYNC: ("async", "asynchronous commands"),
+}
+
 logger = logging.getLogger("qmpx.client")
 logger.addHandler(logging.NullHandler())
 
@@ -160,7 +174,7 @@ class ClientCore:
         name: str,
         arguments: Arguments = None,
         *,
-        out_of_band: bool = False,
+        verb: bytes = EXECUTE,
     ) -> bytes:
         """Note that *waiter* waits for the reply to a command; return what to send.
 
@@ -169,7 +183,6 @@ class ClientCore:
             QmpxError: The conversation is over, for this reason.
         """
         self._require_room(1)
-        verb = b"exec-oob" if out_of_band else b"execute"
         id_ = self._next_id
         data = self._spell(verb, name, arguments, id_)
         self._next_id = id_ + 1
@@ -182,9 +195,9 @@ class ClientCore:
         first = self._next_id
         spell = self._spell
         pieces = [
-            spell(b"execute", command, None, id_)
+            spell(EXECUTE, command, None, id_)
             if isinstance(command, str)
-            else spell(b"execute", command[0], command[1], id_)
+            else spell(EXECUTE, command[0], command[1], id_)
             for id_, command in enumerate(commands, first)
         ]
         self._next_id = first + len(commands)
@@ -452,18 +465,20 @@ def closed_by_peer(in_flight: int) -> ConnectionLost:
     return ConnectionLost(f"the peer closed the connection{waited}")
 
 
-def require_oob(greeting: Greeting, capabilities: Sequence[str]) -> None:
-    """Return if commands may run out of band.
+def require_verb(verb: bytes, greeting: Greeting, capabilities: Sequence[str]) -> None:
+    """Return if commands may be run so: what that needs is offered and enabled.
 
     Raises:
         LocalProtocolError: They may not.
     """
-    if "oob" not in greeting.capabilities:
+    capability, what = _NEEDS[verb]
+    if capability not in greeting.capabilities:
         message = (
-            "this server does not offer out-of-band execution; it offers "
+            f"this server does not offer {what}; it offers "
             f"{', '.join(map(str, greeting.capabilities)) or 'no capabilities'}"
         )
         raise LocalProtocolError(message)
-    if "oob" not in capabilities:
-        message = "out-of-band execution was not enabled: add 'oob' to capabilities"
+    if capability not in capabilities:
+        verb_ = "was" if capability == "oob" else "were"
+        message = f"{what} {verb_} not enabled: add {capability!r} to capabilities"
         raise LocalProtocolError(message)

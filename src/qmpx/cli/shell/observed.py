@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from qmpx.client.asynchronous import AsyncClient
-from qmpx.client.core import Arguments, ClientCore, Waiter
+from qmpx.client.core import EXECUTE, Arguments, ClientCore, Waiter
 from qmpx.transcript.entry import TO_CLIENT, TO_SERVER
 from qmpx.transcript.splitter import Splitter
 from qmpx.transport.address import Address
@@ -33,9 +33,9 @@ class _WatchedCore(ClientCore):
         name: str,
         arguments: Arguments = None,
         *,
-        out_of_band: bool = False,
+        verb: bytes = EXECUTE,
     ) -> bytes:
-        data = super().issue(waiter, name, arguments, out_of_band=out_of_band)
+        data = super().issue(waiter, name, arguments, verb=verb)
         self._watch(TO_SERVER, data)
         return data
 
