@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         connect_async,
         launch,
         launch_async,
+        listen,
     )
     from qmpx.errors import (
         AddressError,
@@ -61,6 +62,7 @@ __all__ = [
     "connect_async",
     "launch",
     "launch_async",
+    "listen",
 ]
 
 _look_up, __dir__ = _lazy.lazy_names(
@@ -89,6 +91,7 @@ _look_up, __dir__ = _lazy.lazy_names(
         "connect_async": "client",
         "launch": "client",
         "launch_async": "client",
+        "listen": "client",
     },
 )
 

@@ -569,7 +569,7 @@ def test_a_listener_that_wants_for_descriptors_can_be_closed(
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
                 for fd in free:
                     os.close(fd)
-            listening = [s.fileno() for s in doorman.listener._sockets]  # noqa: SLF001
+            listening = [s.fileno() for s in doorman.listener._sockets.listening]  # noqa: SLF001
             doorman.listener.close()
         # Nothing watches the numbers of the sockets that were closed.
         loop = asyncio.get_running_loop()

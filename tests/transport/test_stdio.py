@@ -106,7 +106,7 @@ def test_a_monitor_is_served_on_standard_input_and_output(
 ) -> None:
     pipes = Pipes()
     monkeypatch.setattr(
-        "qmpx.transport.listener.stdio_socket", lambda **_: pipes.sock.dup()
+        "qmpx.transport.listening.stdio_socket", lambda **_: pipes.sock.dup()
     )
     monitor = Monitor()
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qmpx.client.job import Job
     from qmpx.client.job_state import JobProgress
     from qmpx.client.launched import LaunchedQemu, launch
+    from qmpx.client.listening import Listening, listen
     from qmpx.client.opening import connect, connect_async, examine
     from qmpx.client.operations import MigrationProgress
     from qmpx.client.subscription import Subscription, TypedSubscription
@@ -38,6 +39,7 @@ __all__ = [
     "Job",
     "JobProgress",
     "LaunchedQemu",
+    "Listening",
     "MigrationProgress",
     "Reconnected",
     "Subscription",
@@ -47,6 +49,7 @@ __all__ = [
     "examine",
     "launch",
     "launch_async",
+    "listen",
 ]
 
 __getattr__, __dir__ = _lazy.lazy_names(
@@ -65,6 +68,7 @@ __getattr__, __dir__ = _lazy.lazy_names(
         "Job": "job",
         "JobProgress": "job_state",
         "LaunchedQemu": "launched",
+        "Listening": "listening",
         "MigrationProgress": "operations",
         "Reconnected": "typed_events",
         "Subscription": "subscription",
@@ -74,5 +78,6 @@ __getattr__, __dir__ = _lazy.lazy_names(
         "examine": "opening",
         "launch": "launched",
         "launch_async": "async_launched",
+        "listen": "listening",
     },
 )

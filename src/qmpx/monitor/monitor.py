@@ -33,7 +33,7 @@ from qmpx.monitor.session import Session
 from qmpx.monitor.thread import ServerThread
 from qmpx.monitor.throttle import LIMITED, Throttle
 from qmpx.transport.address import ListenAddress, parse_listen_address
-from qmpx.transport.listener import BACKLOG
+from qmpx.transport.listening import BACKLOG
 from qmpx.wire.encode import indent
 from qmpx.wire.parser import Limits
 from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
@@ -393,6 +393,9 @@ class Monitor:
             raise LocalProtocolError(message)
         self._loop = loop
         self.servers[server] = None
+
+    def opened(self, server: "Server") -> None:
+        """Note that a server listens now; a kind of monitor may have more to do."""
 
     def detach(self, server: "Server") -> None:
         """Serve no more for *server*; with the last one, let go of descriptors."""
