@@ -12,7 +12,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env demo demo-qemu test check bench docs generate lock clean
+.PHONY: help env demo demo-qemu test check bench compare docs generate lock clean
 
 help:  ## show the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ check: env  ## lint, formatting, types, layers
 bench: env  ## measure (ARGS are those of python -m benchmarks)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+compare: env  ## hold the stand-in against a real QEMU 7.2 (ARGS="--command NAME")
+	@$(BIN)/python -m tools.comparison $(ARGS)
+
 docs: env  ## build the site into site/
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
@@ -45,6 +48,7 @@ generate: env  ## write the bindings and pages that are made from other sources
 	@$(BIN)/python tools/generate_schemas.py
 	@$(BIN)/python tools/schema_differences_page.py
 	@$(BIN)/python tools/command_line_page.py
+	@$(BIN)/python tools/danger_page.py
 
 lock:  ## pin the environment anew (ARGS=--upgrade for newer versions)
 	@$(PYTHON) -m venv --clear build/lock

@@ -85,23 +85,41 @@ def serving(*arguments: str, sockets: int = 1) -> Iterator[Served]:
     with tempfile.TemporaryDirectory(prefix="qmpx-") as folder:
         paths = [Path(folder, f"qmp{number}") for number in range(sockets)]
         listen = [word for path in paths for word in ("--qmp", f"unix:{path}")]
-        with subprocess.Popen(
-            [QMPX, "serve", *listen, *arguments],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-            text=True,
-        ) as process:
+        with running("serve", *listen, *arguments) as process:
             assert process.stderr is not None
-            try:
-                more = arguments.count("--qmp") + arguments.count("--hmp")
-                expected = sockets + more
-                lines = [process.stderr.readline() for _ in range(expected)]
-                said = [re.fullmatch(r"qmpx: serving (.*)\n", line) for line in lines]
-                assert all(said), "".join(lines) + process.stderr.read()
-                yield Served(process, paths, [match[1] for match in said if match])
-            finally:
-                process.kill()
+            more = arguments.count("--qmp") + arguments.count("--hmp")
+            lines = [process.stderr.readline() for _ in range(sockets + more)]
+            said = [re.fullmatch(r"qmpx: serving (.*)\n", line) for line in lines]
+            assert all(said), "".join(lines) + process.stderr.read()
+            yield Served(process, paths, [match[1] for match in said if match])
+
+
+@contextmanager
+def sharing(upstream: Path, *arguments: str) -> Iterator[Path]:
+    """Run ``qmpx share`` for a monitor until the end of the block; give its socket."""
+    path = upstream.with_name(f"{upstream.name}-shared")
+    listen = ("--listen", f"unix:{path}")
+    with running("share", f"unix:{upstream}", *listen, *arguments) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        assert said == f"qmpx: sharing unix:{upstream} on unix:{path}\n"
+        yield path
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run ``qmpx`` until the end of the block, with a pipe for what it says."""
+    with subprocess.Popen(
+        [QMPX, *arguments],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=ENVIRONMENT,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def wait_until(path: Path, text: str) -> str:

@@ -93,6 +93,37 @@ def test_patterns_choose(box: Served, patterns: list[str], names: set[str]) -> N
     assert {event["event"] for event in events} == names
 
 
+def test_it_goes_on_behind_a_number_at_a_gateway_with_a_journal() -> None:
+    asked: list[Any] = []
+    early = b'{"event": "STOP"}\r\n'
+    lost = b'{"event": "X_QMPX_EVENTS_LOST", "data": {"first": 5, "last": 7}}\r\n'
+    numbered = b'{"event": "STOP", "x-qmpx-sequence": 8}\r\n'
+
+    def gateway(talk: Talk) -> None:
+        talk.negotiate()
+        talk.send(early)
+        asked.append(json.loads(talk.line()))
+        reply = b'{"return": {"sequence": 4}, "id": %d}\r\n' % asked[0]["id"]
+        talk.send(reply + early + lost + numbered)
+        talk.line()
+
+    with by_hand(gateway) as address:
+        words = ("STOP", "--since", "4", "--count", "2")
+        ended = run("events", address, *words)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    stamp = {"seconds": -1, "microseconds": 0}
+    assert [json.loads(line) for line in ended.stdout.splitlines()] == [
+        {
+            "timestamp": stamp,
+            "event": "X_QMPX_EVENTS_LOST",
+            "data": {"first": 5, "last": 7},
+        },
+        {"timestamp": stamp, "event": "STOP", "data": {}, "x-qmpx-sequence": 8},
+    ]
+    assert asked[0]["execute"] == "x-qmpx-subscribe"
+    assert asked[0]["arguments"] == {"since": 4, "events": ["STOP"]}
+
+
 def test_a_time_without_a_count_is_a_good_end(box: Served) -> None:
     outcome = run("events", box.address, "--timeout", "0.1")
     assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")

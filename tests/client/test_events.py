@@ -34,6 +34,16 @@ def taken(buffer: EventBuffer) -> list[str]:
         ),
         ({"event": "STOP"}, Event("STOP", {}, -1, 0), -1.0),
         (
+            {"event": "STOP", "x-qmpx-sequence": 7},
+            Event("STOP", {}, -1, 0, sequence=7),
+            -1.0,
+        ),
+        (
+            {"event": "STOP", "x-qmpx-sequence": "another's"},
+            Event("STOP", {}, -1, 0),
+            -1.0,
+        ),
+        (
             {"event": "STOP", "timestamp": {"seconds": -1, "microseconds": -1}},
             Event("STOP", {}, -1, -1),
             None,

@@ -21,7 +21,7 @@ from qmpx.errors import (
 )
 from qmpx.gateway import SharedMonitor
 from qmpx.gateway.passing import away, lost
-from qmpx.gateway.upstream import IN_BAND_AT_ONCE, OUT_OF_BAND_AT_ONCE
+from qmpx.gateway.traffic import IN_BAND_AT_ONCE, OUT_OF_BAND_AT_ONCE
 from qmpx.monitor import Monitor, Session
 from qmpx.monitor.session import MAX_EVENTS, MAX_OVERTAKABLE
 from tests.loops import settle, silenced

@@ -283,7 +283,7 @@ def test_refused_out_of_band_commands_overtake_too(
         ({}, failed("QMP input lacks member 'execute'")),
         (
             {"execute": "value", "exec-oob": "value"},
-            failed("QMP input member 'exec-oob' clashes with 'execute'"),
+            failed("QMP input member 'execute' clashes with 'exec-oob'"),
         ),
         (command("value"), returned("something")),
     ],
@@ -858,5 +858,60 @@ def test_a_handler_may_close_the_connection_it_was_called_from(
             await peer.send(command("hang-up"), command("value"))
             assert await peer.rest() == []
             assert server.sessions == {}
+
+    run(main())
+
+
+# What is sent for others: gathered, and held back.
+
+
+def test_gathered_events_are_sent_with_what_is_sent_next(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    events = [spelled(happened(name)).strip() + b"\r\n" for name in ("A", "B")]
+
+    async def main() -> None:
+        async with stage.monitor.serve(path) as server:
+            peer = await connect(NEGOTIATE)
+            (session,) = server.sessions
+            assert isinstance(session, Session)
+            assert [session.gather_event(each) for each in events] == [True, False]
+            assert await peer.now() == []
+            session.flush()
+            assert await peer.now() == [happened("A"), happened("B")]
+            assert session.gather_event(events[0])
+            assert await peer.ask(command("value", 1)) == happened("A")
+            assert await peer.receive() == [returned("something", 1)]
+            assert session.gather_event(events[0])
+            session.send_event(events[1])
+            session.flush()
+            assert await peer.now() == [happened("A"), happened("B")]
+            assert session.gather_event(events[1])
+            session.flush()
+            assert await peer.now() == [happened("B")]
+
+    run(main())
+
+
+def test_what_waits_for_a_client_is_told_and_when_it_reads_again(
+    run: Run, stage: Stage, path: str, connect: Connect
+) -> None:
+    event = spelled(happened("A")).strip() + b"\r\n"
+    drained: list[str] = []
+
+    async def main() -> None:
+        drained.clear()
+        async with stage.monitor.serve(path) as server:
+            deaf = await connect(NEGOTIATE)
+            (session,) = server.sessions
+            assert isinstance(session, Session)
+            await deaf.send(command("large", 1, size=1 << 20))
+            await settle()
+            assert session.held_back == 0
+            assert not session.gather_event(event)
+            assert session.held_back == len(event)
+            session.on_drained = lambda: drained.append("again")
+            await deaf.receive(2)
+            assert (drained, session.held_back) == (["again"], 0)
 
     run(main())

@@ -19,7 +19,7 @@ import qmpx
 from tests.conftest import CONFORMANCE
 from tests.peers.conftest import START_SECONDS, wait_for
 from tests.peers.test_conformance import shards
-from tests.programs import BIN, ENVIRONMENT, QMPX, SECONDS
+from tests.programs import BIN, ENVIRONMENT, SECONDS, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,26 +30,6 @@ pytestmark = [pytest.mark.peer("qemu"), pytest.mark.slow]
 
 STATUS = {"status": "prelaunch", "singlestep": False, "running": False}
 COMMANDS = 200  # of each client; enough that all are under way together
-
-
-@contextlib.contextmanager
-def sharing(upstream: Path) -> Iterator[Path]:
-    """Run ``qmpx share`` for a monitor until the end of the block."""
-    path = upstream.with_name(f"{upstream.name}-shared")
-    with subprocess.Popen(
-        [QMPX, "share", f"unix:{upstream}", "--listen", f"unix:{path}"],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        try:
-            said = process.stderr.readline()
-            assert said == f"qmpx: sharing unix:{upstream} on unix:{path}\n"
-            yield path
-        finally:
-            process.kill()
 
 
 @pytest.fixture

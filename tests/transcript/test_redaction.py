@@ -52,6 +52,17 @@ def command(name: str, id_: Any = 1, **arguments: Any) -> Entry:
             {"username": "root", "password": REDACTED},
         ),
         (
+            command(
+                "human-monitor-command", **{"command-line": " change  vnc password x"}
+            ),
+            {"command-line": f"change vnc {REDACTED}"},
+        ),
+        (
+            command("human-monitor-command", **{"command-line": "change cd0 a.iso"}),
+            {"command-line": "change cd0 a.iso"},
+        ),
+        (command("x-qmpx-authenticate", token="x"), {"token": REDACTED}),
+        (
             command("set_password", protocol="vnc", password=None),
             {"protocol": "vnc", "password": None},
         ),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qmpx.wire.framing import CommandReader, Item, spell_id
-from qmpx.wire.json_2010 import JSON_2010, bucket, encode, order, read_string
+from qmpx.wire.json_2010 import JSON_2010, encode, read_string
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Limits, Malformed, Parsed
 from qmpx.wire.rules_2010 import RULES_2010
@@ -201,37 +201,6 @@ def test_a_value_too_deep_for_recursion_is_spelled() -> None:
     for _ in range(200):
         value = [value]
     assert encode(value) == b"[" * 200 + b'"x"' + b"]" * 200
-
-
-ORDERS = [
-    ("version capabilities", "version capabilities"),
-    ("qemu package", "qemu package"),
-    ("major minor micro", "micro minor major"),
-    ("id return", "return id"),
-    ("class desc data", "class desc data"),
-    ("data event timestamp", "timestamp event data"),
-    ("running singlestep", "singlestep running"),
-    ("present enabled", "enabled present"),
-    ("inserted type locked removable device", "device locked removable inserted type"),
-    ("file drv ro encrypted backing_file", "ro drv backing_file encrypted file"),
-    ("CPU current halted pc", "current CPU pc halted"),
-    ("name index absolute current", "index name current absolute"),
-    ("id arguments execute", "execute arguments id"),
-    ("host service family auth", "auth family service host"),
-]
-
-
-@pytest.mark.parametrize(("given_names", "expected"), ORDERS)
-def test_members_stand_in_the_order_of_their_hash(
-    given_names: str, expected: str
-) -> None:
-    assert " ".join(order(given_names.split())) == expected
-
-
-def test_a_bucket_is_one_of_512() -> None:
-    found = {bucket(f"name-{n}") for n in range(10_000)}
-    assert found <= set(range(512))
-    assert len(found) > 100
 
 
 @given(st.text())

@@ -132,7 +132,7 @@ OOB_DONE = Admitted("qmp_capabilities", None, b'{"enable": ["oob"]}')
         ]),
         (OOB + b'{"exec-oob": "x", "execute": "x", "id": 1}', [
             OOB_DONE,
-            Refusal("QMP input member 'exec-oob' clashes with 'execute'", b"1"),
+            Refusal("QMP input member 'execute' clashes with 'exec-oob'", b"1"),
         ]),
         (OOB + b'{"exec-oob": "x", "arguments": []}', [
             OOB_DONE,

@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, NoReturn
 
+from qmpx.cli.gateway_options import add_gateway
+from qmpx.cli.keeping_options import add_keeping
 from qmpx.cli.people_options import add_people
+from qmpx.cli.policy_options import add_policy
 from qmpx.cli.recording_options import add_recordings
 from qmpx.errors import QmpxError
 
@@ -100,6 +103,9 @@ def make_parser() -> argparse.ArgumentParser:
     add_people(add, _command, _add_timeouts)
     _add_serve(add)
     _add_share(add)
+    add_gateway(add, _command)
+    add_keeping(add, _command)
+    add_policy(add, _command)
     _add_errors(add)
     _add_tour(add)
     _add_schema(add)
@@ -177,6 +183,12 @@ def _add_events(add: Any) -> None:
     )
     parser.add_argument(
         "--count", type=_positive, metavar="N", help="end after so many events"
+    )
+    parser.add_argument(
+        "--since",
+        type=int,
+        metavar="N",
+        help="of a gateway with a journal: go on behind event N, and show numbers",
     )
     parser.add_argument("--json", action="store_true", help="as it does anyway")
     _add_timeouts(parser, None, "in all; ends with status 4 if --count was not reached")
@@ -269,8 +281,18 @@ def _add_share(add: Any) -> None:
         "--listen",
         metavar="ADDRESS",
         action="append",
-        required=True,
         help="serve clients here; may be given several times",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="who may come in, and do what (TOML); its listeners are served, too",
+    )
+    parser.add_argument(
+        "--role",
+        metavar="NAME",
+        help="what those may do who come in at --listen: observe, read, operate, "
+        "storage, admin, agent, or a role of the configuration (default: everything)",
     )
     parser.add_argument(
         "--clients",

@@ -35,6 +35,8 @@ class Event(Struct, frozen=True, gc=False):
         seconds: When it happened, in the peer's time since 1970; -1 if unknown.
         microseconds: The rest of that.
         synthetic: Whether qmpx itself made it; see `RECONNECTED`.
+        sequence: Its number in a gateway's journal, for a client that subscribed there
+            with ``x-qmpx-subscribe``; else ``None``.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Event(Struct, frozen=True, gc=False):
     seconds: int = -1
     microseconds: int = 0
     synthetic: bool = False
+    sequence: int | None = None
 
     @property
     def timestamp(self) -> float:
@@ -51,12 +54,13 @@ class Event(Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, message: ServerMessage) -> "Event":
         """Return the event that a message tells of."""
-        stamp = message.timestamp
+        stamp, sequence = message.timestamp, message.sequence
         return cls(
             str(message.event),
             message.data if isinstance(message.data, dict) else {},
             -1 if stamp is UNSET else stamp.seconds,
             0 if stamp is UNSET else stamp.microseconds,
+            sequence=sequence if isinstance(sequence, int) else None,
         )
 
 

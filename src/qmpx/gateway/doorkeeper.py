@@ -10,9 +10,11 @@ Source: observed on QEMU 7.2, which runs the commands in the body of a POST.
 import logging
 from typing import TYPE_CHECKING, Final
 
-from qmpx.transport.channel import close_fds
+from qmpx.transport.channel import Channel, Receiver, close_fds
 
 if TYPE_CHECKING:
+    import asyncio
+
     from qmpx.monitor.session import Session
 
 METHODS: Final = (
@@ -54,14 +56,32 @@ class Doorkeeper:
 
     Args:
         session: Who is behind the door.
+        receiver: What takes what is let in, if not the session itself.
     """
 
-    __slots__ = ("_is_open", "_session", "_start")
+    __slots__ = ("_channel", "_is_open", "_patience", "_receiver", "_session", "_start")
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", receiver: "Receiver | None" = None) -> None:
         self._session = session
+        self._receiver: Receiver = session if receiver is None else receiver
         self._start = b""
         self._is_open = False
+        self._channel: Channel | None = None  # while the greeting is held back
+        self._patience: asyncio.TimerHandle | None = None
+
+    def hold(
+        self, channel: Channel, loop: "asyncio.AbstractEventLoop", seconds: float
+    ) -> None:
+        """Open the session when its client has begun well, or said nothing so long.
+
+        Args:
+            channel: The connection, of which this is the receiver.
+            loop: The running loop.
+            seconds: How long.
+        """
+        self._channel = channel
+        self._patience = loop.call_later(seconds, self._greet)
+        channel.resume_reading()
 
     def data_received(self, data: bytes, fds: list[int]) -> None:
         """Let in what is no other protocol."""
@@ -74,25 +94,39 @@ class Doorkeeper:
             if verdict:
                 close_fds(fds)
                 logger.warning("a client that speaks HTTP or TLS was turned away")
-                if self._session.channel is not None:
-                    self._session.channel.abort()
+                channel = self._channel or self._session.channel
+                if channel is not None:
+                    channel.abort()
                 return
             self._is_open = True
             data, self._start = self._start, b""
-        self._session.data_received(data, fds)
+            self._greet()
+        self._receiver.data_received(data, fds)
 
     def eof_received(self) -> None:
         """Pass it on, and before it what was too short to tell."""
+        self._greet()
         if self._start:
             self._is_open = True
             start, self._start = self._start, b""
-            self._session.data_received(start, [])
-        self._session.eof_received()
+            self._receiver.data_received(start, [])
+        self._receiver.eof_received()
 
     def drained(self) -> None:
         """Pass it on."""
-        self._session.drained()
+        self._receiver.drained()
 
     def connection_lost(self, error: OSError | None) -> None:
         """Pass it on."""
-        self._session.connection_lost(error)
+        self._channel = None
+        if self._patience is not None:
+            self._patience.cancel()
+        self._receiver.connection_lost(error)
+
+    def _greet(self) -> None:
+        """Open a session whose greeting was held back."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            if self._patience is not None:
+                self._patience.cancel()
+            self._session.open(channel)

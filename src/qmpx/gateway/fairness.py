@@ -45,6 +45,15 @@ class FairQueue(Generic[T]):
         """Return what *owner* brought, which waits no longer."""
         return list(self._waiting.pop(owner, ()))
 
+    def discard(self, thing: T) -> None:
+        """Let *thing* wait no longer, if it does."""
+        for owner, things in self._waiting.items():
+            if thing in things:
+                things.remove(thing)
+                if not things:
+                    del self._waiting[owner]
+                return
+
     def clear(self) -> list[T]:
         """Return all that waits, by owner; nothing waits then."""
         things = [thing for waiting in self._waiting.values() for thing in waiting]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
-from qmpx.errors import CommandError
+from qmpx.errors import CommandError, GenericError
 from qmpx.monitor.deferred import Deferred
 from qmpx.transport.channel import close_fds
 from qmpx.wire.encode import encode_string
 from qmpx.wire.messages import Greeting
 
 if TYPE_CHECKING:
+    from qmpx.gateway.patience import Patience
     from qmpx.monitor.session import Session
 
 
@@ -28,6 +29,19 @@ class PassedError(CommandError):
     def __init__(self, body: bytes) -> None:
         super().__init__()
         self.body = body
+
+    @property
+    def error_class_told(self) -> str:
+        """The class that the monitor gave it."""
+        return msgspec.json.decode(self.body, type=_ErrorBody).error_class
+
+
+class _ErrorBody(Struct):
+    error_class: str = field(default="GenericError", name="class")
+
+
+class LostError(GenericError):
+    """The monitor was lost while it had a command; what came of it is not known."""
 
 
 class UpstreamMessage(Struct, gc=False):
@@ -57,9 +71,22 @@ class Request:
         deferred: Its reply.
         fds: The descriptors that came with it, open until it is answered.
         session: Whose they are.
+        patience: What bounds how long its client waits; ``None``: nothing does.
+        seconds: For how long that is.
+        was_sent: Whether it is on its way to the monitor.
     """
 
-    __slots__ = ("_text", "deferred", "fds", "is_in_band", "name", "session")
+    __slots__ = (
+        "_text",
+        "deferred",
+        "fds",
+        "is_in_band",
+        "name",
+        "patience",
+        "seconds",
+        "session",
+        "was_sent",
+    )
 
     def __init__(
         self,
@@ -73,6 +100,9 @@ class Request:
         self.is_in_band = is_in_band
         self.deferred = Deferred()
         self.fds: list[int] = []
+        self.patience: Patience | None = None
+        self.seconds = 0.0
+        self.was_sent = False
         verb = b"execute" if is_in_band else b"exec-oob"
         text = b'{"%b":%b' % (verb, encode_string(name).encode())
         if arguments is not UNSET:

@@ -11,18 +11,25 @@ are the affair of each client's `Session`, as for any monitor of ours; everythin
 is passed on.
 """
 
+import logging
 import os
 import socket
-from collections.abc import Callable
-from typing import Any, Final, Self
+from collections.abc import Awaitable, Callable, Collection
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from msgspec import Raw, UnsetType
+import msgspec
+from msgspec import Raw, UnsetType, structs
 
 from qmpx.client.core import CONNECT_TIMEOUT
 from qmpx.client.events import RECONNECTED
 from qmpx.errors import AddressError
+from qmpx.gateway.client import Client
 from qmpx.gateway.doorkeeper import Doorkeeper
-from qmpx.gateway.passing import PassedError
+from qmpx.gateway.identity import identify
+from qmpx.gateway.link import Link
+from qmpx.gateway.passing import PassedError, UpstreamMessage, spell_event
+from qmpx.gateway.pipeline import Pipeline
+from qmpx.gateway.policy import SHOWN, Role
 from qmpx.gateway.upstream import Upstream
 from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.monitor import Monitor
@@ -35,16 +42,31 @@ from qmpx.transport.address import (
     StdioAddress,
     TelnetAddress,
     parse_address,
+    parse_listen_address,
 )
 from qmpx.transport.channel import Channel
-from qmpx.wire.server import OOB
+from qmpx.wire.server import OOB, event
+
+if TYPE_CHECKING:
+    from qmpx.gateway.access import Access
+    from qmpx.gateway.door import Door
+    from qmpx.gateway.observing import Answers, Gate, Observer
+    from qmpx.qapi.introspection import SchemaInfo
 
 MAX_NAMES: Final = 1024
 """Commands whose entries are kept: more than QEMU has. Others are made each time."""
 
+MAX_NAME: Final = 128
+"""Most characters of their names: a client may send names of megabytes."""
+
 MAX_CLIENTS: Final = 256
 """Clients of one listener at once: more than ever share a machine, and a quarter of the
 descriptors that a process is usually allowed."""
+
+LOCAL: Final = "x-qmpx-"
+"""How the names of the gateway's own commands begin; no QEMU has such."""
+
+logger = logging.getLogger("qmpx.gateway")
 
 
 class SharedMonitor(Monitor):
@@ -53,9 +75,19 @@ class SharedMonitor(Monitor):
     Args:
         address: Where that monitor is.
         connect_timeout: Seconds for connection, greeting and negotiation together.
+        dial: Makes each connection to it, if not by dialling *address*.
 
     Attributes:
         upstream: The connection to it.
+        local: Commands that the gateway runs itself, of names ``x-qmpx-...``. None,
+            unless something that was asked for brings some.
+        observers: Who is told what happens.
+        gates: What may refuse what the roles allow, in this order.
+        answers: What knows replies beforehand.
+        remembered: The commands whose replies these may know; ``None``: any.
+        sequence: The number of the last event.
+        what_changed: Says what is different after the monitor was away, for the event
+            that tells clients that it is back.
 
     Raises:
         AddressError: The text is no address.
@@ -66,6 +98,7 @@ class SharedMonitor(Monitor):
         address: str | os.PathLike[str] | Address,
         *,
         connect_timeout: float = CONNECT_TIMEOUT,
+        dial: Callable[[], Awaitable[Link]] | None = None,
     ) -> None:
         place = parse_address(address)
         if isinstance(place, StdioAddress):
@@ -73,13 +106,29 @@ class SharedMonitor(Monitor):
             raise AddressError(message)
         super().__init__(capabilities=())
         self.interpose = self._let_in
-        self._forwarded = _ForwardingEntries(self.commands, self._forward)
+        self.local = CommandRegistry()
+        self.observers: list[Observer] = []
+        self.gates: list[Gate] = []
+        self.answers: list[Answers] = []
+        self.remembered: Collection[str] | None = None
+        self.sequence = 0
+        self.what_changed: Callable[[], dict[str, Any]] = dict
+        self._clients: dict[Session, Client] = {}
+        self._door: Door | None = None
+        self._local_schema: tuple[int, tuple[SchemaInfo, ...]] | None = None
+        self._gathering: list[Session] = []
+        self._will_flush = False
+        self._pipeline = Pipeline(self)
+        self._forwarded = _ForwardingEntries(self.commands, self._entry_for)
         self.upstream = Upstream(
             place,
-            on_event=self._broadcast,
+            on_event=self._deliver,
             on_restored=self._restored,
+            on_lost=self._lost,
             connect_timeout=connect_timeout,
+            dial=dial,
         )
+        self.upstream.on_read = self._flush_gathered
 
     async def __aenter__(self) -> Self:
         await self.upstream.open()
@@ -105,19 +154,78 @@ class SharedMonitor(Monitor):
 
         Raises:
             AddressError: A text is no address, or one of telnet, whose bytes no
-                doorkeeper looks at.
+                doorkeeper looks at, or the configuration does not allow it.
         """
-        server = super().serve(*addresses, **{"max_sessions": MAX_CLIENTS, **options})
+        options = {"max_sessions": MAX_CLIENTS, **options}
+        if self._door is not None:
+            places = [parse_listen_address(address) for address in addresses]
+            # On TCP these speak TLS, or are of this host only: both was looked at.
+            by_tls = [self._door.access.check_place(place) for place in places]
+            options["allow_remote"] = any(by_tls)
+        server = super().serve(*addresses, **options)
         for address in server.addresses:
             if isinstance(address, TelnetAddress):
                 message = f"{address}: a shared monitor is for programs: use tcp: there"
                 raise AddressError(message)
         return server
 
+    @property
+    def local_schema(self) -> "tuple[SchemaInfo, ...]":
+        """What introspection tells of the gateway's own commands."""
+        if not self.local:
+            return ()
+        from qmpx.gateway.local_schema import local_schema
+
+        if self._local_schema is None or self._local_schema[0] != len(self.local):
+            told = local_schema(self.local.values())
+            self._local_schema = len(self.local), told
+        return self._local_schema[1]
+
+    def client_of(self, session: Session) -> Client:
+        """Return who speaks in *session*.
+
+        Raises:
+            KeyError: Its client has gone.
+        """
+        return self._clients[session]
+
+    @property
+    def clients(self) -> list[Client]:
+        """Who is connected, in the order in which they came."""
+        return list(self._clients.values())
+
     def unsubscribe(self, session: Session) -> None:
         """Forget a client that has gone."""
         super().unsubscribe(session)
         self.upstream.forget(session)
+        client = self._clients.pop(session, None)
+        if client is not None:
+            client.expire(None)
+            self.tell("disconnected", client, client.farewell)
+
+    def tell(self, method: str, *told: Any) -> None:
+        """Call that method of each observer that has it; a defect of one is logged."""
+        for observer in self.observers:
+            try:
+                if hasattr(observer, method):
+                    getattr(observer, method)(*told)
+            except Exception:
+                logger.exception("%s failed in %s", type(observer).__name__, method)
+
+    def emit(
+        self, name: str, data: Any = None, *, only_subscribed: bool = False
+    ) -> None:
+        """Send an event of the gateway's own to every client that may see it.
+
+        Args:
+            name: Its name, in capitals.
+            data: Its data, an object, or ``None`` if the event has none.
+            only_subscribed: Whether it is for those only who said what they want.
+        """
+        body = None if data is None else self.rules.json.encode(data)
+        text = event(name, body, self._clock())
+        message = msgspec.json.decode(text, type=UpstreamMessage)
+        self._deliver(message, only_subscribed=only_subscribed)
 
     def encode_error(self, error: BaseException) -> bytes:
         """Return an error; one of the monitor's as it came."""
@@ -131,55 +239,204 @@ class SharedMonitor(Monitor):
         self.capabilities = (OOB,) if OOB in greeting.capabilities else ()
         self.announce(greeting.version)
 
+    @property
+    def access(self) -> "Access | None":
+        """Who may come in, and as what; ``None``: whoever may connect may do all.
+
+        Set it before clients come. Set anew it is in force for those who are in, too:
+        they have the roles that it gives them, or are disconnected.
+        """
+        return None if self._door is None else self._door.access
+
+    @access.setter
+    def access(self, access: "Access") -> None:
+        from qmpx.gateway.door import Door  # most monitors have none, nor TLS
+
+        if self._door is None:
+            self._door = Door(self, access)
+        self._door.adapt(access)  # those who came while there was no policy, too
+
+    def opened(self, server: Server) -> None:
+        """Give the sockets of a server that listens now their modes and owners."""
+        if self._door is not None:
+            for listener in server.listeners:
+                self._door.access.prepare(listener.address)
+
+    def admit(self, client: Client) -> bool:
+        """Count a client among those who are here; whether nobody objects."""
+        self._clients[client.session] = client
+        self.tell("connected", client)
+        return not client.farewell
+
     def _let_in(self, session: Session, sock: socket.socket) -> None:
         """Open a client's session; on TCP behind a doorkeeper."""
+        if self._door is not None:
+            self._door.let_in(session, sock, self._listener_of(session))
+            return
+        listener = self._listener_of(session)
+        client = Client(session, identify(sock), listener=listener)
+        if not self.admit(client):
+            sock.close()
+            session.connection_lost(None)
+            return
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
         receiver = Doorkeeper(session) if is_tcp else session
         session.open(Channel(self.loop, sock, receiver))
+
+    def _listener_of(self, session: Session) -> str:
+        for server in self.servers:
+            if session in server.sessions:
+                return str(server.sessions[session].address)
+        return ""
+
+    def found(self) -> None:
+        """Greet clients as the monitor does, which is there for the first time."""
+        self._adopt()
+        self.tell("upstream_changed", "open", "")
 
     def _restored(self, seconds: float) -> None:
         was = self.version
         self._adopt()
         data = {"away": round(seconds * 1000), "same-version": self.version == was}
+        data |= self.what_changed()
+        self.tell("upstream_changed", "open", "")
         self.emit(RECONNECTED, data)
+
+    def _lost(self, reason: str) -> None:
+        self.tell("upstream_changed", "away", reason)
+
+    def _deliver(
+        self, message: UpstreamMessage, *, only_subscribed: bool = False
+    ) -> None:
+        """Send an event to every client that has negotiated, as each may see it.
+
+        It is sent with what else is read at once, with one write for each client.
+        """
+        self.sequence = sequence = self.sequence + 1
+        name, data, text = str(message.event), message.data, spell_event(message)
+        if self.observers:
+            self.tell("event", sequence, name, data, text)
+        views: dict[Role, tuple[Raw | UnsetType, bytes] | None] = {}
+        clients, gathering = self._clients, self._gathering
+        for session in list(self._subscribers):
+            client = clients[session]
+            role, subscription = client.role, client.subscription
+            wanted: bytes | None = text
+            if subscription is not None or not role.is_unrestricted or only_subscribed:
+                if role not in views:
+                    views[role] = _view(role, message, text)
+                view = views[role]
+                if view is None or (only_subscribed and subscription is None):
+                    continue
+                wanted = view[1]
+                if subscription is not None:
+                    wanted = subscription.select(sequence, name, *view)
+            if wanted is not None and session.gather_event(wanted):
+                gathering.append(session)
+        if gathering and not self._will_flush:
+            self._will_flush = True
+            self.loop.call_soon(self._flush_gathered)
+
+    def _flush_gathered(self) -> None:
+        gathered, self._gathering = self._gathering, []
+        self._will_flush = False
+        for session in gathered:
+            session.flush()
+
+    def _entry_for(self, name: str) -> tuple[Entry, bool]:
+        """Return an entry for any name, and whether it may be kept."""
+        local = self.local.get(name)
+        if local is None:
+            return _PassingEntry(name, self._forward), not name.startswith(LOCAL)
+        return _LocalEntry(local, self._run_local), False
 
     def _forward(
         self, session: Session, name: str, arguments: Raw | UnsetType
     ) -> Deferred:
-        return self.upstream.submit(session, name, arguments)
+        client = self._clients[session]
+        if client.role.is_unrestricted and not (
+            self.observers
+            or self.gates
+            or (self.answers and self._may_know(name))
+            or (self.local and name in SHOWN)
+        ):
+            return self.upstream.submit(
+                session, name, arguments, is_out_of_band=session.is_out_of_band
+            )
+        return self._pipeline.run(client, name, arguments)
+
+    def _may_know(self, name: str) -> bool:
+        return self.remembered is None or name in self.remembered
+
+    def _run_local(
+        self, session: Session, entry: Entry, arguments: Raw | UnsetType
+    ) -> Any:
+        return self._pipeline.run_local(self._clients[session], entry, arguments)
 
 
-_Forward = Callable[[Session, str, Raw | UnsetType], Deferred]
+def _view(
+    role: Role, message: UpstreamMessage, text: bytes
+) -> tuple[Raw | UnsetType, bytes] | None:
+    """Return an event's data, and the whole encoded, as a role may see them."""
+    data = message.data
+    seen = data if role.is_unrestricted else role.view_event(str(message.event), data)
+    if seen is None or seen is data:
+        return None if seen is None else (data, text)
+    return seen, spell_event(structs.replace(message, data=seen))
 
 
 class _ForwardingEntries(dict[str, Entry]):
     """An entry for every name."""
 
-    def __init__(self, local: CommandRegistry, forward: _Forward) -> None:
-        super().__init__(local.entries)
-        self._forward = forward
+    def __init__(
+        self, own: CommandRegistry, entry_for: Callable[[str], tuple[Entry, bool]]
+    ) -> None:
+        super().__init__(own.entries)
+        self._entry_for = entry_for
 
     def get(self, name: Any, default: Any = None) -> Any:
         entry = super().get(name)
         if entry is None:
             if not isinstance(name, str):
                 return default  # a message without the member
-            entry = _ForwardedEntry(name, self._forward)
-            if len(self) < MAX_NAMES:
+            entry, may_be_kept = self._entry_for(name)
+            may_be_kept = may_be_kept and len(name) <= MAX_NAME
+            if may_be_kept and len(self) < MAX_NAMES:
                 self[name] = entry
         return entry
 
 
-class _ForwardedEntry(Entry):
+class _PassingEntry(Entry):
     """A command that another monitor runs."""
 
     __slots__ = ()
 
-    def __init__(self, name: str, forward: _Forward) -> None:
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[[Session, str, Raw | UnsetType], Deferred],
+    ) -> None:
         super().__init__(name, forward, allow_oob=True, signature=_Unread())
 
         def invoke(session: Any, arguments: Raw | UnsetType) -> Deferred:
             return forward(session, name, arguments)
+
+        self.invoke = invoke
+
+
+class _LocalEntry(Entry):
+    """A command of the gateway's own, for those whose roles allow it."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, entry: Entry, run: Callable[[Session, Entry, Raw | UnsetType], Any]
+    ) -> None:
+        for slot in Entry.__slots__:
+            setattr(self, slot, getattr(entry, slot))
+
+        def invoke(session: Any, arguments: Raw | UnsetType) -> Any:
+            return run(session, entry, arguments)
 
         self.invoke = invoke
 

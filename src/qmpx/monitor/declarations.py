@@ -13,8 +13,29 @@ from qmpx.qapi import Encoded
 if TYPE_CHECKING:
     from qmpx.monitor.introspection import SchemaInfo
     from qmpx.monitor.monitor import Monitor
+    from qmpx.qapi.annotations import CommandDeclaration
     from qmpx.qapi.model import Schema
     from qmpx.qapi.validation import Validator
+
+
+def declaration_of(entry: Entry, *features: str) -> "CommandDeclaration":
+    """Return what an entry declares, for a schema.
+
+    Args:
+        entry: A command.
+        features: What introspection says of it beside its own features.
+    """
+    from qmpx.qapi.annotations import CommandDeclaration
+
+    return CommandDeclaration(
+        entry.name,
+        entry.handler,
+        entry.signature.members,
+        getattr(entry.signature, "returns", Any),
+        allow_oob=entry.allow_oob,
+        is_async=entry.is_async,
+        features=(*entry.features, *features),
+    )
 
 
 class Declarations:
@@ -45,25 +66,12 @@ class Declarations:
         return self._schema
 
     def _make_schema(self) -> "Schema":
-        from qmpx.qapi.annotations import (
-            CommandDeclaration,
-            EventDeclaration,
-            schema_of,
-        )
+        from qmpx.qapi.annotations import EventDeclaration, schema_of
 
         overtakes = self._monitor.rules.lets_overtake
         commands = [
-            CommandDeclaration(
-                entry.name,
-                entry.handler,
-                entry.signature.members,
-                getattr(entry.signature, "returns", Any),
-                allow_oob=entry.allow_oob,
-                is_async=entry.is_async,
-                features=(
-                    *entry.features,
-                    *(["asynchronous"] if overtakes and entry.is_asynchronous else []),
-                ),
+            declaration_of(
+                entry, *["asynchronous"] * (overtakes and entry.is_asynchronous)
             )
             for entry in self._monitor.entries.values()
             if entry.is_listed

@@ -9,6 +9,10 @@
 Source: observed on QEMU 7.2 (facts 77 to 82 of the conformance notes).
 """
 
+import errno
+import fcntl
+import os
+
 from msgspec import Struct
 
 from qmpx.errors import FdNotFound, FdNotSupplied, InvalidParameterValue
@@ -110,6 +114,7 @@ class DescriptorSets:
 
     def __init__(self) -> None:
         self.sets: dict[int, list[SetMember]] = {}
+        self._lent: dict[int, int] = {}  # duplicates, and the sets that they are of
 
     def add(self, fd: int, set_id: int | None, opaque: str | None) -> int:
         """Put *fd* into a set, and return the set's number.
@@ -135,6 +140,38 @@ class DescriptorSets:
         self.sets = dict(sorted(self.sets.items()))
         return set_id
 
+    def lend(self, set_id: int, flags: int) -> int:
+        """Return a duplicate of a descriptor of a set, for who opens its file.
+
+        Args:
+            set_id: Which set.
+            flags: As for ``os.open``: the descriptor must have that very access.
+
+        Raises:
+            OSError: There is no such set (``ENOENT``), or nothing in it has that access
+                (``EACCES``).
+        """
+        if set_id not in self.sets:
+            raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+        for member in self.sets[set_id]:
+            has = fcntl.fcntl(member.fd, fcntl.F_GETFL)
+            if has & os.O_ACCMODE == flags & os.O_ACCMODE:
+                fd = os.dup(member.fd)
+                self._lent[fd] = set_id
+                return fd
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def take_back(self, fd: int, *, running: bool) -> None:
+        """Close what was lent; a set goes with the last that was lent of it.
+
+        Args:
+            fd: What `lend` has returned.
+            running: Whether the machine runs.
+        """
+        set_id = self._lent.pop(fd)
+        close_fds([fd])
+        self.clean_up(set_id, running=running)
+
     def remove(self, set_id: int, fd: int | None, *, running: bool) -> None:
         """Remove one descriptor of a set, or all.
 
@@ -147,8 +184,9 @@ class DescriptorSets:
         Raises:
             FdNotFound: There is no such set, or no such descriptor in it.
         """
-        members = [m for m in self.sets.get(set_id, ()) if fd is None or m.fd == fd]
-        if not members:
+        of_set = self.sets.get(set_id)
+        members = [m for m in of_set or () if fd is None or m.fd == fd]
+        if not members and (fd is not None or of_set is None):
             which = (
                 f"fdset-id:{set_id}" if fd is None else f"fdset-id:{set_id}, fd:{fd}"
             )
@@ -165,15 +203,16 @@ class DescriptorSets:
             running: Whether the machine runs; nothing is closed while it does not.
             abandoned: Whether no client is left that could use the others.
         """
-        if not running:
+        if not running or set_id not in self.sets:
             return
+        is_lent = set_id in self._lent.values()
         kept: list[SetMember] = []
         for member in self.sets[set_id]:
-            if member.removed or abandoned:
+            if member.removed or (abandoned and not is_lent):
                 close_fds([member.fd])
             else:
                 kept.append(member)
-        if kept:
+        if kept or is_lent:
             self.sets[set_id] = kept
         else:
             del self.sets[set_id]

@@ -91,6 +91,8 @@ class Monitor:
         interpose: Opens the session of a client that has come, if something is to stand
             between the two; ``None``: nothing does.
         is_stopping: Whether a server waits for its sessions to come to rest.
+        is_building: Whether what it shows is not ready yet; people then have only the
+            commands that are for that.
     """
 
     def __init__(
@@ -135,6 +137,7 @@ class Monitor:
         self.on_idle: Callable[[], None] | None = None
         self.interpose: Callable[[Session, socket.socket], None] | None = None
         self.is_stopping = False
+        self.is_building = False
         self.tasks: dict[asyncio.Task[Any] | Deferred, AnySession] = {}
         self.servers: dict[Server, None] = {}
         self.announce(self.version)

@@ -89,6 +89,11 @@ class Server:
                 self.first = None
             listener.start()
         self.is_greeted = False
+        try:
+            self.monitor.opened(self)
+        except BaseException:
+            self._close()
+            raise
         return self
 
     async def __aexit__(self, *exception: object) -> None:

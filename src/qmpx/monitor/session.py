@@ -95,6 +95,7 @@ class Session(SessionLike):
         events_dropped: Events that this client was too slow to get.
         is_out_of_band: Whether the command that is being started was sent by
             ``exec-oob``.
+        on_drained: Called once when the client reads again.
     """
 
     __slots__ = (
@@ -115,6 +116,7 @@ class Session(SessionLike):
         "frontend",
         "is_out_of_band",
         "monitor",
+        "on_drained",
         "pending",
         "wire",
     )
@@ -132,6 +134,7 @@ class Session(SessionLike):
         self.events_dropped = 0
         self.answers_later = False
         self.is_out_of_band = False
+        self.on_drained: Callable[[], None] | None = None
         self._on_close = on_close
         self._channel: Channel | None = None
         self._items: Iterator[Item] = iter(())
@@ -171,7 +174,7 @@ class Session(SessionLike):
         channel = self._channel
         if channel is None:
             return
-        if self._working:
+        if self._working or self._out:  # behind what is gathered
             self._put(message)
         elif not channel.is_congested:
             self._write(message)
@@ -185,6 +188,37 @@ class Session(SessionLike):
                     )
                 self.events_dropped += 1
             self._events.append(message)
+
+    def gather_event(self, message: bytes) -> bool:
+        """Put an event in its place; it is sent with what is sent next.
+
+        Returns:
+            Whether somebody has to call `flush` soon: nothing else may be sent.
+        """
+        channel = self._channel
+        if self._working or channel is None or channel.is_congested:
+            self.send_event(message)
+            return False
+        out = self._out
+        out.append(message)
+        self._size += len(message)
+        return len(out) == 1
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        out, channel = self._out, self._channel
+        if self._working or not out:
+            return
+        if len(out) > 1 or channel is None or self._events or self.monitor.pretty:
+            self._flush()
+            return
+        self._size = 0
+        channel.write(out.pop())
+
+    @property
+    def held_back(self) -> int:
+        """Bytes of events that wait until the client reads."""
+        return sum(map(len, self._events)) if self._events else 0
 
     # What the channel tells.
 
@@ -205,6 +239,9 @@ class Session(SessionLike):
         channel = self._channel
         while self._events and channel is not None and not channel.is_congested:
             self._write(self._events.popleft())
+        if self.on_drained is not None:
+            call, self.on_drained = self.on_drained, None
+            call()
         self.advance()
 
     def connection_lost(self, error: OSError | None) -> None:

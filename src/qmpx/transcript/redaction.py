@@ -39,10 +39,12 @@ _OF_COMMAND: Final = {
     "block_passwd": {"password"},
     "set_password": {"password"},
     "add_client": {"password"},
+    "x-qmpx-authenticate": {"token"},
 }
 _OF_SECRET_OBJECT: Final = {"data"}
 _OBJECTS: Final = {"secret", "secret_keyring"}
 _ASKING: Final = {"qom-get"}
+_SECRET_LINES: Final = ("block_passwd", "change vnc", "object_add", "set_password")
 
 
 def _secrets_of(command: str, arguments: Any) -> set[str]:
@@ -75,6 +77,23 @@ def _without(value: Any, secrets: set[str] | frozenset[str]) -> Any:
     return value
 
 
+def without_secrets(command: str, arguments: Any) -> Any:
+    """Return a command's arguments without the secrets in them.
+
+    Args:
+        command: Its name.
+        arguments: An object, parsed.
+    """
+    redacted = _without(arguments, SECRET_MEMBERS | _secrets_of(command, arguments))
+    if command == "human-monitor-command" and isinstance(redacted, dict):
+        line = redacted.get("command-line")
+        words = " ".join(line.split()) if isinstance(line, str) else ""
+        for beginning in _SECRET_LINES:
+            if words.startswith(f"{beginning} "):
+                redacted["command-line"] = f"{beginning} {REDACTED}"
+    return redacted
+
+
 def redactor() -> Callable[[Entry], Entry]:
     """Return a function that takes the secrets out of entries, in their order.
 
@@ -86,17 +105,15 @@ def redactor() -> Callable[[Entry], Entry]:
         message = entry.message
         if message is UNSET or not isinstance(message, dict):
             return entry
-        secrets = set(SECRET_MEMBERS)
         if entry.kind == "command":
             arguments = message.get("arguments")
-            secrets |= _secrets_of(entry.name, arguments)
             path = arguments.get("path") if isinstance(arguments, dict) else None
             if entry.name in _ASKING and str(path).startswith("/objects"):
                 asked[entry.connection, repr(message.get("id"))] = None
                 while len(asked) > MAX_ASKED:
                     asked.pop(next(iter(asked)))
             message = (
-                {**message, "arguments": _without(arguments, secrets)}
+                {**message, "arguments": without_secrets(entry.name, arguments)}
                 if ("arguments" in message)
                 else message
             )
@@ -105,7 +122,7 @@ def redactor() -> Callable[[Entry], Entry]:
         if "return" in message and key in asked:
             del asked[key]
             return replace(entry, message={**message, "return": REDACTED})
-        return replace(entry, message=_without(message, secrets))
+        return replace(entry, message=_without(message, SECRET_MEMBERS))
 
     return redact
 

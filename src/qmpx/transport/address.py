@@ -8,6 +8,7 @@
     tcp:127.0.0.1:4444               also localhost:4444, [::1]:4444, tcp::4444
     socket,path=/run/vm/qmp.sock     QEMU's -chardev; also host= and port=, or fd=
     fd:3    stdio    vsock:2:4444
+    tls:gateway.example.org:4444,dir=/etc/pki/qemu       to a gateway, by TLS
     {"type": "inet", "host": "::1", "port": "4444"}     QAPI's SocketAddress
 
 The same text serves to connect and to listen: options which tell QEMU what to do
@@ -34,6 +35,7 @@ from qmpx.transport.address_parts import (
     path_address,
     split_endpoint,
     tcp_address,
+    tls_address,
     unix_address,
     vsock_address,
 )
@@ -44,6 +46,7 @@ from qmpx.transport.address_values import (
     StdioAddress,
     TcpAddress,
     TelnetAddress,
+    TlsAddress,
     UnixAddress,
     VsockAddress,
     is_loopback,
@@ -58,6 +61,7 @@ __all__ = [
     "StdioAddress",
     "TcpAddress",
     "TelnetAddress",
+    "TlsAddress",
     "UnixAddress",
     "VsockAddress",
     "default_address",
@@ -67,7 +71,9 @@ __all__ = [
     "short_path",
 ]
 
-FORMS = "unix:PATH, a path, tcp:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
+FORMS = (
+    "unix:PATH, a path, tcp:HOST:PORT, tls:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
+)
 NO_PIPE = "named pipes are not supported; give QEMU a socket, -qmp unix:PATH,server=on"
 NO_MONITOR = (
     "this chardev carries no monitor that could be connected to; "
@@ -78,7 +84,6 @@ UNSUPPORTED = {
     "telnet": NO_TELNET,
     "tn3270": NO_TELNET,
     "websocket": NO_WEBSOCKET,
-    "tls": NO_TLS,
     "tcps": NO_TLS,
     "pipe": NO_PIPE,
     **dict.fromkeys(CHARDEVS, NO_MONITOR),
@@ -95,9 +100,7 @@ def parse_address(address: str | os.PathLike[str] | Address) -> Address:
         AddressError: It is none, or names what is not supported; the message says what
             is wrong with it and what was expected.
     """
-    if isinstance(
-        address, (UnixAddress, TcpAddress, FdAddress, StdioAddress, VsockAddress)
-    ):
+    if isinstance(address, Address):
         return address
     if not isinstance(address, str):
         path = os.fsdecode(address)
@@ -198,6 +201,12 @@ def _from_tcp(address: str, rest: str) -> TcpAddress:
     return tcp_address(host, port, OptionList.parse(address, segments))
 
 
+def _from_tls(address: str, rest: str) -> TlsAddress:
+    endpoint, *segments = split(rest)
+    host, port = split_endpoint(address, endpoint)
+    return tls_address(host, port, OptionList.parse(address, segments))
+
+
 def _from_fd(address: str, rest: str) -> Address:
     text, *segments = split(rest)
     options = OptionList.parse(address, segments)
@@ -215,6 +224,7 @@ def _from_vsock(address: str, rest: str) -> Address:
 SCHEMES: dict[str, Callable[[str, str], Address]] = {
     "unix": _from_unix,
     "tcp": _from_tcp,
+    "tls": _from_tls,
     "fd": _from_fd,
     "vsock": _from_vsock,
 }

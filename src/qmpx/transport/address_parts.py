@@ -13,6 +13,7 @@ from qmpx.transport.address_values import (
     Family,
     FdAddress,
     TcpAddress,
+    TlsAddress,
     UnixAddress,
     VsockAddress,
 )
@@ -30,7 +31,7 @@ FOR_QEMU = (
 )  # fmt: skip
 """How QEMU is to treat its own end of the chardev: nothing that changes ours."""
 
-NO_TLS = "TLS is not supported yet; reach the monitor by a unix socket or through SSH"
+NO_TLS = "QEMU's credentials have no meaning here; write tls:HOST:PORT,dir=DIRECTORY"
 NO_TELNET = "the telnet protocol is not supported; write tcp:HOST:PORT"
 NO_WEBSOCKET = "websockets are not supported; write tcp:HOST:PORT"
 NO_RANGE = "give one port, or port 0 to have one chosen"
@@ -96,6 +97,12 @@ def tcp_address(host: str, port: str, options: OptionList) -> TcpAddress:
             "from 0 to 65535 (services have no names here; a path is unix:PATH)"
         )
     return TcpAddress(host, number, family)
+
+
+def tls_address(host: str, port: str, options: OptionList) -> TlsAddress:
+    """Make the address of a TCP port that speaks TLS; see `TlsAddress`."""
+    directory, name = options.text("dir"), options.text("name")
+    return TlsAddress(tcp_address(host, port, options), directory or "", name or "")
 
 
 def fd_address(text: str, options: OptionList) -> FdAddress:

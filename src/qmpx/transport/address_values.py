@@ -113,7 +113,38 @@ class TelnetAddress(NamedTuple):
         return "telnet" + str(self.tcp).removeprefix("tcp")
 
 
-Address: TypeAlias = UnixAddress | TcpAddress | FdAddress | StdioAddress | VsockAddress
+class TlsAddress(NamedTuple):
+    """A TCP port to speak TLS with: to connect to, for a gateway is told otherwise.
+
+    Args:
+        tcp: The port.
+        directory: Where ``ca-cert.pem`` is, the authority that signs servers, and perhaps
+            ``client-cert.pem`` and ``client-key.pem``, which say who we are: QEMU's
+            names. Empty: the authorities of this system, and no certificate of ours.
+        name: The name that has to be in the server's certificate; empty: the host.
+    """
+
+    tcp: TcpAddress
+    directory: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        options = ""
+        if self.directory:
+            options += f",dir={escape(self.directory)}"
+        if self.name:
+            options += f",name={escape(self.name)}"
+        return f"tls{str(self.tcp).removeprefix('tcp')}{options}"
+
+    @property
+    def server_name(self) -> str:
+        """The name that has to be in the server's certificate."""
+        return self.name or self.tcp.host or "localhost"
+
+
+Address: TypeAlias = (
+    UnixAddress | TcpAddress | FdAddress | StdioAddress | VsockAddress | TlsAddress
+)
 ListenAddress: TypeAlias = Address | TelnetAddress
 """What can be listened on: nothing of ours connects in the telnet protocol."""
 

@@ -17,6 +17,7 @@ from qmpx.transport.address import (
     FdAddress,
     StdioAddress,
     TcpAddress,
+    TlsAddress,
     UnixAddress,
     VsockAddress,
 )
@@ -98,7 +99,10 @@ class Attempts:
         # Imported when needed: connections that work need no explanation.
         from qmpx.transport.diagnosis import explain_connect_error
 
-        reason, hint = explain_connect_error(self.address, error)
+        place = self.address
+        reason, hint = explain_connect_error(
+            place.tcp if isinstance(place, TlsAddress) else place, error
+        )
         if not alive:
             reason = f"{reason} (and the program has ended)"
         raise ConnectError(str(self.address), reason, hint) from error
@@ -109,7 +113,12 @@ def _is_full(error: OSError) -> bool:
 
 
 def dial(
-    address: Address, *, timeout: float, wait: float = 0.0, alive: Alive | None = None
+    address: Address,
+    *,
+    timeout: float,
+    wait: float = 0.0,
+    alive: Alive | None = None,
+    by_tls: bool = False,
 ) -> socket.socket:
     """Return a connected, blocking socket.
 
@@ -118,10 +127,12 @@ def dial(
         timeout: Seconds for the connection to be made.
         wait: Seconds to wait for a program that has not got so far as to listen.
         alive: Tells whether that program still runs.
+        by_tls: Whether the caller speaks TLS where the address says so.
 
     Raises:
         ConnectError: There is no connection; the message says why and what to do.
     """
+    _require_plain(address, by_tls=by_tls)
     attempts = Attempts(address, timeout, wait, alive)
     while True:
         try:
@@ -132,7 +143,12 @@ def dial(
 
 
 async def dial_async(
-    address: Address, *, timeout: float, wait: float = 0.0, alive: Alive | None = None
+    address: Address,
+    *,
+    timeout: float,
+    wait: float = 0.0,
+    alive: Alive | None = None,
+    by_tls: bool = False,
 ) -> socket.socket:
     """Return a connected, non-blocking socket; arguments and errors as `dial`.
 
@@ -140,16 +156,24 @@ async def dial_async(
     """
     import asyncio  # when needed: the blocking client does without
 
+    _require_plain(address, by_tls=by_tls)
     attempts = Attempts(address, timeout, wait, alive)
     while True:
         try:
-            if not isinstance(address, (TcpAddress, VsockAddress)):
-                return _connect(address, 0.0)  # does not wait
+            place = address.tcp if isinstance(address, TlsAddress) else address
+            if not isinstance(place, (TcpAddress, VsockAddress)):
+                return _connect(place, 0.0)  # does not wait
             async with asyncio.timeout(attempts.left):
-                return await _connect_async(address)
+                return await _connect_async(place)
         except OSError as error:  # TimeoutError is one
             attempts.failed(error)
             await asyncio.sleep(PAUSE)
+
+
+def _require_plain(address: Address, *, by_tls: bool) -> None:
+    if isinstance(address, TlsAddress) and not by_tls:
+        reason = "only clients of QMP speak TLS, not what is connected here"
+        raise ConnectError(str(address), reason, f"use {address.tcp}, if that is safe")
 
 
 def _connect(address: Address, timeout: float) -> socket.socket:
@@ -162,6 +186,8 @@ def _connect(address: Address, timeout: float) -> socket.socket:
                 (family, lambda sock, name=name: _connect_within(sock, name, timeout))
                 for family, _, _, _, name in found
             )
+        case TlsAddress():
+            return _connect(address.tcp, timeout)
         case UnixAddress():
             return _first([(socket.AF_UNIX, lambda sock: _connect_unix(sock, address))])
         case VsockAddress():

@@ -17,6 +17,7 @@ from qmpx.transport.address import (
     ListenAddress,
     StdioAddress,
     TcpAddress,
+    TlsAddress,
     TelnetAddress,
     UnixAddress,
     VsockAddress,
@@ -92,6 +93,12 @@ class ListeningSockets:
             case TelnetAddress():
                 tcp = self._open_tcp(address.tcp)
                 return TelnetAddress(tcp)
+            case TlsAddress():
+                message = (
+                    f"{address}: TLS is served by a gateway: listen on {address.tcp}, "
+                    "with tls in its [[listener]]"
+                )
+                raise AddressError(message)
             case VsockAddress():
                 sock = self._socket(socket.AF_VSOCK)
                 sock.bind((address.cid, address.port))

@@ -26,6 +26,7 @@ from msgspec import UNSET, Raw
 
 from qmpx.wire.encode import encode, encode_exactly, encode_plainly
 from qmpx.wire.lexer import Lexer
+from qmpx.wire.member_order import order
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Limits, Malformed, Parsed, Parser
 
@@ -74,7 +75,7 @@ MODERN_JSON: Final = Json(
     re.compile(rb"0[eE]"),
     spell_id=None,
     encode=encode,
-    order=iter,
+    order=order,
 )
 
 

@@ -22,7 +22,6 @@ Source: QEMU 0.13.0, observed.
 
 import math
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 
 from qmpx.wire.encode import encode as encode_modern
@@ -38,12 +37,12 @@ from qmpx.wire.lexer import (
     Token,
     make_row,
 )
+from qmpx.wire.member_order import order
 from qmpx.wire.parser import Fault, Limits, Malformed, Parsed, Parser
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 """0.13 holds integers in 64 bits, signed: they stop there."""
-_BUCKETS: Final = 512  # of a dictionary in QEMU 0.13
 
 # States beyond those of today's lexer: \uXXXX in both kinds of strings, and %lld.
 _UNICODE: Final = [100, 101, 102, 103]
@@ -279,37 +278,11 @@ def _decode(text: bytes) -> str:
         return text.decode(errors="replace").replace("\ufffd", "\uffff")
 
 
-def bucket(name: str) -> int:
-    """Return the place of a member in 0.13's dictionaries."""
-    key = name.encode(errors="surrogatepass")
-    value = 0x238F13AF * len(key)
-    for index, byte in enumerate(key):
-        value += byte << (index * 5 % 24)
-    return (1103515243 * value + 12345 & 0xFFFFFFFF) % _BUCKETS
-
-
-_orders: dict[tuple[str, ...], tuple[str, ...]] = {}
-MAX_ORDERS: Final = 1024
-"""Orders of members that are remembered: more than the answers of 0.13 have."""
-
-
-def order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the order in which 0.13 goes through members that came in this order."""
-    names = tuple(names)
-    known = _orders.get(names)
-    if known is None:
-        newest_first = names[::-1]  # which stays so within a bucket
-        known = tuple(sorted(newest_first, key=bucket))
-        if len(_orders) < MAX_ORDERS:
-            _orders[names] = known
-    return known
-
-
 def _reorder(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
         names = tuple(value)
-        known = _orders.get(names) or order(names)
+        known = order(names)
         if known == names and not _CONTAINERS.intersection(map(type, value.values())):
             return value  # nearly every answer: it is so already
         return {name: _reorder(value[name]) for name in known}

@@ -75,3 +75,4 @@ class ServerMessage(Struct, gc=False):
     data: Any = UNSET
     timestamp: Timestamp | UnsetType = UNSET
     greeting: Greeting | UnsetType = field(default=UNSET, name="QMP")
+    sequence: Any = field(default=UNSET, name="x-qmpx-sequence")

@@ -192,29 +192,29 @@ class ServerSession:
         return refused if self.rules.faults_carry_id else Refused(refused.error, UNSET)
 
     def _find_fault(self, command: Command) -> CommandError | None:
-        out_of_band = command.exec_oob is not UNSET
+        """Return what is wrong with a command whose members are all known."""
+        asked = list[str]()
+        # In the order in which `json.order` has them.
+        for member, value, capability in (
+            ("exec-oob", command.exec_oob, OOB),
+            ("execute", command.execute, None),
+            ("execute_async", command.execute_async, ASYNC),
+        ):
+            if value is UNSET:
+                continue
+            if capability is not None and capability not in self.enabled:
+                return QMPExtraInputObjectMember(member=member)
+            if asked:
+                return _clash(member, asked[0])
+            if not isinstance(value, str):
+                return QMPBadInputObjectMember(member=member, expected="string")
+            asked.append(member)
         if (
             command.arguments is not UNSET
             and bytes(memoryview(command.arguments)[:1]) != b"{"
         ):
             return QMPBadInputObjectMember(member="arguments", expected="object")
-        if out_of_band and OOB not in self.enabled:
-            return QMPExtraInputObjectMember(member="exec-oob")
-        if out_of_band and not isinstance(command.exec_oob, str):
-            return QMPBadInputObjectMember(member="exec-oob", expected="string")
-        overtakable = command.execute_async is not UNSET
-        if overtakable and ASYNC not in self.enabled:
-            return QMPExtraInputObjectMember(member="execute_async")
-        if overtakable and not isinstance(command.execute_async, str):
-            return QMPBadInputObjectMember(member="execute_async", expected="string")
-        ways = (command.execute is not UNSET) + out_of_band + overtakable
-        if not ways:
-            return QMPBadInputObject(expected="execute")
-        if ways > 1:
-            one = "exec-oob" if out_of_band else "execute_async"
-            other = "execute" if command.execute is not UNSET else "execute_async"
-            return GenericError(f"QMP input member '{one}' clashes with '{other}'")
-        return None
+        return None if asked else QMPBadInputObject(expected="execute")
 
     def _read_object(self, value: Any) -> Command | Refused:
         """Return the command that a parsed value stands for, in plain JSON."""
@@ -226,20 +226,24 @@ class ServerSession:
             spell = json.spell_id
             id_ = spell(value["id"]) if spell else Raw(encode_plainly(value["id"]))
         command = Command(id=id_)  # type: ignore[arg-type]
+        ways = {"execute"} | {
+            name
+            for name, capability in (("exec-oob", OOB), ("execute_async", ASYNC))
+            if capability in self.enabled
+        }
+        asked = list[str]()
         for name in json.order(value):
             match name, value[name]:
-                case "execute", str(text):
-                    command.execute = text
-                # Whether these two may be there is known only when their turn comes.
-                case "exec-oob", member:
-                    command.exec_oob = member
-                case "execute_async", member:
-                    command.execute_async = member
-                case "arguments", dict(members):
-                    command.arguments = Raw(encode_plainly(members))
-                case "execute", _:
+                case _, _ if name in ways and asked:
+                    return Refused(_clash(name, asked[0]), id_)
+                case _, str(text) if name in ways:
+                    asked.append(name)
+                    setattr(command, name.replace("-", "_"), text)
+                case _, _ if name in ways:
                     fault = QMPBadInputObjectMember(member=name, expected="string")
                     return Refused(fault, id_)
+                case "arguments", dict(members):
+                    command.arguments = Raw(encode_plainly(members))
                 case "arguments", _:
                     fault = QMPBadInputObjectMember(member=name, expected="object")
                     return Refused(fault, id_)
@@ -248,6 +252,10 @@ class ServerSession:
                 case _:
                     return Refused(QMPExtraInputObjectMember(member=name), id_)
         return command
+
+
+def _clash(member: str, other: str) -> GenericError:
+    return GenericError(f"QMP input member '{member}' clashes with '{other}'")
 
 
 RETURN: Final = b'{"return": '

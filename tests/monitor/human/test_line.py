@@ -12,15 +12,8 @@ from hypothesis import strategies as st
 
 from qmpx.monitor.human import CommandTable, Format, parse_args_type
 from qmpx.monitor.human.expression import LineError
-from qmpx.monitor.human.line import (
-    MAX_COUNT,
-    MAX_NAME,
-    MAX_STRING,
-    CommandLine,
-    clip,
-    read_line,
-    read_word,
-)
+from qmpx.monitor.human.line import MAX_COUNT, MAX_NAME, CommandLine, read_line
+from qmpx.monitor.human.words import MAX_STRING, clip, read_word
 from qmpx.monitor.recall import FormatMemory
 
 # The args_types of 2010 that differ from one another.

@@ -12,7 +12,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from qmpx.cli.coloured import json_text, painted
-from qmpx.cli.danger import danger_of, danger_of_line
 from qmpx.cli.human_text import HumanCommand, commands_in
 from qmpx.cli.output import printable
 from qmpx.cli.shell.help_text import general_help, help_on
@@ -38,6 +37,7 @@ from qmpx.errors import (
     LocalProtocolError,
     QmpxError,
 )
+from qmpx.qapi.danger import harm_of, harm_of_line
 from qmpx.qapi.model import Schema
 from qmpx.qapi.vocabulary import Vocabulary, read_vocabulary
 
@@ -292,7 +292,7 @@ class Session:
         return True
 
     async def _run(self, command: Command) -> None:
-        if not await self._is_meant(danger_of(command.name, command.arguments)):
+        if not await self._is_meant(harm_of(command.name, command.arguments)):
             return
         client = self._needed()
         begin = time.perf_counter()
@@ -309,7 +309,7 @@ class Session:
             way = "'hmp' leads back" if self.is_human else "QMP again"
             self._tell(f"lines are for the human monitor: {way}", _DIM)
             return
-        if not await self._is_meant(danger_of_line(line)):
+        if not await self._is_meant(harm_of_line(line)):
             return
         arguments: dict[str, Any] = {"command-line": line}
         if self._cpu is not None:

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from qmpx.monitor.human.editor import Completions
-from qmpx.monitor.human.line import Word, name_end, read_word, skip_space
 from qmpx.monitor.human.parameters import Parameter
 from qmpx.monitor.human.table import CommandTable, HumanCommand
+from qmpx.monitor.human.words import Word, name_end, read_word, skip_space
 
 MAX_ENTRIES: Final = 10_000
 """Entries of a directory that are looked at to complete a file's name.
@@ -40,6 +40,15 @@ def complete(table: CommandTable, session: Any, line: str) -> Completions:
         return _matching(line[start:], table.spellings)
     if (command := table.find(line[start:end])) is None:
         return _NOTHING
+    if table.is_modern and command.names[0] == "help":
+        at = skip_space(line, end)
+        if line[at : name_end(line, at)] == "info" and name_end(line, at) < len(line):
+            command, start, end = table.commands["info"], at, name_end(line, at)
+    if table.is_modern and command.name == "info":
+        at = skip_space(line, end)
+        item = table.find_item(line[at : name_end(line, at)])
+        if item is not None and name_end(line, at) < len(line):
+            command, end = item, name_end(line, at)
     *words, last = _words(line, end)
     parameter = _next_parameter(command.parameters, words)
     if parameter is None:

@@ -45,12 +45,14 @@ class LineError(Exception):
     Args:
         text: What the person at the monitor is told, without a line end; may be empty.
         reason: What went wrong beneath that; QEMU tells it on its own standard output.
+        character: The character that is wrong, where today's QEMU tells it.
     """
 
-    def __init__(self, text: str, reason: str = "") -> None:
+    def __init__(self, text: str, reason: str = "", character: str = "") -> None:
         super().__init__(text, reason)
         self.text = text
         self.reason = reason
+        self.character = character
 
     def __str__(self) -> str:
         return self.text
@@ -248,7 +250,9 @@ class _Reader:
         while text[end : end + 1] in _DIGITS[base]:
             end += 1
         if end == start:
-            raise LineError("invalid char in expression")
+            raise LineError(
+                "invalid char in expression", character=text[start : start + 1]
+            )
         self.at = end
         self._skip_space()
         digits = text[start:end].lstrip("0")

@@ -20,22 +20,25 @@ from qmpx.monitor.human.expression import (
 )
 from qmpx.monitor.human.options import IMPLIED_KEYS, parse_options
 from qmpx.monitor.human.parameters import Format, Parameter
+from qmpx.monitor.human.sizes import read_size
 from qmpx.monitor.human.table import CommandTable, HumanCommand
+from qmpx.monitor.human.words import clip, name_end, read_word, skip_space
 from qmpx.monitor.recall import FormatMemory
 
 MAX_NAME: Final = 255
 """Bytes of a command's name that are looked at, as in QEMU: no command has so many."""
-
-MAX_STRING: Final = 1023
-"""Bytes of an argument that are kept, as in QEMU, which drops the rest."""
 
 MAX_COUNT: Final = 2**31 - 1
 """Largest count of a format: C's ``int``, which QEMU lets overflow."""
 
 _FORMATS: Final = frozenset("oduxic")
 _SIZES: Final = {"b": 1, "h": 2, "w": 4, "g": 8, "L": 8}
-_ESCAPES: Final = {"n": "\n", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
-_EXPECTED: Final = {"F": "filename", "B": "block device name", "s": "string"}
+_EXPECTED: Final = {
+    "F": "filename",
+    "B": "block device name",
+    "s": "string",
+    "S": "string",
+}
 _DIGITS: Final = frozenset("0123456789")
 _SCALES: Final = {"k": 2.0**10, "m": 2.0**20, "g": 2.0**30}
 _TIMES: Final = {"ms": 1e3, "us": 1e6, "ns": 1e9}
@@ -68,20 +71,6 @@ class CommandLine(NamedTuple):
     arguments: dict[str, Any]
 
 
-class Word(NamedTuple):
-    """One word of a line, out of its quotes.
-
-    Attributes:
-        text: Its characters, as many as are kept.
-        end: Where it ends in the line.
-        fault: What is wrong with it, if anything.
-    """
-
-    text: str
-    end: int
-    fault: str = ""
-
-
 def read_line(
     line: str,
     table: CommandTable,
@@ -106,64 +95,30 @@ def read_line(
     name = clip(line[start:end], MAX_NAME)
     if (command := table.find(name)) is None:
         raise LineError(f"unknown command: '{name}'")
-    reader = _Arguments(line, end, name, memory, read_register)
-    return CommandLine(command, reader.read(command.parameters))
+    if not table.is_modern:
+        reader = _Arguments(line, end, name, memory, read_register)
+        return CommandLine(command, reader.read(command.parameters))
+    item_start = skip_space(line, end)
+    if name == "info" and item_start < len(line):
+        end = name_end(line, item_start)
+        item = table.find_item(clip(line[item_start:end], MAX_NAME))
+        if item is None:
+            raise LineError(f"unknown command: '{line[start:end]}'")
+        command = item
+    reader = _Arguments(line, end, command.name, memory, read_register, is_modern=True)
+    try:
+        return CommandLine(command, reader.read(command.parameters))
+    except LineError as error:
+        raise _with_pointer(error, line[start:end]) from None
 
 
-def skip_space(line: str, at: int) -> int:
-    """Return where the next character that is no space is, or the end."""
-    while at < len(line) and line[at] in SPACE:
-        at += 1
-    return at
-
-
-def name_end(line: str, start: int) -> int:
-    """Return where a command's name ends: a format may follow it at once."""
-    at = start
-    while at < len(line) and line[at] != "/" and line[at] not in SPACE:
-        at += 1
-    return at
-
-
-def clip(text: str, most: int) -> str:
-    """Return the first *most* bytes of a text."""
-    if len(text) <= most and (text.isascii() or 4 * len(text) <= most):
-        return text
-    data = text.encode(errors="surrogateescape")
-    return data[:most].decode(errors="surrogateescape")
-
-
-def read_word(line: str, start: int) -> Word | None:
-    """Read the word that begins at *start*, or between quotes; ``None`` at the end."""
-    at = skip_space(line, start)
-    if at == len(line):
-        return None
-    if line[at] == '"':
-        return _read_quoted(line, at + 1)
-    end = at
-    while end < len(line) and line[end] not in SPACE:
-        end += 1
-    return Word(clip(line[at:end], MAX_STRING), end)
-
-
-def _read_quoted(line: str, start: int) -> Word:
-    kept: list[str] = []
-    at, fault = start, "unterminated string"
-    while at < len(line):
-        char = line[at]
-        at += 1
-        if char == '"':
-            fault = ""
-            break
-        if char == "\\":
-            code = line[at : at + 1]
-            if code not in _ESCAPES:
-                fault = f"unsupported escape code: '\\{code}'"
-                break
-            char = _ESCAPES[code]
-            at += 1
-        kept.append(char)
-    return Word(clip("".join(kept), MAX_STRING), at, fault)
+def _with_pointer(error: LineError, command: str) -> LineError:
+    """Return what today's QEMU says of what is wrong with a command's arguments."""
+    text = error.text
+    if error.character:
+        text = text.replace("char", f"char '{error.character}'")
+    lines = [*([text] if text else ()), f'Try "help {command}" for more information']
+    return LineError("\n".join(lines), error.reason)
 
 
 class _Arguments:
@@ -176,7 +131,10 @@ class _Arguments:
         command: str,
         memory: FormatMemory,
         read_register: ReadRegister,
+        *,
+        is_modern: bool = False,
     ) -> None:
+        self._is_modern = is_modern
         self._line = line
         self._at = start
         self._command = command
@@ -195,7 +153,7 @@ class _Arguments:
             self._at = skip_space(self._line, start)
             if parameter.letter == "-":
                 later = {p.flag for p in parameters[number + 1 :] if p.flag}
-                value: Any = self._flag(parameter.flag, later, start)
+                value: Any = self._flag(parameter, later, start)
             elif self._is_left_out(parameter):
                 continue
             else:
@@ -225,18 +183,45 @@ class _Arguments:
             return not self._take(".")
         return parameter.is_optional and not self._here
 
-    def _flag(self, flag: str, later: set[str], start: int) -> bool | _Absent:
+    def _flag(
+        self, parameter: Parameter, later: set[str], start: int
+    ) -> bool | str | _Absent:
         """Read a flag; one that comes later in the table leaves this one out."""
         if self._here != "-":
             return _ABSENT
         given = self._line[self._at + 1 : self._at + 2]
-        if given == flag:
+        if given == parameter.flag:
             self._at += 2
-            return True
+            return self._value_of(given) if parameter.has_value else True
         if given in later:
             self._at = start
             return _ABSENT
         raise LineError(f"{self._command}: unsupported option -{given}")
+
+    def _value_of(self, flag: str) -> str:
+        word = read_word(self._line, self._at)
+        if word is None or word.fault:
+            reason = "" if word is None else word.fault
+            raise LineError(f"{self._command}: value expected for -{flag}", reason)
+        self._at = word.end
+        return word.text
+
+    def rest(self, parameter: Parameter) -> str:
+        """Read all that is left."""
+        text = self._line[self._at :]
+        if not text:
+            expected = _EXPECTED[parameter.letter]
+            raise LineError(f"{self._command}: {expected} expected")
+        self._at = len(self._line)
+        return text
+
+    def size(self, _: Parameter) -> int:
+        """Read a size: in MiB, unless a letter tells what in."""
+        found = read_size(self._line, self._at)
+        if found is None:
+            raise LineError("invalid size")
+        size, self._at = found
+        return size
 
     def string(self, parameter: Parameter) -> str:
         """Read a word or a text in quotes."""
@@ -296,6 +281,8 @@ class _Arguments:
     def integer(self, parameter: Parameter) -> int:
         """Read an expression."""
         number, self._at = evaluate(self._line, self._at, self._read_register)
+        if parameter.letter == "M" and number < 0 and self._is_modern:
+            raise LineError("enter a positive value")
         if parameter.letter == "i" and number >> 32:
             raise LineError(
                 f"'{self._command}' has failed: integer is for 32-bit values"
@@ -337,6 +324,8 @@ _Reader: TypeAlias = Callable[[_Arguments, Parameter], Any]
 _READERS: Final[dict[str, _Reader]] = {
     **dict.fromkeys("FBs", _Arguments.string),
     "O": _Arguments.options,
+    "S": _Arguments.rest,
+    "o": _Arguments.size,
     **dict.fromkeys("ilM", _Arguments.integer),
     **dict.fromkeys("fT", _Arguments.number),
     "b": _Arguments.switch,

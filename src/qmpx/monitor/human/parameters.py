@@ -7,14 +7,17 @@ device, kept as *device*. The letters are QEMU's:
 letter    what a human types                  what the handler gets
 ========  ==================================  =====================================
 F B s     a word, or a text in quotes         ``str``
+S         all the rest of the line            ``str``
 O         ``key=value,key=value``             a ``dict`` of all options
 i l       an expression                       ``int`` of 32 bits, or 64
 M         an expression, in MiB               ``int``, in bytes
+o         a size, in MiB or with b, k, M, G   ``int``, in bytes
 f         a number, perhaps with G, M or K    ``float``
 T         a number, perhaps with ms, us, ns   ``float``, in seconds
 b         ``on`` or ``off``                   ``bool``
 /         ``/4xw``: count, format, size       `Format`
 -x        ``-x``                              ``bool``: whether it was there
+-xs       ``-x`` and a word                   ``str``
 ========  ==================================  =====================================
 
 ``?`` behind the letter makes it optional; ``.`` too, where a dot introduces it.
@@ -25,7 +28,7 @@ Source: QEMU 0.13, section 5.2 of the notes; the language is the same today.
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-LETTERS: Final = frozenset("FBsOilMfTb/-")
+LETTERS: Final = frozenset("FBsSOilMofTb/-")
 
 
 class Parameter(NamedTuple):
@@ -37,6 +40,7 @@ class Parameter(NamedTuple):
         flag: The flag's letter, else empty.
         is_optional: Whether it may be left out; flags always may.
         is_dotted: Whether a dot introduces it.
+        has_value: Whether a word comes after the flag.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Parameter(NamedTuple):
     flag: str = ""
     is_optional: bool = False
     is_dotted: bool = False
+    has_value: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,11 @@ def parse_args_type(text: str) -> tuple[Parameter, ...]:
 def _parse(part: str, text: str) -> Parameter:
     name, _, kind = part.partition(":")
     letter, suffix = kind[:1], kind[1:]
-    if name and letter == "-" and len(suffix) == 1:
-        return Parameter(name, letter, flag=suffix, is_optional=True)
+    if name and letter == "-" and suffix[1:] in ("", "s") and suffix:
+        has_value = len(suffix) > 1
+        return Parameter(
+            name, letter, flag=suffix[0], is_optional=True, has_value=has_value
+        )
     if not name or letter not in LETTERS - {"-"} or suffix not in ("", "?", "."):
         message = f"{part!r} in args_type {text!r} is not NAME:LETTER"
         raise TypeError(message)

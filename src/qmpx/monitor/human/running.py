@@ -49,7 +49,18 @@ def understand(session: SessionLike, line: str) -> CommandLine | str:
             # Nor does QEMU show it on the monitor.
             logger.warning("a person's line: %s", error.reason)
         return f"{error.text}\n" if error.text else ""
-    return parsed or ""
+    if parsed is None:
+        return ""
+    if session.monitor.is_building and not table.is_early(parsed.command):
+        return _not_yet(line, parsed.command is table.find_item(parsed.command.name))
+    return parsed
+
+
+def _not_yet(line: str, is_item: bool) -> str:  # noqa: FBT001 - of one caller
+    name = " ".join(line.split()[: 1 + is_item])
+    return (
+        f"Command '{name}' not available until machine initialization has completed.\n"
+    )
 
 
 async def shown(

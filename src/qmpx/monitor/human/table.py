@@ -135,6 +135,10 @@ class CommandTable:
             Each is called with the session and what has been typed of the word, and
             gives whole words, or `Completions` if it is only a part that it completes.
         further_help: More lines of help for a command, by the table's name for it.
+        early: The commands, and the items as ``info NAME``, that may be run while the
+            machine is being built.
+        is_modern: Whether lines are read as QEMU 7.2 reads them: items of ``info`` take
+            arguments, and what is wrong with a line points to the help.
         read_register: The value of a ``$register`` for a session, for expressions.
     """
 
@@ -144,6 +148,8 @@ class CommandTable:
         self.completions: dict[str, Complete] = {}
         self.further_help: dict[str, str] = {}
         self.read_register: Callable[[Any, str], int] | None = None
+        self.is_modern = False
+        self.early: frozenset[str] = frozenset()
         self._by_spelling: dict[str, HumanCommand] = {}
         for other in others:
             for line in other.commands.values():
@@ -153,6 +159,8 @@ class CommandTable:
             self.completions.update(other.completions)
             self.further_help.update(other.further_help)
             self.read_register = other.read_register or self.read_register
+            self.is_modern = other.is_modern or self.is_modern
+            self.early |= other.early
 
     def find(self, name: str) -> HumanCommand | None:
         """Return the command of that spelling, or ``None``."""
@@ -161,6 +169,12 @@ class CommandTable:
     def find_item(self, name: str) -> HumanCommand | None:
         """Return the item of ``info`` of that name, or ``None``."""
         return self.items.get(name)
+
+    def is_early(self, line: HumanCommand) -> bool:
+        """Whether a line may be run while the machine is being built."""
+        if self.items.get(line.name) is line:
+            return f"info {line.name}" in self.early
+        return line.name in self.early
 
     @property
     def spellings(self) -> Iterable[str]:
@@ -290,13 +304,23 @@ class CommandTable:
     def info(
         self,
         name: str,
+        args_type: str = "",
+        syntax: str = "",
         *,
         help: str,  # noqa: A002
         show: Show = show_text,
     ) -> Callable[[HandlerT], HandlerT]:
-        """Declare an item of ``info`` for humans only; its handler returns text."""
+        """Declare an item of ``info`` for humans only; its handler returns text.
+
+        What it takes is read in modern tables only: see `is_modern`.
+        """
         return self._enter(
-            self.add_item, name, args_type="", syntax="", help=help, show=show
+            self.add_item,
+            name,
+            args_type=args_type,
+            syntax=syntax,
+            help=help,
+            show=show,
         )
 
     @staticmethod

@@ -1,0 +1,398 @@
+"""The events of shared monitors, numbered and kept, so that clients can resume.
+
+An event takes its number from the monitor in the moment in which it comes, is written
+by a thread of its own, and is *acknowledged* when that is on the disk: only then is it
+given to a client with its number. So whatever number a client has seen is in the file,
+whatever happens to this process; and what was not written when it ended was shown to
+nobody under its number, which the next event may have.
+
+Clients that did not ask for numbers do not wait for that: see
+`qmpx.gateway.subscribing`.
+
+**When the disk is slow or full.** Up to `MAX_WAITING` events wait to be written. What
+comes then is not kept: the monitor and the clients are never held back. When there is
+room again an event ``X_QMPX_JOURNAL_GAP`` tells how many are missing, at their place.
+"""
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, Literal, Protocol, TypeVar
+
+from msgspec import Raw, Struct, UnsetType
+
+from qmpx.gateway.journal_file import (
+    JournalError,
+    JournalFile,
+    JournalReader,
+    Place,
+    Recorded,
+    now,
+)
+from qmpx.gateway.observing import Bystander
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qmpx.gateway.sharing import SharedMonitor
+
+MAX_WAITING: Final = 8192
+"""Events that wait to be written: some 2 MB, many times what a burst of QEMU has."""
+
+MAX_SIZE: Final = 256 * 1024 * 1024
+"""Bytes of events that are kept: about a million."""
+
+MAX_EVENTS: Final = 1_000_000
+"""Events that are kept: of small ones, what `MAX_SIZE` comes to with their rows."""
+
+MAX_AGE: Final = 7 * 86400.0
+"""Seconds that an event is kept: over a week-end, and the day after."""
+
+RETRY: Final = 0.5
+"""Seconds until what could not be written is tried again."""
+
+GAP: Final = "X_QMPX_JOURNAL_GAP"
+"""The event that stands for those that could not be kept."""
+
+SEQUENCE: Final = b"x-qmpx-sequence"
+"""The member of an event that has its number."""
+
+AGE_INTERVAL: Final = 10.0
+"""Seconds between two looks whether an event is too old."""
+
+_YEAR: Final = 366 * 86400.0
+T = TypeVar("T")
+logger = logging.getLogger("qmpx.gateway")
+
+
+class JournalSettings(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """The section ``[journal]``.
+
+    Attributes:
+        path: The file.
+        synchronous: ``full``: an event that a client was given survives a loss of
+            power; ``normal``: it survives the end of the process.
+        max_size: Bytes of events that are kept.
+        max_events: Events that are kept.
+        max_age: Seconds that they are kept.
+    """
+
+    path: str
+    synchronous: Literal["full", "normal"] = "full"
+    max_size: int = MAX_SIZE
+    max_events: int = MAX_EVENTS
+    max_age: float = MAX_AGE
+
+    def __post_init__(self) -> None:
+        if self.max_size < 1 or self.max_events < 1:
+            message = "max-size, max-events: expected at least 1"
+            raise ValueError(message)
+        if not 0 < self.max_age <= 100 * _YEAR:
+            message = "max-age: expected more than 0 seconds, and at most 100 years"
+            raise ValueError(message)
+
+
+class Journal:
+    """Keeps the events of any number of shared monitors.
+
+    Args:
+        settings: Where, and for how long.
+
+    Attributes:
+        id: What tells this journal from any other.
+        failure: Why nothing can be written now; empty if it can.
+
+    Raises:
+        JournalError: The file cannot be used, and why.
+    """
+
+    def __init__(self, settings: JournalSettings) -> None:
+        self.settings = settings
+        self.failure = ""
+        self._file = JournalFile(settings.path, synchronous=settings.synchronous)
+        self.id = self._file.id
+        try:
+            self._reader = JournalReader(settings.path)
+        except BaseException:
+            self._file.close()
+            raise
+        self._reading = ThreadPoolExecutor(1, "qmpx-journal-reader")
+        self._monitors: dict[int, MonitorJournal] = {}
+        self._issued: dict[int, int] = {}  # last numbers, by monitor
+        self._waiting: list[tuple[int, Recorded]] = []
+        self._wanted = threading.Condition()
+        self._at_file = threading.Lock()
+        self._forget_at = 0
+        self._is_closing = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._writer = threading.Thread(
+            target=self._write, name="qmpx-journal", daemon=True
+        )
+        self._writer.start()
+
+    def at(self, monitor: "SharedMonitor", upstream: str) -> "MonitorJournal":
+        """Return what keeps the events of *monitor*; it numbers on from the last one.
+
+        Args:
+            monitor: A shared monitor that has had no event yet.
+            upstream: Its name: what is the same when the gateway runs again.
+
+        Raises:
+            JournalError: The file cannot be written, or keeps the events of another
+                monitor of that name now.
+        """
+        with self._at_file:
+            place = self._file.place_of(upstream)
+        if place.number in self._monitors:
+            message = f"{self._file.path}: there are two monitors {upstream!r}"
+            raise JournalError(message)
+        made = MonitorJournal(self, monitor, upstream, place)
+        # What it had before it was forgotten may not be on the disk yet.
+        monitor.sequence = max(place.last, self._issued.get(place.number, 0))
+        self._monitors[place.number] = made
+        return made
+
+    def forget(self, monitor: "SharedMonitor") -> None:
+        """Let go of a monitor that has no more events; the file keeps what it had."""
+        for number, kept in list(self._monitors.items()):
+            if kept.is_of(monitor):
+                del self._monitors[number]
+
+    def close(self) -> None:
+        """Write what waits, and close. Blocks for as long as that takes."""
+        with self._wanted:
+            self._is_closing = True
+            self._wanted.notify()
+        self._writer.join()
+        self._reading.shutdown()
+        self._reader.close()
+        self._file.close()
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it gives no more events."""
+        return self._is_closing
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not on the disk yet, but for those that are being written."""
+        return len(self._waiting)
+
+    def put(self, monitor: int, recorded: Recorded) -> bool:
+        """Let an event be written; tell whether there was room.
+
+        Call it in the loop's thread.
+        """
+        if len(self._waiting) >= MAX_WAITING:
+            return False
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        self._issued[monitor] = recorded.sequence
+        with self._wanted:
+            self._waiting.append((monitor, recorded))
+            self._wanted.notify()
+        return True
+
+    def read(self, monitor: int, first: int) -> "Future[list[Recorded]]":
+        """Read a chunk of events of a monitor, from *first* on, in another thread."""
+        return self._reading.submit(self._reader.read, monitor, first)
+
+    # In the writer's thread.
+
+    def _write(self) -> None:
+        while True:
+            with self._wanted:
+                self._wanted.wait_for(lambda: self._waiting or self._is_closing)
+                batch, self._waiting = self._waiting, []
+            if not batch:
+                return
+            if not self._commit(batch):
+                lost = len(batch) + len(self._waiting)
+                logger.error("%s: %d events are lost", self._file.path, lost)
+                return
+            self._forget()
+
+    def _commit(self, batch: list[tuple[int, Recorded]]) -> bool:
+        """Write events, and try until it is done, or there is no more time."""
+        while True:
+            try:
+                with self._at_file:
+                    self._file.write(batch, now())
+            except JournalError as error:
+                if str(error) != self.failure:
+                    logger.error("events cannot be kept: %s", error)  # noqa: TRY400
+                self.failure = str(error)
+                with self._wanted:
+                    if self._wanted.wait_for(lambda: self._is_closing, RETRY):
+                        return False
+            else:
+                self.failure = ""
+                self._call(self._committed, batch)
+                return True
+
+    def _forget(self) -> None:
+        """Delete what need not be kept; how old the oldest is is seldom looked at."""
+        settings, file, moment = self.settings, self._file, now()
+        is_much = file.size > settings.max_size or file.count > settings.max_events
+        if not is_much and moment < self._forget_at:
+            return
+        self._forget_at = moment + round(AGE_INTERVAL * 1_000_000)
+        before = moment - round(settings.max_age * 1_000_000)
+        try:
+            while True:
+                with self._at_file:
+                    gone = file.forget(before, settings.max_size, settings.max_events)
+                if not gone:
+                    return
+                self._call(self._forgotten, gone)
+        except JournalError as error:
+            logger.error("old events cannot be deleted: %s", error)  # noqa: TRY400
+
+    def _call(self, function: "Callable[[T], None]", argument: "T") -> None:
+        if self._loop is not None:
+            with contextlib.suppress(
+                RuntimeError
+            ):  # the loop is closed: nobody listens
+                self._loop.call_soon_threadsafe(function, argument)
+
+    # In the loop's thread.
+
+    def _committed(self, batch: list[tuple[int, Recorded]]) -> None:
+        parts: dict[int, list[Recorded]] = {}
+        for number, recorded in batch:
+            parts.setdefault(number, []).append(recorded)
+        for number, part in parts.items():
+            if number in self._monitors:
+                self._monitors[number].acknowledge(part)
+        for monitor in self._monitors.values():
+            monitor.tell_gap()
+
+    def _forgotten(self, oldest: dict[int, int]) -> None:
+        for number, sequence in oldest.items():
+            if number in self._monitors:
+                self._monitors[number].oldest = sequence
+
+
+class Reader(Protocol):
+    """Is given events with their numbers."""
+
+    def acknowledged(self, batch: "Batch") -> None:
+        """Take events that are on the disk now."""
+
+
+class Batch:
+    """Events of one monitor that are on the disk now, in their order.
+
+    Attributes:
+        events: The events.
+    """
+
+    __slots__ = ("_message", "events")
+
+    def __init__(self, events: list[Recorded]) -> None:
+        self.events = events
+        self._message = b""
+
+    @property
+    def first(self) -> int:
+        """The number of the first one."""
+        return self.events[0].sequence
+
+    @property
+    def message(self) -> bytes:
+        """All of them as they are sent, with their numbers; spelled once for all."""
+        if not self._message:
+            self._message = b"".join(map(numbered, self.events))
+        return self._message
+
+
+def numbered(recorded: Recorded) -> bytes:
+    """Return an event as a client has it that asked for numbers."""
+    body = recorded.message.rstrip()
+    return b'%b, "%b": %d}\r\n' % (body[:-1], SEQUENCE, recorded.sequence)
+
+
+class MonitorJournal(Bystander):
+    """What a journal has of one monitor: an observer of it.
+
+    Attributes:
+        journal: The journal.
+        name: The monitor's name.
+        oldest: The number of the oldest event that is kept, or will be.
+        committed: The number of the last event that is on the disk.
+        missing: Events that could not be kept, and are not told of yet.
+        readers: Who is given events that are on the disk.
+    """
+
+    def __init__(
+        self, journal: Journal, monitor: "SharedMonitor", name: str, place: Place
+    ) -> None:
+        self.journal = journal
+        self.name = name
+        self.oldest = place.oldest
+        self.committed = place.last
+        self.missing = 0
+        self.readers: dict[Reader, None] = {}
+        self._monitor = monitor
+        self._number = place.number
+        self._awaited: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @property
+    def issued(self) -> int:
+        """The number of the last event that has come."""
+        return self._monitor.sequence
+
+    def is_of(self, monitor: "SharedMonitor") -> bool:
+        """Whether it keeps the events of *monitor*."""
+        return self._monitor is monitor
+
+    def read(self, first: int) -> "Future[list[Recorded]]":
+        """Read a chunk of events, from *first* on, in another thread."""
+        return self.journal.read(self._number, first)
+
+    async def settled(self) -> None:
+        """Wait until all that has come is on the disk, but for what was not kept."""
+        if self.committed < self._last_put:
+            done = asyncio.get_running_loop().create_future()
+            self._awaited.append((self._last_put, done))
+            await done
+
+    def acknowledge(self, events: list[Recorded]) -> None:
+        """Give events to those who read: they are on the disk."""
+        batch = Batch(events)
+        self.committed = events[-1].sequence
+        for reader in list(self.readers):
+            reader.acknowledged(batch)
+        while self._awaited and self._awaited[0][0] <= self.committed:
+            done = self._awaited.popleft()[1]
+            if not done.done():
+                done.set_result(None)
+
+    def tell_gap(self) -> None:
+        """Tell of events that were not kept, once there is room."""
+        if self.missing and self.journal.waiting < MAX_WAITING // 2:
+            count, self.missing = self.missing, 0
+            self._monitor.emit(GAP, {"missing": count})
+
+    # What the monitor tells.
+
+    _last_put = 0
+
+    def event(
+        self,
+        sequence: int,
+        name: str,
+        data: Raw | UnsetType,  # noqa: ARG002 - the message has them
+        message: bytes,
+    ) -> None:
+        """Keep an event, if there is room."""
+        recorded = Recorded(sequence, name, message)
+        if self.missing or not self.journal.put(self._number, recorded):
+            if not self.missing:
+                logger.warning("%s: events are not kept: the disk is slow", self.name)
+            self.missing += 1
+        else:
+            self._last_put = sequence
