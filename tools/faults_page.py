@@ -153,10 +153,17 @@ CONTROL = {
         "`power-off`, `balloon`, `unplug`",
         "puts in a guest that obeys after so many seconds; what is absent, never",
     ),
+    "x-qmpx-agent-set": (
+        "`starts-after`, `echoes-ids`, `disabled`, `is-deaf`, `stale`, `delays`",
+        "lets the guest's agent behave otherwise; what is absent stays",
+    ),
+    "x-qmpx-agent-stop": ("", "lets the guest's agent end"),
+    "x-qmpx-agent-write-file": ("`path`, `text`", "puts a file into the guest"),
     "x-qmpx-guest-shutdown": ("", "lets the guest switch its machine off"),
     "x-qmpx-guest-reset": ("", "lets the guest start its machine anew"),
     "x-qmpx-guest-suspend": ("", "lets the guest put its machine to sleep"),
     "x-qmpx-guest-panic": ("", "lets the guest give up"),
+    "x-qmpx-guest-watchdog": ("", "lets the guest forget its watchdog"),
     "x-qmpx-conversation-query": (
         "`since`",
         "tells what crossed the wire, as the lines of a transcript: `entries`, `next`",

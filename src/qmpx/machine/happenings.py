@@ -1,6 +1,7 @@
 """What a machine tells of itself: plain values, which a dialect turns into events."""
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +299,11 @@ class GuestCrashLoaded:
     action: str
 
 
+REFUSED: Final = (3, 1)
+"""What a guest says of a memory module that it keeps: that it was asked to eject it,
+and has failed (ACPI 6.3, ``_OST``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnplugRefused:
     """The guest does not let a device go.
@@ -305,12 +311,12 @@ class UnplugRefused:
     Attributes:
         id: Its id; ``None`` if it has none.
         path: Where it is.
-        is_memory: Whether it is a memory module.
+        slot: The slot of a memory module; ``None`` for other devices.
     """
 
     id: str | None
     path: str
-    is_memory: bool = False
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +349,19 @@ class DumpEnded:
     completed: int
     total: int
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PortOpened:
+    """A program of the guest has opened or closed a port.
+
+    Attributes:
+        id: The port's id.
+        is_open: Whether it is open now.
+    """
+
+    id: str
+    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,5 +399,6 @@ Happening = (
     | GuestPanicked
     | GuestCrashLoaded
     | DumpEnded
+    | PortOpened
     | Exited
 )

@@ -30,7 +30,7 @@ from qmpx.machine.happenings import (
 from qmpx.machine.hardware.chipset import Chipset
 from qmpx.machine.hardware.ports import Ports
 from qmpx.machine.log import MachineLog
-from qmpx.machine.memory import Memory
+from qmpx.machine.memory import PAGE_SIZE, Memory
 from qmpx.machine.objects import UserObjects
 from qmpx.machine.processor import Processors
 from qmpx.machine.run_time import RunTime
@@ -43,11 +43,14 @@ if TYPE_CHECKING:
     from qmpx.machine.devices import DeviceTree
     from qmpx.machine.dirty_rate import DirtyRate
     from qmpx.machine.display import Display
+    from qmpx.machine.display.spice import Spice
     from qmpx.machine.hardware.boot import Boot
     from qmpx.machine.memory_dump import MemoryDump
     from qmpx.machine.migration import Migration
     from qmpx.machine.network import Network
+    from qmpx.machine.numa import Numa
     from qmpx.machine.qom.tree import QomTree
+    from qmpx.machine.serial_ports import SerialPorts
     from qmpx.machine.snapshots import Snapshots
     from qmpx.machine.sound import Captures
 
@@ -105,19 +108,23 @@ class Machine:
         uuid: Its UUID.
         clock: Its time.
         is_started: Whether it runs from the start, or waits for `cont`.
-        memory_size: Its RAM, in bytes.
+        memory_size: Its RAM, in bytes; a machine without any has a page all the same.
         processor_count: How many virtual processors it has.
 
     Attributes:
         state: Its run state.
         run_time: How long it has run.
         is_single_stepping: Whether its processors take one instruction at a time.
+        measures_locks: Whether somebody wants to know how long locks are waited for.
         restarts: Whether a reset starts it anew; else it switches off.
         ends: Whether it ends when it switches off; else it only stops.
         panic_action: What is done when the guest gives up.
+        is_bare: Whether its board is empty: no processor, no mouse, no ACPI.
+        has_own_screen: Whether there is one without any device that has one.
         can_sleep: Whether a guest that wants to sleep does, and can be woken; else it
             begins anew at once, as in QEMU 0.13.
         accelerator: What runs the guest's code, if not an emulator.
+        spice: Its SPICE server, if it has one.
         drives: Its drives by the names of their back ends.
         objects: What users have created in it.
         files: The files of the host, as it sees them.
@@ -141,11 +148,15 @@ class Machine:
         self.state = RunState.RUNNING if is_started else RunState.PRELAUNCH
         self.run_time = RunTime(self.clock, is_running=is_started)
         self.is_single_stepping = False
+        self.measures_locks = False
         self.restarts = True
         self.ends = True
         self.panic_action = PanicAction.SHUTDOWN
         self.can_sleep = True
+        self.has_own_screen = True
+        self.is_bare = False
         self.accelerator = Accelerator()
+        self.spice: Spice | None = None
         self.drives: dict[str, Drive] = {}
         self.objects = UserObjects()
         self.files = HostFiles()
@@ -155,7 +166,7 @@ class Machine:
     @cached_property
     def memory(self) -> Memory:
         """RAM, and what lies over it."""
-        return Memory(self.memory_size)
+        return Memory(self.memory_size or PAGE_SIZE)
 
     @cached_property
     def processors(self) -> Processors:
@@ -220,11 +231,25 @@ class Machine:
         return QomTree(self)
 
     @cached_property
+    def numa(self) -> "Numa":
+        """Its nodes of memory and processors."""
+        from qmpx.machine.numa import Numa  # few machines have any
+
+        return Numa(self)
+
+    @cached_property
     def network(self) -> "Network":
         """Network clients, vlans and links."""
         from qmpx.machine.network import Network
 
         return Network(self)
+
+    @cached_property
+    def serial_ports(self) -> "SerialPorts":
+        """The ports that programs of the guest can open."""
+        from qmpx.machine.serial_ports import SerialPorts
+
+        return SerialPorts(self)
 
     @cached_property
     def characters(self) -> "CharacterDevices":
@@ -489,6 +514,9 @@ class Machine:
         Raises:
             GenericError: In this state they cannot.
         """
+        if self.state is RunState.RESTORE_VM and self.snapshots.is_busy:
+            message = "a machine that is being restored cannot cont"
+            raise GenericError(message)
         self._move(Cause.CONT)
         for drive in self.drives.values():
             drive.io_status = "ok"
@@ -518,10 +546,10 @@ class Machine:
         self._move(Cause.RESET)
         if "log" in self.__dict__:
             self.log.note_reset(self.processors)
+        self.tell(Reset(by_guest, reason))
         for name in RESET_PARTS:
             if (part := self.__dict__.get(name)) is not None:
                 part.reset()
-        self.tell(Reset(by_guest, reason))
 
     def press_power_button(self) -> None:
         """Ask the guest to power down; whether it does is its own affair."""
@@ -560,6 +588,16 @@ class Machine:
         """Put the guest to sleep, as its own wish."""
         self._move(Cause.SUSPEND)
         self.tell(Suspended())
+
+    @property
+    def shows_vnc(self) -> bool:
+        """Whether VNC was asked for at all, wherever it is served."""
+        return "display" in self.__dict__ and self.display.vnc.auth != "invalid"
+
+    @property
+    def has_screen(self) -> bool:
+        """Whether there is anything to look at."""
+        return self.has_own_screen or self.qom.shows_something
 
     def wake_up(self) -> None:
         """Wake a sleeping guest.

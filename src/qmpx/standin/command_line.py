@@ -34,6 +34,7 @@ from qmpx.standin.options import (
     OVERCOMMIT,
     RTC,
     SANDBOX,
+    STAND_IN_FLAGS,
     STAND_IN_VALUES,
     VALUES,
 )
@@ -65,6 +66,7 @@ class Backend:
         text: What stands after it.
         is_json: Whether that is JSON.
         values: What it says; unless it is JSON, all scalars are strings.
+        place: Where in a file of options it is, if it is in one.
     """
 
     def __init__(
@@ -74,10 +76,12 @@ class Backend:
         self.text = text
         self.is_json = is_json
         self.values = values
+        self.place: str | None = None
 
     def failure(self, message: str) -> StartFailure:
         """Return what says that this option is wrong."""
-        return StartFailure(message, self.option, self.text)
+        failure = StartFailure(message, self.option, self.text)
+        return failure if self.place is None else failure.moved(self.place)
 
 
 class Place:
@@ -130,12 +134,16 @@ class CommandLine:
         monitors: ``-mon``.
         monitor_places: ``-qmp``, ``-qmp-pretty``, ``-monitor``.
         ports: ``-serial`` and ``-parallel``.
+        nodes: ``-numa``.
+        globals: ``-global``: types, properties and values.
         backends: ``-object``, ``-blockdev``, ``-netdev``, ``-device``, in their order.
         drives: ``-drive``, and what is short for it.
         vnc: ``-vnc``.
         qtest: ``-qtest``.
+        qtest_log: ``-qtest-log``.
         profile: ``--profile``.
         guest: ``--guest``.
+        has_agent: ``--guest-agent``.
         scenario: ``--scenario``: what goes wrong, and when.
         controls: ``--control``: where the control monitor is.
         clock: ``--clock``: ``real`` or ``virtual``.
@@ -176,12 +184,16 @@ class CommandLine:
         self.monitors: list[OptionList] = []
         self.monitor_places: list[Place] = []
         self.ports: list[Place] = []
+        self.nodes: list[OptionList] = []
+        self.globals: list[tuple[str, str, str]] = []
         self.backends: list[Backend] = []
         self.drives: list[OptionList] = []
         self.vnc: list[str] = []
         self.qtest: str | None = None
+        self.qtest_log: str | None = None
         self.profile: str | None = None
         self.guest: str = GUESTS[0]
+        self.has_agent: bool = False
         self.scenario: str | None = None
         self.controls: list[str] = []
         self.clock: str | None = None
@@ -227,7 +239,8 @@ def _pair(words: Sequence[str]) -> list[tuple[str, str]]:
             continue
         name = word[1:].removeprefix("-")
         is_ours = word.startswith("--") and name in STAND_IN_VALUES
-        if name in FLAGS:
+        is_our_flag = word.startswith("--") and name in STAND_IN_FLAGS
+        if name in FLAGS or is_our_flag:
             pairs.append((name, ""))
         elif name in VALUES or is_ours:
             value = next(rest, None)
@@ -296,7 +309,42 @@ def _machine(line: CommandLine, option: str, value: str) -> None:
     if is_help(value):
         line.lists.append((option, "help"))
         return
-    line.machine |= parse_keyval(option, value, "type")
+    given = parse_keyval(option, value, "type")
+    for name, elsewhere in (("smp", line.topology), ("boot", line.boot)):
+        if (more := _group(given, name)) is not None:
+            elsewhere |= more
+    if (more := _group(given, "memory")) is not None:
+        _merge_memory(line, more, option, value)
+    line.machine |= given
+
+
+def _group(given: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Take out what ``name.x=..`` says, which has an option of its own, too.
+
+    Raises:
+        StartFailure: It is no group.
+    """
+    group = given.pop(name, None)
+    if group is not None and not isinstance(group, dict):
+        message = f"Invalid parameter type for '{name}', expected: object"
+        raise StartFailure(message)
+    return group
+
+
+def _merge_memory(
+    line: CommandLine, more: dict[str, Any], option: str, value: str
+) -> None:
+    names = {"size": "size", "slots": "slots", "max-size": "maxmem"}
+    if line.memory is None:
+        line.memory = OptionList(option, "")
+        line.memory.text = value
+    for name, text in more.items():
+        if name not in names:
+            raise StartFailure(f"Parameter 'memory.{name}' is unexpected")
+        if name == "size":
+            # Here a number alone is one of bytes.
+            text = text if text[-1:].isalpha() else f"{text}B"
+        line.memory[names[name]] = text
 
 
 def _accelerator(line: CommandLine, option: str, value: str) -> None:
@@ -339,6 +387,10 @@ def _set_action(
     if action not in ACTIONS[name]:
         raise failure(f"Parameter '{name}' does not accept value '{action}'")
     line.actions[name] = action
+
+
+def _numa(line: CommandLine, option: str, value: str) -> None:
+    line.nodes.append(OptionList(option, value, None, "type", line.warnings.append))
 
 
 def _rtc(line: CommandLine, option: str, value: str) -> None:
@@ -398,12 +450,15 @@ def _overcommit(line: CommandLine, option: str, value: str) -> None:
 
 
 def _global(line: CommandLine, option: str, value: str) -> None:
-    if re.match(r"[^.=,]+\.[^=,]+=", value) is None:
-        options = OptionList(option, value, GLOBAL, "", line.warnings.append)
-        if {"driver", "property", "value"} - options.keys():
-            message = "options 'driver', 'property', and 'value' are required"
-            raise options.failure(message)
-    line.kept.append((option[1:], value))
+    found = re.match(r"([^.=,]+)\.([^=,]+)=", value)
+    if found is not None:
+        line.globals.append((found[1], found[2], value[found.end() :]))
+        return
+    options = OptionList(option, value, GLOBAL, "", line.warnings.append)
+    if {"driver", "property", "value"} - options.keys():
+        message = "options 'driver', 'property', and 'value' are required"
+        raise options.failure(message)
+    line.globals.append((options["driver"], options["property"], options["value"]))
 
 
 _BACKENDS: Final = {
@@ -511,8 +566,16 @@ def _short_drive(option: str, value: str) -> OptionList:
 def _read_config(line: CommandLine, option: str, value: str) -> None:
     from qmpx.standin.config_file import read_config
 
-    for name, text in read_config(option, value):
-        _take(line, name, text)
+    for name, text, place in read_config(option, value):
+        if name not in VALUES:
+            raise StartFailure(f"There is no option group '{name}'").moved(place)
+        count = len(line.backends)
+        try:
+            _take(line, name, text)
+        except StartFailure as failure:
+            raise failure.moved(place) from None
+        for backend in line.backends[count:]:
+            backend.place = place
 
 
 def is_help(value: str) -> bool:
@@ -548,6 +611,7 @@ _FLAGS: Final[dict[str, Callable[[CommandLine], None]]] = {
     "daemonize": _set("is_daemon", value=True),
     "nodefaults": _set("has_defaults", value=False),
     "nographic": _set("has_graphics", value=False),
+    "guest-agent": _set("has_agent", value=True),
     "no-shutdown": _no_shutdown,
     "no-reboot": _no_reboot,
     "enable-kvm": lambda line: line.accelerators.append("kvm"),
@@ -584,7 +648,9 @@ _VALUES: Final[dict[str, Callable[[CommandLine, str, str], None]]] = {
     "loadvm": _kept("load"),
     "D": _kept("log_file"),
     "d": _kept("log_items"),
+    "numa": _numa,
     "qtest": _kept("qtest"),
+    "qtest-log": _kept("qtest_log"),
     "profile": _kept("profile"),
     "guest": _guest,
     "scenario": _kept("scenario"),

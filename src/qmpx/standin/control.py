@@ -17,6 +17,7 @@ from qmpx.standin.stage import Stage
 from qmpx.transcript.entry import as_object
 
 if TYPE_CHECKING:
+    from qmpx.standin.agent import GuestAgents
     from qmpx.transcript import Entry
 
 commands = CommandRegistry()
@@ -136,6 +137,65 @@ def guest_set(
     )
 
 
+@commands.command("x-qmpx-agent-set")
+def agent_set(
+    stage: Stage,
+    *,
+    starts_after: float | None = None,
+    echoes_ids: bool | None = None,
+    disabled: list[str] | None = None,
+    is_deaf: bool | None = None,
+    stale: str | None = None,
+    delays: dict[str, float] | None = None,
+) -> None:
+    """Let the guest's agent behave otherwise from now on; what is absent stays.
+
+    With ``starts_after`` or ``stale`` it goes, and comes again after these seconds.
+
+    Raises:
+        GenericError: The guest has no agent.
+    """
+    agents = _agents(stage)
+    behaviour = agents.behaviour
+    if starts_after is not None:
+        behaviour.starts_after = starts_after
+    if echoes_ids is not None:
+        behaviour.echoes_ids = echoes_ids
+    if disabled is not None:
+        behaviour.disabled = set(disabled)
+    if is_deaf is not None:
+        behaviour.is_deaf = is_deaf
+    if delays is not None:
+        behaviour.delays = dict(delays)
+    if stale is not None:
+        behaviour.stale = stale.encode()
+    if starts_after is not None or stale is not None:
+        agents.restart()
+
+
+@commands.command("x-qmpx-agent-stop")
+def agent_stop(stage: Stage) -> None:
+    """Let the guest's agent end, as a service that is stopped."""
+    agents = _agents(stage)
+    agents.behaviour.starts_after = None
+    agents.restart()
+
+
+@commands.command("x-qmpx-agent-write-file")
+def agent_write_file(stage: Stage, *, path: str, text: str) -> None:
+    """Put a file into the guest."""
+    try:
+        _agents(stage).system.files.write_whole(path, text.encode())
+    except OSError as error:
+        raise GenericError(f"{path}: {error.strerror}") from None
+
+
+def _agents(stage: Stage) -> "GuestAgents":
+    if stage.agents is None:
+        raise GenericError("the guest has no agent: start it with --guest-agent")
+    return stage.agents
+
+
 @commands.command("x-qmpx-guest-shutdown")
 def guest_shutdown(stage: Stage) -> None:
     """Let the guest switch its machine off."""
@@ -158,6 +218,12 @@ def guest_suspend(stage: Stage) -> None:
 def guest_panic(stage: Stage) -> None:
     """Let the guest give up; what follows says ``set-action``."""
     stage.machine.panic()
+
+
+@commands.command("x-qmpx-guest-watchdog")
+def guest_watchdog(stage: Stage) -> None:
+    """Let the guest forget its watchdog; what follows says ``watchdog-set-action``."""
+    stage.machine.chipset.watchdog.expire()
 
 
 @commands.command("x-qmpx-conversation-query")

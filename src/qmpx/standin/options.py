@@ -33,6 +33,9 @@ _VALUE_NAMES: Final = """
 VALUES: Final = frozenset(_VALUE_NAMES.split())
 """Options with a value."""
 
+STAND_IN_FLAGS: Final = frozenset({"guest-agent"})
+"""Options of the stand-in alone that have no value, written with two hyphens."""
+
 STAND_IN_VALUES: Final = frozenset({"profile", "scenario", "control", "clock", "guest"})
 """Options of the stand-in alone, written with two hyphens."""
 
@@ -90,5 +93,7 @@ ACTIONS: Final = {
 DISPLAYS: Final = ("none", "gtk", "sdl", "egl-headless", "curses", "spice-app", "dbus")
 """What ``-display`` takes, beside ``vnc=``."""
 
-GUESTS: Final = ("obedient", "none")
-"""What answers the power button, the balloon and unplug requests: ``--guest``."""
+GUESTS: Final = ("auto", "obedient", "none")
+"""What answers the power button, the balloon and unplug requests: ``--guest``.
+
+``auto`` is an obedient one if the machine has something to boot from, and none if not."""

@@ -11,11 +11,13 @@ import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from qmpx.errors import GenericError
 from qmpx.machine.happenings import Exited, Happening, IncomingMoved, ShutDown
 from qmpx.machine.runstate import PanicAction, RunState
 from qmpx.standin.assembly import Assembly, start
 from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import BACKLOG, Endpoint
+from qmpx.standin.failure import StartFailure
 from qmpx.standin.preconfig import hold_commands
 from qmpx.standin.process import Daemon, Teller
 from qmpx.standin.profile.file import Profile
@@ -108,6 +110,10 @@ class _Running:
                 self._stage.set(machine, self._assembly.monitor)
                 controlled = self._stage.controlled(self._line.controls)
                 await servers.enter_async_context(controlled)
+            if self._line.has_agent or (
+                self._stage is not None and self._stage.scenario.agent is not None
+            ):
+                self._begin_agent()
             await self._assembly.furnish({x.label for x in self._endpoints})
             await start(self._assembly, self._teller.tell)
             for endpoint in self._endpoints:
@@ -116,10 +122,21 @@ class _Running:
                     self._stage.hold_back(server)
             self._daemon.ready(keeps_errors=self._line.log_file is not None)
             await self._ended.wait()
+            # Who ends this twice, as by a signal after ``quit``, means the same.
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             for monitor in self._monitors:
                 monitor.shut_down()
-        self._assembly.close()
+        await self._assembly.close()
         return self._status
+
+    def _begin_agent(self) -> None:
+        from qmpx.standin.agent import GuestAgents
+
+        stage = self._stage
+        behaviour = None if stage is None else stage.scenario.agent
+        agents = GuestAgents(self._assembly.machine, behaviour)
+        if stage is not None:
+            stage.agents = agents
 
     def _server(
         self, endpoint: Endpoint
@@ -161,6 +178,13 @@ class _Running:
         hold_commands(monitor, leave)
 
     def _leave_preconfig(self) -> None:
+        try:
+            self._assembly.build()
+        except StartFailure as failure:
+            self._teller.tell(failure.text)
+            self._status = failure.status
+            self._ended.set()
+            raise GenericError(failure.text) from None
         if not self._line.is_paused:
             self._assembly.machine.cont()
 

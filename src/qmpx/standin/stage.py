@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from qmpx.machine import Machine
     from qmpx.monitor.monitor import Monitor
     from qmpx.monitor.server import Server
+    from qmpx.standin.agent import GuestAgents
     from qmpx.standin.faults.fault import Fault
     from qmpx.transcript import Entry
     from qmpx.transport.address import ListenAddress
@@ -67,6 +68,7 @@ class Stage:
         scenario: The same.
         clock: The time of the machine and of the faults.
         plan: The faults.
+        agents: The guest's agents, if it has any.
         conversation: What crossed the wire, the newest messages of all clients.
         forgotten: How many older messages are not kept any more.
     """
@@ -87,6 +89,7 @@ class Stage:
         self.conversation: deque[Entry] = deque(maxlen=MAX_KEPT)
         self.forgotten = 0
         self._late: list[Fault] = []
+        self.agents: GuestAgents | None = None
         self._machine: Machine | None = None
         self._monitor: Monitor | None = None
         self.plan.witnesses.append(self._keep)

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from qmpx.dialects.modern.display import vnc_side
 from qmpx.dialects.modern.replies import (
+    AcpiOstInfo,
     BalloonInfo,
     Cause,
     ClockChange,
@@ -12,11 +13,14 @@ from qmpx.dialects.modern.replies import (
     GuestPanic,
     IOErrorReport,
     MemoryResize,
+    PortChange,
+    SlotReport,
     TrayMove,
     VncConnection,
     WatchdogExpiry,
 )
 from qmpx.machine.happenings import (
+    REFUSED,
     BalloonChanged,
     BlockIOError,
     BlockJobFailed,
@@ -34,6 +38,7 @@ from qmpx.machine.happenings import (
     MemoryDeviceResized,
     MigrationMoved,
     MigrationPassBegan,
+    PortOpened,
     PowerButtonPressed,
     Reset,
     Resumed,
@@ -68,7 +73,9 @@ EVENTS: Final[dict[str, Any]] = {
     "BALLOON_CHANGE": BalloonInfo,
     "DEVICE_DELETED": DeletedDevice,
     "DEVICE_UNPLUG_GUEST_ERROR": DeletedDevice,
+    "ACPI_DEVICE_OST": SlotReport,
     "MEMORY_DEVICE_SIZE_CHANGE": MemoryResize,
+    "VSERPORT_CHANGE": PortChange,
     "VNC_CONNECTED": VncConnection,
     "VNC_INITIALIZED": VncConnection,
     "VNC_DISCONNECTED": VncConnection,
@@ -112,6 +119,20 @@ def as_event(happening: Happening) -> tuple[str, Any] | None:
             return _of_device(happening)
 
 
+def slot_info(slot: int, device: str | None, said: tuple[int, int]) -> AcpiOstInfo:
+    """Return what a guest has said of a slot for memory."""
+    source, status = said
+    info: AcpiOstInfo = {
+        "slot": str(slot),
+        "slot-type": "DIMM",
+        "source": source,
+        "status": status,
+    }
+    if device is not None:
+        info["device"] = device
+    return info
+
+
 def _of_device(
     happening: TrayMoved
     | BlockIOError
@@ -121,6 +142,7 @@ def _of_device(
     | DeviceUnplugged
     | UnplugRefused
     | MemoryDeviceResized
+    | PortOpened
     | DumpEnded
     | GuestPanicked
     | GuestCrashLoaded
@@ -148,11 +170,15 @@ def _of_device(
             return "GUEST_PANICKED", {"action": action}
         case GuestCrashLoaded(action):
             return "GUEST_CRASHLOADED", {"action": action}
+        case PortOpened(id_, is_open):
+            return "VSERPORT_CHANGE", {"open": is_open, "id": id_}
         case BalloonChanged(actual):
             return "BALLOON_CHANGE", {"actual": actual}
         case DeviceUnplugged(id_, path):
             named = {} if id_ is None else {"device": id_}
             return "DEVICE_DELETED", named | {"path": path}
+        case UnplugRefused(id_, _, slot) if slot is not None:
+            return "ACPI_DEVICE_OST", {"info": slot_info(slot, id_, REFUSED)}
         case UnplugRefused(id_, path):
             named = {} if id_ is None else {"device": id_}
             return "DEVICE_UNPLUG_GUEST_ERROR", named | {"path": path}

@@ -351,6 +351,13 @@ class GuestPanic(TypedDict):
     action: Annotated[str, Values("pause", "poweroff", "run")]
 
 
+class PortChange(TypedDict):
+    """A port that a program of the guest has opened or closed."""
+
+    id: str
+    open: bool
+
+
 class DeletedDevice(TypedDict):
     """The device that is gone."""
 
@@ -368,3 +375,21 @@ class VncConnection(TypedDict):
 
     server: VncServerInfo
     client: VncBasicInfo
+
+
+AcpiOstInfo = TypedDict(
+    "AcpiOstInfo",
+    {
+        "device": NotRequired[str],
+        "slot": str,
+        "slot-type": Annotated[str, Values("DIMM", "CPU")],
+        "source": int,
+        "status": int,
+    },
+)
+
+
+class SlotReport(TypedDict):
+    """The guest has said something of a slot."""
+
+    info: AcpiOstInfo

@@ -34,6 +34,9 @@ class CharacterDevice:
         can_be_replaced: Whether its user does not mind if another device takes its
             place; a guest's serial port does not.
         front_is_open: Whether its user listens; ``None`` if that is as it is used.
+        on_connection: Called when somebody has come to the other end (``True``) or
+            left it (``False``); only of those to which clients come and go.
+        on_drained: Called when there is room again for what was refused.
     """
 
     def __init__(self, label: str, filename: str, *, users: int = 1) -> None:
@@ -44,6 +47,8 @@ class CharacterDevice:
         self.is_mux = False
         self.can_be_replaced = True
         self.front_is_open: bool | None = None
+        self.on_connection: Callable[[bool], None] | None = None
+        self.on_drained: Callable[[], None] | None = None
         self._unread = bytearray()
 
     @property

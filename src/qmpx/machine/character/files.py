@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from qmpx.machine.character.device import CharacterDevice
+from qmpx.machine.files import OF_THE_HOST, HostFiles
 
 _READ_SIZE: Final = 4096
 
@@ -92,21 +93,35 @@ class OutputFile(Descriptors):
         path: The file.
         users: How many devices may use it.
         appends: Whether it is written on; else it begins empty.
+        files: Opens it, and may know it as a descriptor that came along.
     """
 
     def __init__(
-        self, label: str, path: str, *, users: int = 1, appends: bool = False
+        self,
+        label: str,
+        path: str,
+        *,
+        users: int = 1,
+        appends: bool = False,
+        files: HostFiles = OF_THE_HOST,
     ) -> None:
         super().__init__(label, "file", users=users)
         self._path = path
         self._how = os.O_APPEND if appends else os.O_TRUNC
+        self._files = files
+        self._fd: int | None = None
 
     async def open(self) -> None:
         """Make the file, or empty it."""
-        fd = os.open(
-            self._path, os.O_WRONLY | self._how | os.O_CREAT | os.O_CLOEXEC, 0o666
-        )
-        self._use(-1, fd, fd)
+        self._fd = self._files.open(self._path, os.O_WRONLY | self._how | os.O_CREAT)
+        self._use(-1, self._fd)
+
+    def close(self) -> None:
+        """Close it."""
+        super().close()
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            self._files.close(fd)
 
 
 def _has_two_ends(path: str) -> bool:

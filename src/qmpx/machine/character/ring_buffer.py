@@ -28,7 +28,7 @@ class RingBuffer(CharacterDevice):
         self, label: str, size: int = DEFAULT_SIZE, kind: str = "ringbuf"
     ) -> None:
         super().__init__(label, kind)
-        if size < 1 or size & (size - 1):
+        if size < 0 or size & (size - 1):
             message = f"size of {kind} chardev must be power of two"
             raise GenericError(message)
         if size > MAX_SIZE:
@@ -39,8 +39,8 @@ class RingBuffer(CharacterDevice):
 
     def write(self, data: bytes) -> int:
         """Keep bytes; the oldest make room for them."""
-        self._kept += data[-self.size :]
-        del self._kept[: -self.size]
+        self._kept += data
+        del self._kept[: max(0, len(self._kept) - self.size)]
         return len(data)
 
     def take(self, size: int) -> bytes:

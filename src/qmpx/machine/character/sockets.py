@@ -168,19 +168,36 @@ class SocketDevice(_Watched):
         """Take note that somebody is at the other end."""
         self._transport = transport
         self._telnet_left = 0
-        transport.set_write_buffer_limits(MAX_UNSENT)
+        transport.set_write_buffer_limits(MAX_UNSENT // 2)
         opened = transport.get_extra_info("socket")
         if not self._has_delay and opened.family != socket.AF_UNIX:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._is_telnet and self._is_server:
             transport.write(TELNET_OPENING)
         self._connected.set()
+        if self.on_connection is not None:
+            self.on_connection(True)  # noqa: FBT003 - see `CharacterDevice`
+
+    def break_off(self) -> None:
+        """Cut the connection at once, whatever is on its way; nothing if there is none.
+
+        A server then waits for the next client.
+        """
+        if self._transport is not None:
+            self._transport.abort()
 
     def lost(self) -> None:
         """Take note that nobody is there any more; a server waits for the next."""
         self._transport = None
         if self._listener is not None:
             self._watch(self._listener, self._accept)
+        if self.on_connection is not None:
+            self.on_connection(False)  # noqa: FBT003 - see `CharacterDevice`
+
+    def drained(self) -> None:
+        """Take note that there is room for more."""
+        if self.on_drained is not None:
+            self.on_drained()
 
     def came(self, data: bytes) -> None:
         """Take what has come."""
@@ -247,6 +264,9 @@ class _Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._device.came(data)
+
+    def resume_writing(self) -> None:
+        self._device.drained()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._device.lost()

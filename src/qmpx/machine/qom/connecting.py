@@ -21,6 +21,13 @@ BACKEND: Final = WORKER
 
 _WITH_QUEUES: Final = ("virtio-scsi", "virtio-blk")
 _MAC: Final = re.compile(r"([0-9A-Fa-f]{2}([:-])){5}[0-9A-Fa-f]{2}")
+_POINTERS: Final = {
+    "usb-mouse": ("QEMU HID Mouse", False),
+    "usb-tablet": ("QEMU HID Tablet", True),
+    "usb-wacom-tablet": ("QEMU PenPartner Tablet", True),
+    "virtio-mouse-pci": ("QEMU Virtio Mouse", False),
+    "virtio-tablet-pci": ("QEMU Virtio Tablet", True),
+}  # what each calls itself, and whether it tells places
 _EMPTY_DRIVES: Final = frozenset({"scsi-cd", "ide-cd", "floppy"})
 _WANT_DRIVES: Final = frozenset(
     {"scsi-hd", "ide-hd", "usb-storage", "nvme", "nvme-ns", "scsi-block"}
@@ -67,13 +74,27 @@ def check_reference(
             raise GenericError(message)
 
         def keep(device: "Device") -> None:
+            front = machine.characters[text]
+            # The guest opens such a port when a program of it wants to.
+            is_port = device.object.type == "virtserialport"
+            front.front_is_open = False if is_port else None
             device.release.append(lambda: machine.characters.release(text))
+            if is_port:
+                _plug_port(machine, device, text)
 
         return keep
     if name == "mac" and not _MAC.fullmatch(text):
         message = f"Property '{owner}.mac' doesn't take value '{text}'"
         raise GenericError(message)
     return None
+
+
+def _plug_port(machine: "Machine", device: "Device", label: str) -> None:
+    from qmpx.machine.serial_ports import SerialPort
+
+    port = SerialPort(device.id or "", str(device.values.get("name") or ""), label)
+    machine.serial_ports.plug(port)
+    device.release.append(lambda: machine.serial_ports.unplug(port))
 
 
 def _not_found(owner: str, name: str, text: str) -> GenericError:
@@ -85,6 +106,9 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
     if drive is not None:
 
         def adopt(device: "Device") -> None:
+            if drive.medium is None and device.object.type not in _EMPTY_DRIVES:
+                message = "Device needs media, but drive is empty"
+                raise GenericError(message)
             drive.id = _drive_id(device)
             drive.has_tray = device.object.type in ("scsi-cd", "ide-cd")
             drive.removable = drive.has_tray or device.object.type == "floppy"
@@ -176,6 +200,11 @@ def check_needs(machine: "Machine", device: "Device") -> None:
         raise GenericError(message)
     if "netdev" in machine.qom.types.device_properties(kind):
         _add_adapter(machine, device)
+    if (pointer := _POINTERS.get(kind)) is not None:
+        name, is_absolute = pointer
+        pointers = machine.display.pointers
+        mouse = pointers.add(name, is_absolute=is_absolute)
+        device.release.append(lambda: pointers.remove(mouse))
 
 
 def _add_adapter(machine: "Machine", device: "Device") -> None:

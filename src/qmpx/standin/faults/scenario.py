@@ -9,6 +9,10 @@
     power-off = 30.0             # seconds from the power button; "never"
     unplug = "never"
 
+    [agent]
+    starts-after = 2.0           # seconds that the guest has run; "never"
+    disabled = ["guest-exec"]
+
     [[fault]]
     kind = "reply-late"
     command = "query-block"
@@ -24,6 +28,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+from qmpx.dialects.agent.behaviour import AgentBehaviour
 from qmpx.errors import QmpxError
 from qmpx.machine.clock import Clock, RealClock, VirtualClock
 from qmpx.machine.guest import ObedientGuest
@@ -34,7 +39,15 @@ MAX_SCENARIO: Final = 1024 * 1024
 """Bytes of a scenario: a thousand faults take a tenth of that."""
 
 _GUEST: Final = ("power-off", "balloon", "unplug")
-_MEMBERS: Final = ("seed", "clock", "guest", "fault")
+_AGENT: Final = {
+    "starts-after": "seconds or \"never\" for 'starts-after'",
+    "echoes-ids": "true or false for 'echoes-ids'",
+    "is-deaf": "true or false for 'is-deaf'",
+    "stale": "text for 'stale'",
+    "disabled": "a list of commands for 'disabled'",
+    "delays": "a table of commands and seconds for 'delays'",
+}
+_MEMBERS: Final = ("seed", "clock", "guest", "agent", "fault")
 _CLOCKS: Final = ("real", "virtual")
 
 
@@ -66,12 +79,14 @@ class Scenario:
         clock: ``real`` or ``virtual``; ``None`` if it does not say.
         guest: Seconds that the guest takes, by what it is asked for; ``None`` in there:
             it never does. What is absent it does at once.
+        agent: How the guest's agent behaves; ``None`` if it does not say.
         faults: The faults, as they are described.
     """
 
     seed: int = 0
     clock: str | None = None
     guest: dict[str, float | None] = field(default_factory=dict)
+    agent: AgentBehaviour | None = None
     faults: list[dict[str, Any]] = field(default_factory=list)
 
     def make_clock(self) -> Clock:
@@ -162,6 +177,8 @@ class _Reader:
                     scenario.clock = value
                 case "guest", dict():
                     scenario.guest = self._guest(value)
+                case "agent", dict():
+                    scenario.agent = self._agent(value)
                 case "fault", list():
                     scenario.faults = self._faults(value, scenario.seed)
                 case _:
@@ -173,6 +190,7 @@ class _Reader:
             "seed": "expected a whole number for 'seed'",
             "clock": 'expected clock = "real" or "virtual"',
             "guest": "expected a table [guest]",
+            "agent": "expected a table [agent]",
             "fault": "expected tables [[fault]]",
         }
         line = self._line_of(member)
@@ -183,6 +201,34 @@ class _Reader:
         known = ", ".join(_MEMBERS)
         message = f"a scenario has no {member!r}{hint} (it has {known})"
         return self._error(message, line)
+
+    def _agent(self, table: Mapping[str, Any]) -> AgentBehaviour:
+        behaviour = AgentBehaviour()
+        for member, value in table.items():
+            line = self._line_of(member, "[agent]")
+            match member, value:
+                case "starts-after", "never":
+                    behaviour.starts_after = None
+                case "starts-after", int() | float() if _is_time(value):
+                    behaviour.starts_after = float(value)
+                case "echoes-ids", bool():
+                    behaviour.echoes_ids = value
+                case "is-deaf", bool():
+                    behaviour.is_deaf = value
+                case "stale", str():
+                    behaviour.stale = value.encode()
+                case "disabled", list() if all(isinstance(x, str) for x in value):
+                    behaviour.disabled = set(value)
+                case "delays", dict() if all(map(_is_time, value.values())):
+                    behaviour.delays = {x: float(y) for x, y in value.items()}
+                case _, _ if member not in _AGENT:
+                    known = ", ".join(_AGENT)
+                    message = f"an agent has no {member!r} (it has {known})"
+                    raise self._error(message, line)
+                case _, _:
+                    message = f"expected {_AGENT[member]}, not {value!r}"
+                    raise self._error(message, line)
+        return behaviour
 
     def _guest(self, table: Mapping[str, Any]) -> dict[str, float | None]:
         guest: dict[str, float | None] = {}
@@ -243,3 +289,8 @@ class _Reader:
 
 def _is_fault(line: str) -> bool:
     return re.match(r"\s*\[\[\s*fault\s*\]\]", line) is not None
+
+
+def _is_time(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and 0 <= value < float("inf")

@@ -1,0 +1,1 @@
+"""The guest agent's vocabulary, over the system of an embedded guest."""
