@@ -56,6 +56,7 @@ LINES = [
     '{"execute":"guest-exec-status","arguments":{"pid":1}}',
     '{"execute":"guest-set-vcpus","arguments":{"vcpus":[]}}',
     '{"execute":"guest-shutdown","arguments":{"mode":"x"}}',
+    '{"execute":"guest-ssh-add-authorized-keys","arguments":{"username":"root","keys":["#"]}}',
     '{"execute":"guest-set-time","arguments":{"time":"x"}}',
     '{"execute":"guest-set-user-password","arguments":{"username":"root","password":"@","crypted":false}}',
 ]

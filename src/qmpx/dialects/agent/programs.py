@@ -110,8 +110,8 @@ def guest_ssh_add_authorized_keys(
 ) -> None:
     """Add keys that a user may log in with, or put them in place of all others."""
     for key in keys:
-        if not key or key.startswith("#") or "\n" in key:
-            message = f"invalid OpenSSH key: '{key}'"
+        if key.startswith("#") or "\n" in key:
+            message = f"invalid OpenSSH public key: '{key}'"
             raise GenericError(message)
     known = _keys(system, username)
     wanted = dict.fromkeys([*(() if reset else known), *keys])
