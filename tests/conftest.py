@@ -135,6 +135,7 @@ PEERS = {
     "socat": program("socat", "-V"),
     "gdb": program("gdb", "-nx", "-batch", "-ex", r'printf "gdb %d\n", $_gdb_major'),
     "tmux": program("tmux", "-V"),
+    "telnet": program("telnet", "--version"),
     "jq": program("jq", "--version"),
     "libvirt": Peer(
         libvirt_version, "no libvirtd and virsh that could be started", optional=True

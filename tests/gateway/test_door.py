@@ -76,7 +76,8 @@ def test_who_has_no_role_is_not_greeted(
 
     with caplog.at_level(logging.WARNING, "qmpx.gateway"):
         run(main())
-    assert "has no role at unix:" in caplog.text
+    assert ") was turned away at unix:" in caplog.text
+    assert "it has no role" in caplog.text
 
 
 @pytest.mark.parametrize(

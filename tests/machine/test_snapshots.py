@@ -237,7 +237,7 @@ def test_a_snapshot_of_disks_only_is_refused(machine: Machine) -> None:
     for drive in machine.drives.values():
         assert drive.image is not None
         drive.image.save("disks", seconds=0)
-    text = "Snapshot 'disks' holds disks only"
+    text = "This is a disk-only snapshot. Revert to it  offline using qemu-img"
     assert refusal(machine.snapshots.load("disks")) == text
 
 

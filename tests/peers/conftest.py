@@ -1,9 +1,10 @@
-"""Real QEMUs for tests: the fixture `qemu` starts one, and ends it."""
+"""Real QEMUs and libvirtds for tests: fixtures start them, and end them."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -15,12 +16,15 @@ import pytest
 
 import qmpx
 from tests.peers.faces import FACES
+from tests.peers.libvirt import private_libvirt
+from tests.peers.libvirt_domains import make_images, rich_xml, running_domain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
 
     from tests.peers.faces import Face
+    from tests.peers.libvirt import Libvirt
 
 START_SECONDS = 20.0  # a start takes 0.1 s; the rest is for a machine under load
 LONGEST_SOCKET_PATH = 107  # Linux: sun_path has 108 bytes, the last one zero
@@ -168,3 +172,27 @@ class _BlockByFifo:
 def block(tmp_path: Path) -> Block:
     """Keep a QEMU busy, for as long as a test likes."""
     return _BlockByFifo(tmp_path / "secret")
+
+
+@pytest.fixture(scope="module")
+def libvirt() -> Iterator[Libvirt]:
+    """Run a libvirtd for the tests of a module."""
+    with private_libvirt() as libvirt:
+        yield libvirt
+
+
+@pytest.fixture(scope="module")
+def rich(libvirt: Libvirt) -> Iterator[str]:
+    """Run a domain with a little of everything for the tests of a module."""
+    make_images(libvirt.folder)
+    with running_domain(libvirt, "rich", rich_xml("rich", libvirt.folder)) as name:
+        yield name
+
+
+@pytest.fixture
+def fresh(libvirt: Libvirt, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run a domain with a little of everything, and new images, for one test."""
+    make_images(libvirt.folder)
+    name = re.sub(r"[^a-z]+", "-", request.node.name)[-24:].strip("-")
+    with running_domain(libvirt, name, rich_xml(name, libvirt.folder)) as name:
+        yield name

@@ -84,7 +84,7 @@ def reset(machine: Machine) -> None:
 
 def pause_for_watchdog(machine: Machine) -> None:
     machine.chipset.watchdog.action = WatchdogAction.PAUSE
-    machine.chipset.watchdog._expire()  # noqa: SLF001 - its device cannot be had here
+    machine.chipset.watchdog.expire()
 
 
 PANICS = ("-device", "pvpanic", "-action")

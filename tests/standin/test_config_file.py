@@ -36,6 +36,11 @@ def test_groups_are_options(tmp_path: Path) -> None:
     [
         ('size = "1"\n', ":1: no group defined"),
         ("[memory]\nsize\n", ":2: parse error"),
+        ('[foo]\nx = "1"\n', ":2: There is no option group 'foo'"),
+        (
+            '[memory]\nsize = "x"\n',
+            ":2: Parameter 'size' expects a non-negative number below 2^64",
+        ),
     ],
 )
 def test_what_cannot_be_understood_is_refused_with_its_place(

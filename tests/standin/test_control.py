@@ -130,6 +130,9 @@ def test_the_guest_is_played() -> None:
         assert seen() == ("SUSPEND", {})
         vm.execute("system_wakeup")
         assert seen() == ("WAKEUP", {})
+        vm.execute("watchdog-set-action", action="none")
+        hand.execute("x-qmpx-guest-watchdog")
+        assert seen() == ("WATCHDOG", {"action": "none"})
         hand.execute("x-qmpx-guest-panic")
         assert seen()[0] == "GUEST_PANICKED"
 

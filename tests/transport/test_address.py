@@ -20,6 +20,7 @@ from qmpx.transport.address import (
     StdioAddress,
     TcpAddress,
     TelnetAddress,
+    TlsAddress,
     UnixAddress,
     VsockAddress,
     default_address,
@@ -69,6 +70,9 @@ from qmpx.transport.address import (
         ("tcp:127.0.0.1:4444", TcpAddress("127.0.0.1", 4444)),
         ("tcp:h:1,server=on,wait=off,nodelay=on,id=m", TcpAddress("h", 1)),
         ("tcp:h:1,keep-alive=on,telnet=off,tn3270=off", TcpAddress("h", 1)),
+        ("tls:h:1", TlsAddress(TcpAddress("h", 1))),
+        ("tls:[::1]:1,dir=/a,,b,name=n", TlsAddress(TcpAddress("::1", 1), "/a,b", "n")),
+        ("tls:h:1,server=on,ipv4", TlsAddress(TcpAddress("h", 1, "ipv4"))),
         ("tcp:h:1,ipv4=on", TcpAddress("h", 1, "ipv4")),
         ("tcp:h:1,ipv4", TcpAddress("h", 1, "ipv4")),
         ("tcp:h:1,ipv6=off", TcpAddress("h", 1, "ipv4")),
@@ -201,12 +205,12 @@ def test_any_text_is_an_address_or_an_address_error(text: str) -> None:
 
 EMPTY = (
     "the address is empty: expected "
-    "unix:PATH, a path, tcp:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
+    "unix:PATH, a path, tcp:HOST:PORT, tls:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
 )
 TCP = "expected tcp:HOST:PORT, for example tcp:127.0.0.1:4444"
 UNIX = "expected unix:PATH, for example unix:/run/vm/qmp.sock"
 NO_TELNET = "the telnet protocol is not supported; write tcp:HOST:PORT"
-NO_TLS = "TLS is not supported yet; reach the monitor by a unix socket or through SSH"
+NO_TLS = "QEMU's credentials have no meaning here; write tls:HOST:PORT,dir=DIRECTORY"
 GIVE = "give QEMU a socket, -qmp unix:PATH,server=on"
 NO_CHARDEV = f"this chardev carries no monitor that could be connected to; {GIVE}"
 ONE_SOCKET = "expected path=PATH, or host=HOST,port=PORT, or fd=N"
@@ -312,7 +316,8 @@ FOR_QEMU = (
             "http://h/",
             (
                 "address 'http://h/' is a URL: expected "
-                "unix:PATH, a path, tcp:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
+                "unix:PATH, a path, tcp:HOST:PORT, tls:HOST:PORT, fd:N, vsock:CID:PORT "
+                "or stdio"
             ),
         ),
         (
@@ -344,7 +349,11 @@ FOR_QEMU = (
             ),
         ),
         ("telnet:h:1", f"address 'telnet:h:1' cannot be used: {NO_TELNET}"),
-        ("tls:h:1", f"address 'tls:h:1' cannot be used: {NO_TLS}"),
+        (
+            "tls:h:1,dir=",
+            "address 'tls:h:1,dir=': option 'dir' has no value: expected dir=VALUE",
+        ),
+        ("tls:h", f"address 'tls:h' has no port: {TCP}"),
         ("tcps:h:1", f"address 'tcps:h:1' cannot be used: {NO_TLS}"),
         (
             "pipe:/p",

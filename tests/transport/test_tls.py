@@ -162,7 +162,10 @@ def refused(sock: socket.socket, context: ssl.SSLContext) -> str:
 
 @pytest.mark.parametrize(
     ("stem", "failure"),
-    [("", "PEER_DID_NOT_RETURN_A_CERTIFICATE"), ("late", "CERTIFICATE_VERIFY_FAILED")],
+    [
+        ("", "peer did not return a certificate"),
+        ("late", "the certificate does not count: certificate has expired"),
+    ],
 )
 def test_a_client_without_a_valid_certificate_is_refused(
     authority: Authority, stem: str, failure: str
@@ -190,7 +193,7 @@ def test_a_certificate_of_another_authority_is_refused(
     taker, channel, _ = play(
         "asyncio", context, lambda sock: refused(sock, client_context)
     )
-    assert channel.failure == "CERTIFICATE_VERIFY_FAILED"
+    assert channel.failure.startswith("the certificate does not count: ")
     assert taker.told == ["lost"]
 
 
@@ -208,7 +211,7 @@ def test_a_certificate_that_is_revoked_is_refused(tmp_path: Path) -> None:
         )
         return channel.failure
 
-    assert come("bob") == "CERTIFICATE_VERIFY_FAILED"
+    assert come("bob") == "the certificate does not count: certificate revoked"
     assert come("alice") == ""
 
 
@@ -221,14 +224,14 @@ def test_old_tls_is_refused(authority: Authority) -> None:
     client_context.set_ciphers("ALL:@SECLEVEL=0")
     context = server_context(str(authority.directory))
     _, channel, _ = play("asyncio", context, lambda sock: refused(sock, client_context))
-    assert channel.failure == "UNSUPPORTED_PROTOCOL"
+    assert channel.failure == "unsupported protocol"
 
 
 @pytest.mark.parametrize(
     ("sent", "failure"),
     [
-        (b"GET / HTTP/1.1\r\n\r\n", "HTTP_REQUEST"),
-        (b'{"execute": "qmp_capabilities"}\n', "WRONG_VERSION_NUMBER"),
+        (b"GET / HTTP/1.1\r\n\r\n", "http request"),
+        (b'{"execute": "qmp_capabilities"}\n', "wrong version number"),
     ],
 )
 def test_what_is_no_tls_is_refused(

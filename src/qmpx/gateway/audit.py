@@ -20,14 +20,21 @@ from qmpx.gateway.audit_file import MAX_SIZE, AuditFile
 from qmpx.gateway.chain import AuditError, Line, Who, digest_of
 from qmpx.gateway.client import Client
 from qmpx.gateway.effects import changes
+from qmpx.gateway.identity import Identity
 from qmpx.gateway.lease import CHANGED as LEASE_CHANGED
 from qmpx.gateway.observing import Bystander
 from qmpx.gateway.policy import Decision
+from qmpx.gateway.sparing import Sparing
 from qmpx.transcript.redaction import without_secrets
 
 MAX_ARGUMENTS: Final = 16 * 1024
 """Bytes of arguments that a line has in full, encoded; of larger ones it has the size
 and the hash. A ``blockdev-add`` has some hundred."""
+
+MAX_TEXT: Final = 512
+"""Most characters of a name or of a reason in a line: a client chooses what it calls a
+command, and its certificate what it is called. Of longer ones the line has the
+beginning, the length and the hash."""
 
 GATHER: Final = 0.1
 """Seconds in which lines are gathered that announce nothing: what a crash may take."""
@@ -35,6 +42,12 @@ GATHER: Final = 0.1
 SYNC_INTERVAL: Final = 1.0
 """Seconds between two calls of ``fdatasync`` with ``sync = "interval"``: what a loss of
 power may take. The end of the process alone takes nothing that was written."""
+
+TURNED: Final = 20.0
+"""Lines a second for those who are not let in; a flood of them fills no disk."""
+
+TURNED_INTERVAL: Final = 1.0
+"""Seconds after which those are counted in one line that had none of their own."""
 
 MAX_OPEN: Final = 4096
 """Announced commands whose outcome is awaited: many times what is in flight at once.
@@ -222,10 +235,12 @@ class AuditObserver(Bystander):
         self._audit = audit
         self._upstream = upstream
         self._open: dict[tuple[int, str, int], deque[int]] = {}
+        self._turned = Sparing(TURNED)
+        self._turned_timer: asyncio.TimerHandle | None = None
 
     def connected(self, client: Client) -> None:
         """Write that a client has come."""
-        self._tell("connected", client, more=_origin(client))
+        self._tell("connected", client, more=_origin(client.identity))
 
     def disconnected(self, client: Client, reason: str) -> None:
         """Write that a client has gone."""
@@ -234,6 +249,27 @@ class AuditObserver(Bystander):
     def identified(self, client: Client) -> None:
         """Write who a client has shown to be."""
         self._tell("identified", client)
+
+    def turned_away(self, identity: Identity, listener: str, reason: str) -> None:
+        """Write that somebody was not let in; of very many, how many there were."""
+        loop = asyncio.get_running_loop()
+        if not self._turned.take(loop.time()):
+            if self._turned_timer is None:
+                self._turned_timer = loop.call_later(TURNED_INTERVAL, self._tell_rest)
+            return
+        who = Who(_short(f"{identity.kind}:{identity.name}"), "", 0, listener)
+        more = _origin(identity) or UNSET
+        line = Line(0, "", "", "turned-away", self._upstream, who)
+        line.reason, line.more = reason, more
+        self._audit.tell(line)
+
+    def _tell_rest(self) -> None:
+        self._turned_timer = None
+        if count := self._turned.omitted():
+            more = {"count": count}
+            line = Line(0, "", "", "turned-away", self._upstream, more=more)
+            line.reason = "too many to tell of each"
+            self._audit.tell(line)
 
     def decided(
         self, client: Client, name: str, arguments: Raw | UnsetType, decision: Decision
@@ -307,16 +343,18 @@ class AuditObserver(Bystander):
         who: Who | UnsetType = UNSET
         if client is not None:
             who = Who(
-                f"{client.identity.kind}:{client.identity.name}",
+                _short(f"{client.identity.kind}:{client.identity.name}"),
                 client.role.name,
                 client.number,
                 client.listener,
             )
+        for name in ("command", "reason"):
+            if name in members:
+                members[name] = _short(members[name])
         return Line(0, "", "", kind, self._upstream, who, **members)
 
 
-def _origin(client: Client) -> dict[str, Any]:
-    identity = client.identity
+def _origin(identity: Identity) -> dict[str, Any]:
     found = {"uid": identity.uid, "gid": identity.gid, "pid": identity.pid}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -331,6 +369,13 @@ def _of_command(
         "rule": decision.rule,
         "reason": decision.reason,
     }
+
+
+def _short(text: str) -> str:
+    if len(text) <= MAX_TEXT:
+        return text
+    digest = digest_of(text.encode("utf-8", "surrogatepass"))
+    return f"{text[:MAX_TEXT]}... ({len(text)} characters, sha256 {digest})"
 
 
 def shown_arguments(name: str, arguments: Raw | UnsetType) -> Any:

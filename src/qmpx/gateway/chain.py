@@ -57,8 +57,8 @@ class Line(Struct, omit_defaults=True):
         time: When, by RFC 3339, in UTC, with microseconds.
         previous: The SHA-256 of the line before, in hexadecimal.
         kind: ``genesis``, ``continued``, ``started``, ``ended``, ``torn``, ``missing``,
-            ``lost``, ``connected``, ``identified``, ``disconnected``, ``intent``,
-            ``outcome``, ``answered``, ``refused``, ``lease``, ``upstream``.
+            ``lost``, ``connected``, ``turned-away``, ``identified``, ``disconnected``,
+            ``intent``, ``outcome``, ``answered``, ``refused``, ``lease``, ``upstream``.
         upstream: Which monitor it is about.
         who: Which client.
         command: Its name.

@@ -18,6 +18,7 @@ from qmpx.gateway.client import Client
 from qmpx.gateway.doorkeeper import Doorkeeper
 from qmpx.gateway.identity import Identity, identify
 from qmpx.gateway.policy import AUTHENTICATE, NOBODY, Role
+from qmpx.gateway.sparing import Sparing
 from qmpx.gateway.tokens import MAX_TEXT
 from qmpx.monitor.session import Session
 from qmpx.transport.channel import Channel, Receiver, close_fds
@@ -37,6 +38,10 @@ so that they cannot take the places of those who have."""
 MAX_HANDSHAKES: Final = 64
 """Handshakes of one monitor at once; who comes meanwhile is turned away. Each costs
 some 100 KB and a millisecond."""
+
+TOLD: Final = 20.0
+"""Turned away in a second who are told of one by one; more are counted, so that a flood
+of connections is none of log lines."""
 
 MAX_ATTEMPTS: Final = 3
 """Wrong tokens until a client is disconnected: a slip or two, and no search."""
@@ -67,6 +72,7 @@ class Door:
     def __init__(self, monitor: "SharedMonitor", access: Access) -> None:
         self._monitor = monitor
         self._handshakes = 0
+        self._spared = Sparing(TOLD)
         self.access = access
 
     def let_in(self, session: Session, sock: socket.socket, listener: str) -> None:
@@ -80,14 +86,16 @@ class Door:
         settings = self.access.listener_for(listener)
         identity = identify(sock)
         if settings is None:
-            self._turn_away(session, sock, f"{listener} is not configured")
+            reason = "its place is not configured"
+            self._turn_away(session, sock, identity, listener, reason)
             return
         context = self.access.context_for(settings)
         if context is None:
             self._enter(session, sock, identity, listener, settings)
             return
         if self._handshakes >= MAX_HANDSHAKES:
-            self._turn_away(session, sock, "too many handshakes are under way")
+            reason = "too many handshakes are under way"
+            self._turn_away(session, sock, identity, listener, reason)
             return
         entrance = _Entrance(self, session, identity, listener, settings)
         self._handshakes += 1
@@ -163,7 +171,7 @@ class Door:
         """Let in a client whose connection is plain."""
         client = self.client_for(session, identity, listener, settings)
         if client is None:
-            self._turn_away(session, sock, f"{identity} has no role at {listener}")
+            self._turn_away(session, sock, identity, listener, self.why_not(settings))
             return
         if not self._monitor.admit(client):
             sock.close()
@@ -173,7 +181,7 @@ class Door:
         receiver: Receiver = _Sieve(client, session)
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
         if is_tcp or settings.hold_greeting:
-            keeper = Doorkeeper(session, receiver)
+            keeper = Doorkeeper(session, receiver, client.disconnect)
             channel = Channel(loop, sock, keeper)
             if settings.hold_greeting:
                 keeper.hold(channel, loop, settings.hold_greeting)
@@ -193,10 +201,8 @@ class Door:
         role = self._role_of(identity, listener, settings)
         if role is None:
             return None
-        if role is NOBODY:
-            unknown = sum(each.role is NOBODY for each in self._monitor.clients)
-            if unknown >= MAX_UNKNOWN:
-                return None
+        if role is NOBODY and self._unknown >= MAX_UNKNOWN:
+            return None
         client = Client(session, identity, role, listener)
         if role is NOBODY:
             text = "it has not shown a token in time"
@@ -204,8 +210,38 @@ class Door:
             client.expire(loop.call_later(TOKEN_TIMEOUT, client.disconnect, text))
         return client
 
-    def _turn_away(self, session: Session, sock: socket.socket, reason: str) -> None:
-        logger.warning("a client was turned away: %s", reason)
+    def why_not(self, settings: ListenerSettings) -> str:
+        """Return why a client was not let in for whom there is no role."""
+        if settings.tokens and self._unknown >= MAX_UNKNOWN:
+            return "too many have yet to show a token"
+        return "it has no role"
+
+    @property
+    def _unknown(self) -> int:
+        return sum(each.role is NOBODY for each in self._monitor.clients)
+
+    def tell(self, identity: Identity, listener: str, reason: str) -> None:
+        """Tell that somebody was not let in."""
+        if self._spared.take(self._monitor.loop.time()):
+            more = self._spared.omitted()
+            logger.warning(
+                "%s was turned away at %s: %s%s",
+                identity,
+                listener,
+                reason,
+                f" (and {more} before)" if more else "",
+            )
+        self._monitor.tell("turned_away", identity, listener, reason)
+
+    def _turn_away(
+        self,
+        session: Session,
+        sock: socket.socket,
+        identity: Identity,
+        listener: str,
+        reason: str,
+    ) -> None:
+        self.tell(identity, listener, reason)
         sock.close()
         session.connection_lost(None)
 
@@ -221,7 +257,8 @@ class Door:
             session, identity, entrance.listener, entrance.settings
         )
         if client is None:
-            logger.warning("%s has no role at %s", identity, entrance.listener)
+            reason = self.why_not(entrance.settings)
+            self.tell(identity, entrance.listener, reason)
             channel.abort()
         elif not self._monitor.admit(client):
             channel.abort()
@@ -263,7 +300,8 @@ class _Entrance:
             self._is_shaking = False
             self._door.shaken()
             reason = self.channel.failure if self.channel is not None else ""
-            logger.warning("%s failed in its handshake: %s", self.identity, reason)
+            told = f"its handshake failed: {reason or 'it went'}"
+            self._door.tell(self.identity, self.listener, told)
         self.channel = None
         self.session.connection_lost(error)
 

@@ -14,6 +14,7 @@ from qmpx.transport.channel import Channel, Receiver, close_fds
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from qmpx.monitor.session import Session
 
@@ -57,12 +58,27 @@ class Doorkeeper:
     Args:
         session: Who is behind the door.
         receiver: What takes what is let in, if not the session itself.
+        turn_away: Told why its client is disconnected.
     """
 
-    __slots__ = ("_channel", "_is_open", "_patience", "_receiver", "_session", "_start")
+    __slots__ = (
+        "_channel",
+        "_is_open",
+        "_patience",
+        "_receiver",
+        "_session",
+        "_start",
+        "_turn_away",
+    )
 
-    def __init__(self, session: "Session", receiver: "Receiver | None" = None) -> None:
+    def __init__(
+        self,
+        session: "Session",
+        receiver: "Receiver | None" = None,
+        turn_away: "Callable[[str], None] | None" = None,
+    ) -> None:
         self._session = session
+        self._turn_away = turn_away
         self._receiver: Receiver = session if receiver is None else receiver
         self._start = b""
         self._is_open = False
@@ -95,6 +111,8 @@ class Doorkeeper:
                 close_fds(fds)
                 logger.warning("a client that speaks HTTP or TLS was turned away")
                 channel = self._channel or self._session.channel
+                if self._turn_away is not None:
+                    self._turn_away("it speaks HTTP or TLS")
                 if channel is not None:
                     channel.abort()
                 return

@@ -21,6 +21,9 @@ class FairQueue(Generic[T]):
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
     def put(self, owner: Hashable, thing: T) -> None:
         """Let *thing* wait, behind what its owner brought before."""
         self._waiting.setdefault(owner, deque()).append(thing)

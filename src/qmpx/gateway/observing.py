@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Raw, UnsetType
 
 from qmpx.gateway.client import Client
+from qmpx.gateway.identity import Identity
 from qmpx.gateway.policy import Decision
 from qmpx.monitor.deferred import Deferred
 
@@ -109,6 +110,19 @@ class Identified(Protocol):
 
     def identified(self, client: Client) -> None:
         """Note that a client has another identity and role than when it came."""
+
+
+class Turning(Protocol):
+    """Is told, too, who was not let in; observers may."""
+
+    def turned_away(self, identity: Identity, listener: str, reason: str) -> None:
+        """Note one who came, and never was a client.
+
+        Args:
+            identity: Who it is, as far as that was known.
+            listener: Where it came.
+            reason: Why it was not let in.
+        """
 
 
 class Gate(Protocol):

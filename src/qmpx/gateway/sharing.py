@@ -18,18 +18,19 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
-from msgspec import Raw, UnsetType, structs
+from msgspec import Raw, UnsetType
 
 from qmpx.client.core import CONNECT_TIMEOUT
 from qmpx.client.events import RECONNECTED
 from qmpx.errors import AddressError
 from qmpx.gateway.client import Client
 from qmpx.gateway.doorkeeper import Doorkeeper
+from qmpx.gateway.fan_out import FanOut
 from qmpx.gateway.identity import identify
 from qmpx.gateway.link import Link
 from qmpx.gateway.passing import PassedError, UpstreamMessage, spell_event
 from qmpx.gateway.pipeline import Pipeline
-from qmpx.gateway.policy import SHOWN, Role
+from qmpx.gateway.policy import SHOWN
 from qmpx.gateway.upstream import Upstream
 from qmpx.monitor.deferred import Deferred
 from qmpx.monitor.monitor import Monitor
@@ -116,8 +117,6 @@ class SharedMonitor(Monitor):
         self._clients: dict[Session, Client] = {}
         self._door: Door | None = None
         self._local_schema: tuple[int, tuple[SchemaInfo, ...]] | None = None
-        self._gathering: list[Session] = []
-        self._will_flush = False
         self._pipeline = Pipeline(self)
         self._forwarded = _ForwardingEntries(self.commands, self._entry_for)
         self.upstream = Upstream(
@@ -128,7 +127,9 @@ class SharedMonitor(Monitor):
             connect_timeout=connect_timeout,
             dial=dial,
         )
-        self.upstream.on_read = self._flush_gathered
+        self._fan_out = FanOut(self._subscribers, self._clients, self.upstream.traffic)
+        self.upstream.before_reply = self._fan_out.before_reply
+        self.upstream.on_read = self._fan_out.flush
 
     async def __aenter__(self) -> Self:
         await self.upstream.open()
@@ -280,7 +281,7 @@ class SharedMonitor(Monitor):
             session.connection_lost(None)
             return
         is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6)
-        receiver = Doorkeeper(session) if is_tcp else session
+        receiver = Doorkeeper(session, None, client.disconnect) if is_tcp else session
         session.open(Channel(self.loop, sock, receiver))
 
     def _listener_of(self, session: Session) -> str:
@@ -316,32 +317,9 @@ class SharedMonitor(Monitor):
         name, data, text = str(message.event), message.data, spell_event(message)
         if self.observers:
             self.tell("event", sequence, name, data, text)
-        views: dict[Role, tuple[Raw | UnsetType, bytes] | None] = {}
-        clients, gathering = self._clients, self._gathering
-        for session in list(self._subscribers):
-            client = clients[session]
-            role, subscription = client.role, client.subscription
-            wanted: bytes | None = text
-            if subscription is not None or not role.is_unrestricted or only_subscribed:
-                if role not in views:
-                    views[role] = _view(role, message, text)
-                view = views[role]
-                if view is None or (only_subscribed and subscription is None):
-                    continue
-                wanted = view[1]
-                if subscription is not None:
-                    wanted = subscription.select(sequence, name, *view)
-            if wanted is not None and session.gather_event(wanted):
-                gathering.append(session)
-        if gathering and not self._will_flush:
-            self._will_flush = True
-            self.loop.call_soon(self._flush_gathered)
-
-    def _flush_gathered(self) -> None:
-        gathered, self._gathering = self._gathering, []
-        self._will_flush = False
-        for session in gathered:
-            session.flush()
+        self._fan_out.deliver(
+            sequence, message, text, only_subscribed=only_subscribed
+        )
 
     def _entry_for(self, name: str) -> tuple[Entry, bool]:
         """Return an entry for any name, and whether it may be kept."""
@@ -372,17 +350,6 @@ class SharedMonitor(Monitor):
         self, session: Session, entry: Entry, arguments: Raw | UnsetType
     ) -> Any:
         return self._pipeline.run_local(self._clients[session], entry, arguments)
-
-
-def _view(
-    role: Role, message: UpstreamMessage, text: bytes
-) -> tuple[Raw | UnsetType, bytes] | None:
-    """Return an event's data, and the whole encoded, as a role may see them."""
-    data = message.data
-    seen = data if role.is_unrestricted else role.view_event(str(message.event), data)
-    if seen is None or seen is data:
-        return None if seen is None else (data, text)
-    return seen, spell_event(structs.replace(message, data=seen))
 
 
 class _ForwardingEntries(dict[str, Entry]):

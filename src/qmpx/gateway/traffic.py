@@ -94,12 +94,27 @@ class Traffic:
     def put(self, owner: Hashable, request: Request) -> Deferred:
         """Send a command, now or when it is its owner's turn; return its reply."""
         if request.is_in_band:
+            if self._may_go_at_once(request):
+                self._sent_in_band += 1
+                self._write_one(self._issue(request))
+                return request.deferred
             self._in_band.put(owner, request)
         else:
             self._out_of_band.put(owner, request)
         if not self.is_reading:
             self.send()
         return request.deferred
+
+    def _may_go_at_once(self, request: Request) -> bool:
+        """Whether it is a command's turn already: nothing waits, as most of the time."""
+        return (
+            self._sent_in_band < IN_BAND_AT_ONCE
+            and not self.is_reading
+            and self._held is None
+            and not self._in_band
+            and not self._out_of_band
+            and request.name not in TAKES_DESCRIPTOR
+        )
 
     def give_up(self, request: Request, seconds: float) -> None:
         """Tell a command's client that there was no reply in time.
@@ -142,6 +157,8 @@ class Traffic:
 
     def send(self) -> None:
         """Send what may be sent."""
+        if not (self._in_band or self._out_of_band or self._held):
+            return
         out: list[bytes] = []
         while self._sent_out_of_band < OUT_OF_BAND_AT_ONCE and self._out_of_band:
             self._sent_out_of_band += 1
@@ -189,9 +206,13 @@ class Traffic:
             self.send()
 
     def _write(self, out: list[bytes]) -> None:
-        if out and self.channel is not None:
-            self.channel.write(b"".join(out))
-        out.clear()
+        if out:
+            self._write_one(b"".join(out))
+            out.clear()
+
+    def _write_one(self, text: bytes) -> None:
+        if self.channel is not None:
+            self.channel.write(text)
 
     def _issue(self, request: Request) -> bytes:
         id_ = self._next_id

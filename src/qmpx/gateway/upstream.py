@@ -81,6 +81,7 @@ class Upstream:
         greeting: What the monitor said last when it greeted.
         reason: Why there is no connection; empty while there is.
         traffic: The commands that are under way.
+        before_reply: Called before a reply is handed on.
         on_read: Called when all is handed on that was read at once.
         opened: How often there was a conversation.
     """
@@ -100,6 +101,7 @@ class Upstream:
         self.reason = "it was never connected to"
         self.traffic = Traffic(address)
         self._care: Care | None = None
+        self.before_reply: Callable[[], None] = lambda: None
         self.on_read: Callable[[], None] = lambda: None
         self.opened = 0
         self._dial = dial or self._dial_address
@@ -289,6 +291,7 @@ class Upstream:
             if self._greeted is not None and not self._greeted.done():
                 self._greeted.set_result(None)
         elif message.returned is not UNSET or message.error is not UNSET:
+            self.before_reply()
             self.traffic.settle(message)
         else:
             logger.warning("a message that is neither reply nor event was dropped")

@@ -40,11 +40,13 @@ class Accelerator:
     Attributes:
         is_present: Whether the host has KVM.
         is_enabled: Whether it is used.
+        translates: Whether the guest's code is translated if KVM is not used.
         has_synchronous_mmu: Whether it notices when memory is taken from a guest.
     """
 
     is_present: bool = False
     is_enabled: bool = False
+    translates: bool = True
     has_synchronous_mmu: bool = True
 
 
@@ -61,8 +63,37 @@ class Balloon:
 
     def __init__(self, machine: "Machine") -> None:
         self._machine = machine
-        self.target = self.actual = machine.memory_size
+        # What the guest has given back stays that when memory is plugged in.
+        self._wanted = self._given = 0
         self._waiting: list[asyncio.Future[None]] = []
+
+    @property
+    def _everything(self) -> int:
+        """Bytes of memory, those of modules that were plugged in among them."""
+        machine = self._machine
+        if "qom" not in machine.__dict__:
+            return machine.memory_size
+        from qmpx.machine.qom.memory_devices import plugged_size
+
+        return machine.memory_size + plugged_size(machine)
+
+    @property
+    def target(self) -> int:
+        """Bytes that the guest is to have."""
+        return self._everything - self._wanted
+
+    @target.setter
+    def target(self, size: int) -> None:
+        self._wanted = self._everything - size
+
+    @property
+    def actual(self) -> int:
+        """Bytes that it has."""
+        return self._everything - self._given
+
+    @actual.setter
+    def actual(self, size: int) -> None:
+        self._given = self._everything - size
 
     def check(self) -> None:
         """Look whether it works.
@@ -99,7 +130,7 @@ class Balloon:
         self.check()
         if size == 0:
             return
-        everything = self._machine.memory_size
+        everything = self._everything
         wanted = size if 0 < size < everything else everything
         target = everything - (everything - wanted) // _PAGE * _PAGE
         if target != self.target:
@@ -157,14 +188,14 @@ class Balloon:
         Args:
             size: Bytes that it has now.
         """
-        size = min(max(0, size), self._machine.memory_size)
+        size = min(max(0, size), self._everything)
         if size != self.actual:
             self.actual = size
             self._machine.tell(BalloonChanged(size))
 
     def reset(self) -> None:
         """Let all memory be the guest's again: it begins anew."""
-        self.actual = self._machine.memory_size
+        self._given = 0
 
     def state(self) -> dict[str, Any]:
         """Return its state."""

@@ -55,13 +55,20 @@ class Debugger:
         """Listen for a debugger, instead of where it did.
 
         Args:
-            device: ``tcp:[HOST]:PORT``, perhaps with options, which do not matter here.
+            device: ``tcp:[HOST]:PORT`` or ``unix:PATH``, perhaps with options, which do
+                not matter here.
 
         Raises:
             OSError: The address is none, or cannot be had; it listens nowhere then.
         """
         self.close()
         kind, _, place = device.partition(":")
+        if kind == "unix":
+            self._server = await asyncio.get_running_loop().create_unix_server(
+                self._accept, place.partition(",")[0]
+            )
+            self._machine.listen(self._look)
+            return
         host, _, port = place.partition(",")[0].rpartition(":")
         if kind != "tcp" or not port.isdecimal() or int(port) > 0xFFFF:
             message = f"{device!r} is not tcp:HOST:PORT"

@@ -44,12 +44,8 @@ class DirtyRate:
         self.started = self.seconds = self.sample_pages = 0
         self.rate: int | None = None
 
-    def start(self, seconds: int, sample_pages: int | None = None) -> None:
-        """Begin to measure.
-
-        Args:
-            seconds: For how long.
-            sample_pages: How many pages of each GiB to look at.
+    def check(self, seconds: int, sample_pages: int | None = None) -> None:
+        """Make sure that something can be measured now.
 
         Raises:
             GenericError: A figure is out of its range, or a measurement is under way.
@@ -63,6 +59,18 @@ class DirtyRate:
         if sample_pages is not None and sample_pages not in SAMPLE_PAGES:
             message = "sample-pages is out of range[128, 16384]."
             raise GenericError(message)
+
+    def start(self, seconds: int, sample_pages: int | None = None) -> None:
+        """Begin to measure.
+
+        Args:
+            seconds: For how long.
+            sample_pages: How many pages of each GiB to look at.
+
+        Raises:
+            GenericError: A figure is out of its range, or a measurement is under way.
+        """
+        self.check(seconds, sample_pages)
         clock = self._machine.clock
         self.status, self.rate = "measuring", None
         self.started = clock.microseconds() // 1_000_000

@@ -120,6 +120,8 @@ class Drive:
         on_write_error: What is done if the host cannot write.
         io_status: ``ok``, or why the machine was stopped last: ``failed``, ``nospace``.
         statistics: What the guest has read and written, since the drive is there.
+        shares_writes: Whether others may write to what is in it.
+        histograms: The boundaries of times by which requests are counted, by kind.
     """
 
     def __init__(
@@ -138,6 +140,8 @@ class Drive:
         self.removable = removable
         self.has_tray = has_tray
         self.is_locked = False
+        self.histograms: dict[str, list[int]] = {}
+        self.shares_writes = False
         self.is_tray_open = False
         self.wants_eject = False
         self.interface = Interface.NONE

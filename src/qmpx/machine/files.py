@@ -21,6 +21,18 @@ def _close(fd: int) -> None:
     os.close(fd)
 
 
+class NotLent(OSError):
+    """A set of descriptors has none that fits.
+
+    Attributes:
+        access: What was wanted: ``O_RDONLY``, ``O_WRONLY`` or ``O_RDWR``.
+    """
+
+    def __init__(self, error: OSError, filename: str, flags: int) -> None:
+        super().__init__(error.errno, error.strerror, filename)
+        self.access = flags & os.O_ACCMODE
+
+
 class HostFiles:
     """The files of the host, as a machine sees them.
 
@@ -53,7 +65,7 @@ class HostFiles:
         try:
             fd = self.lend(int(named[1]), flags)
         except OSError as error:
-            raise OSError(error.errno, error.strerror, filename) from None
+            raise NotLent(error, filename, flags) from None
         self._lent.add(fd)
         return fd
 

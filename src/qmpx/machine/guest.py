@@ -29,10 +29,12 @@ class Guest:
             full when the machine is moved, whatever is in them.
         dirty_rate: Bytes of memory a second that it writes while it runs, over and over
             those of the working set, or of all memory if that is 0.
+        has_acpi: Whether it has set up ACPI: without that no processor can be taken out.
     """
 
     working_set: int = 0
     dirty_rate: int = 0
+    has_acpi: bool = False
 
     def enter(self, machine: "Machine") -> None:
         """Begin to be the guest of *machine*."""
@@ -85,6 +87,8 @@ class ObedientGuest(Guest):
         balloon: Seconds until it has the size that is wanted; ``None``: never.
         unplug: Seconds until it lets a device go; ``None``: never.
     """
+
+    has_acpi = True
 
     def __init__(
         self,

@@ -12,12 +12,17 @@ HINT: Final = (
 )
 
 
+def is_identifier(text: str) -> bool:
+    """Whether something may be called so."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
 def check_identifier(text: str) -> None:
     """Check what somebody wants to call something.
 
     Raises:
         InvalidParameterValue: It is no identifier; the hint tells what one is.
     """
-    if _IDENTIFIER.fullmatch(text) is None:
+    if not is_identifier(text):
         error = InvalidParameterValue(name="id", expected="an identifier")
         raise error.hinting(HINT)

@@ -64,6 +64,8 @@ class Created:
     def show(self, shown: "QomObject") -> None:
         """Give its values to the object that shows it."""
         shown.values.update(self.options)
+        if self.kind == "throttle-group":
+            self._show_limits(shown)
         if self.kind.startswith("rng-"):
 
             def refuse(name: str, value: object) -> None:  # noqa: ARG001
@@ -73,6 +75,30 @@ class Created:
             for name in ("filename", "chardev"):
                 if shown.has(name):
                     shown.writers[name] = partial(refuse, name)
+
+    def _show_limits(self, shown: "QomObject") -> None:
+        """Show the limits of a throttle group, all of them, and let them be set."""
+        given = {
+            name.removeprefix("x-"): value
+            for name, value in self.options.items()
+            if name.startswith("x-")
+        }
+        limits = {
+            f"{unit}-{kind}{suffix}": int(suffix == "-max-length")
+            for unit in ("bps", "iops")
+            for kind in ("total", "read", "write")
+            for suffix in ("", "-max", "-max-length")
+        }
+        limits |= {"iops-size": 0, **given, **(self.options.get("limits") or {})}
+
+        def put(changes: Mapping[str, int]) -> None:
+            limits.update(changes)
+            shown.values["limits"] = limits
+            shown.values.update({f"x-{name}": value for name, value in limits.items()})
+
+        put({})
+        shown.writers["limits"] = put
+
 
     def close(self) -> None:
         """Let go of what it has of the world outside."""

@@ -119,6 +119,25 @@ class PageSet:
         for first, count in other.runs():
             self.add(first, count)
 
+    def bits(self, start: int, size: int) -> bytes:
+        """Return bytes of the bitmap: eight pages each, the first in the lowest bit.
+
+        Args:
+            start: The first byte; page *start* times 8 is the first.
+            size: How many bytes; zeros behind the highest page.
+        """
+        return bytes(self._bits[start : start + size]).ljust(size, b"\x00")
+
+    def put_bits(self, start: int, data: bytes) -> None:
+        """Put all pages into the set that bytes of a bitmap, as of `bits`, have."""
+        data = data.rstrip(b"\x00")
+        end = start + len(data)
+        if len(self._bits) < end and data:
+            self._bits.extend(bytes(end - len(self._bits)))
+        was = int.from_bytes(self._bits[start:end], "little")
+        both = was | int.from_bytes(data, "little")
+        self._bits[start:end] = both.to_bytes(len(data), "little")
+
     def copy(self) -> Self:
         """Return another set of the same pages."""
         copied = type(self)()

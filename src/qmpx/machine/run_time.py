@@ -32,6 +32,11 @@ class RunTime:
             return self._ran
         return self._ran + self._clock.microseconds() - self._since
 
+    @property
+    def has_run(self) -> bool:
+        """Whether the machine runs or has run."""
+        return self._since is not None or self._ran > 0
+
     def set(self, microseconds: int) -> None:
         """Let it have run so long: its state comes from a machine that has."""
         self._ran = microseconds

@@ -105,6 +105,7 @@ MOVES: Final[dict[tuple[RunState, Cause], RunState]] = {
     (RunState.SAVE_VM, Cause.STOP): RunState.SAVE_VM,
     (RunState.SAVE_VM, Cause.RESET): RunState.SAVE_VM,
     (RunState.SAVE_VM, Cause.SHUTDOWN): RunState.SHUTDOWN,
+    (RunState.RESTORE_VM, Cause.CONT): RunState.RUNNING,
     (RunState.RESTORE_VM, Cause.STOP): RunState.RESTORE_VM,
     (RunState.RESTORE_VM, Cause.RESET): RunState.RESTORE_VM,
     (RunState.RESTORE_VM, Cause.SHUTDOWN): RunState.SHUTDOWN,

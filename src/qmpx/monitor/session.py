@@ -204,6 +204,22 @@ class Session(SessionLike):
         self._size += len(message)
         return len(out) == 1
 
+    def send_events(self, text: bytes, messages: list[bytes]) -> None:
+        """Send events in their place among the replies.
+
+        Args:
+            text: All of them.
+            messages: Each.
+        """
+        channel = self._channel
+        if channel is None:
+            return
+        if self._working or self._out or channel.is_congested or self.monitor.pretty:
+            for message in messages:
+                self.send_event(message)
+        else:
+            channel.write(text)
+
     def flush(self) -> None:
         """Send what was gathered."""
         out, channel = self._out, self._channel

@@ -27,8 +27,10 @@ _OPTIONS: Final = {"memory": "m", "smp-opts": "smp", "boot-opts": "boot"}
 """Groups that are not called like their options."""
 
 
-def read_config(option: str, path: str) -> Iterator[tuple[str, str]]:
-    """Yield the options of a file, each with what would stand after it.
+def read_config(option: str, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the options of a file, each with what would stand after it, and its place.
+
+    The place is as QEMU tells it: the line at which the group is known to have ended.
 
     Args:
         option: ``-readconfig``, for messages.
@@ -48,13 +50,14 @@ def read_config(option: str, path: str) -> Iterator[tuple[str, str]]:
         raise StartFailure(message, option, path)
     group: str | None = None
     values: list[str] = []
+    number = 0
     for number, line in enumerate(data.decode(errors="replace").splitlines(), 1):
         if not line.strip() or line.startswith("#"):
             continue
         found = _GROUP_WITH_ID.fullmatch(line) or _GROUP.fullmatch(line)
         if found is not None:
             if group is not None:
-                yield _OPTIONS.get(group, group), ",".join(values)
+                yield _OPTIONS.get(group, group), ",".join(values), f"{path}:{number}"
             group = found[1]
             values = [f"id={found[2]}"] if found.re is _GROUP_WITH_ID else []
             continue
@@ -65,11 +68,8 @@ def read_config(option: str, path: str) -> Iterator[tuple[str, str]]:
             raise _at(path, number, "parse error")
         values.append(f"{value[1]}={value[2].replace(',', ',,')}")
     if group is not None:
-        yield _OPTIONS.get(group, group), ",".join(values)
+        yield _OPTIONS.get(group, group), ",".join(values), f"{path}:{number}"
 
 
 def _at(path: str, number: int, message: str) -> StartFailure:
-    failure = StartFailure(message)
-    failure.text = f"{path}:{number}: {message}"
-    failure.gap = ""
-    return failure
+    return StartFailure(message).moved(f"{path}:{number}")

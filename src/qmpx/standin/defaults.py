@@ -27,8 +27,11 @@ HUB_BACK_END: Final = "#net100"
 counter and two digits by chance."""
 
 _DISPLAYS: Final = {
-    **{"std": "VGA", "cirrus": "cirrus-vga", "qxl": "qxl-vga", "virtio": "virtio-vga"},
-    **{"vmware": "vmware-svga"},
+    "std": "VGA",
+    "cirrus": "cirrus-vga",
+    "qxl": "qxl-vga",
+    "virtio": "virtio-vga",
+    "vmware": "vmware-svga",
 }
 _NICS: Final = {"virtio": "virtio-net-pci"}
 _REPLACED: Final = {

@@ -15,6 +15,7 @@ class StartFailure(Exception):
 
     Attributes:
         text: The whole message, without the program's name.
+        message: What is wrong, without the place.
         status: The exit status.
         gap: What stands between the program's name and the message.
         further: What QEMU says after it, each as a message of its own.
@@ -25,7 +26,13 @@ class StartFailure(Exception):
     ) -> None:
         place = option if value is None else f"{option} {value}".lstrip()
         self.text = f"{place}: {message}" if place else message
+        self.message = message
         self.status = 1
         self.gap = " "
         self.further: list[str] = []
         super().__init__(self.text)
+
+    def moved(self, place: str) -> "StartFailure":
+        """Say that it is in a file, at that place, without hints; return it."""
+        self.text, self.gap = f"{place}: {self.message.splitlines()[0]}", ""
+        return self

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
+    from typing import Final
 
     from qmpx.standin.endpoints import Endpoint
+
+PROMPT: Final = 0.0001
+"""Seconds after which the thread that imports lets the one that greets go on. It is
+asked for that at each of three steps, each time for 5 ms if this is left alone."""
 
 
 class Greeter:
@@ -38,6 +44,8 @@ class Greeter:
             x for x in control if x.listening is not None and x.connected is None
         ]
         self._end, self._stop = os.pipe()
+        self._usual = sys.getswitchinterval()
+        sys.setswitchinterval(PROMPT)
         self._thread = threading.Thread(target=self._run, name="qmpx-greeter")
         self._thread.start()
 
@@ -76,5 +84,6 @@ class Greeter:
         """Greet nobody any more."""
         os.write(self._stop, b"\0")
         self._thread.join()
+        sys.setswitchinterval(self._usual)
         os.close(self._end)
         os.close(self._stop)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 
+from qmpx.standin.boards import prefers_sockets, takes_modules
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import SWITCHES, read_size
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Final
 
-    from qmpx.standin.command_line import CommandLine
+    from qmpx.standin.command_line import Backend, CommandLine
     from qmpx.standin.option_lists import OptionList
     from qmpx.standin.profile.file import Profile
 
@@ -46,10 +47,36 @@ def check_needs(line: CommandLine, profile: Profile) -> None:
     """
     _check_machine(line, profile)
     choose_accelerator(line, profile)
-    processor_count(line.topology)
-    memory_size(line.memory)
+    board = find_machine(profile, line.machine.get("type"))
+    processor_count(line.topology, board)
+    memory_size(line.memory, board["name"])
     _check_boot(line.boot)
     _check_processor(line, profile)
+
+
+def has_guest(line: CommandLine) -> bool:
+    """Whether there is somebody in the machine who answers.
+
+    Unless ``--guest`` says so: if there is something to boot from, or the machine comes
+    from elsewhere with who is in it. No guest's code runs under qtest.
+    """
+    if QTEST in line.accelerators:
+        return False
+    if line.guest != "auto":
+        return line.guest == "obedient"
+    return (
+        line.incoming is not None
+        or line.load is not None
+        or any(drive.get("file") for drive in line.drives)
+        or any(map(_may_hold_system, line.backends))
+        or any(option.lstrip("-") == "kernel" for option, _ in line.kept)
+    )
+
+
+def _may_hold_system(backend: Backend) -> bool:
+    """Whether there may be something to boot from in a back end."""
+    driver = str(backend.values.get("driver"))
+    return backend.option == "-blockdev" and not driver.startswith("null-")
 
 
 def find_machine(profile: Profile, name: str | None) -> dict[str, Any]:
@@ -149,15 +176,23 @@ def choose_accelerator(line: CommandLine, profile: Profile) -> str:
     raise failure
 
 
-def memory_size(options: OptionList | None) -> int:
+def memory_size(options: OptionList | None, board: str = "") -> int:
     """Return how much RAM ``-m`` asks for, in bytes.
 
+    Args:
+        options: What stands after it.
+        board: The machine's name: some can have less than others.
+
     Raises:
-        StartFailure: It contradicts itself.
+        StartFailure: It contradicts itself, or what the board can have.
     """
+    usual = 0 if board == "none" else DEFAULT_MEMORY
     if options is None:
-        return DEFAULT_MEMORY
-    size = read_size(options["size"], "M") if "size" in options else DEFAULT_MEMORY
+        return usual
+    if "maxmem" in options and not takes_modules(board):
+        message = f"\"-memory 'slots|maxmem'\" is not supported by: {board}"
+        raise StartFailure(message)
+    size = read_size(options["size"], "M") if "size" in options else usual
     most = read_size(options["maxmem"]) if "maxmem" in options else None
     if size is None or size > MAX_MEMORY:
         message = "ram size too large"
@@ -171,7 +206,7 @@ def memory_size(options: OptionList | None) -> int:
     if most is None and "slots" in options:
         message = "slots specified but no max-size"
         raise StartFailure(message)
-    return size or DEFAULT_MEMORY
+    return size or usual
 
 
 _TOPOLOGY: Final = (
@@ -185,24 +220,36 @@ _TOPOLOGY: Final = (
 )
 
 
-def processor_count(topology: Mapping[str, Any]) -> int:
+def processor_count(
+    topology: Mapping[str, Any], board: Mapping[str, Any] | None = None
+) -> int:
     """Return how many virtual processors ``-smp`` asks for.
+
+    Args:
+        topology: What stands after it.
+        board: What the profile tells of the machine.
 
     Raises:
         StartFailure: It contradicts itself, or says what is no number.
     """
-    full = full_topology(topology)
-    if full["cpus"] > MAX_PROCESSORS:
+    board = board or {}
+    name, most = board.get("name", ""), board.get("cpu-max", MAX_PROCESSORS)
+    full = full_topology(topology, name)
+    if full["maxcpus"] > most:
         message = (
-            f"Invalid SMP CPUs {full['cpus']}. The max CPUs supported by machine is "
-            f"{MAX_PROCESSORS}"
+            f"Invalid SMP CPUs {full['maxcpus']}. The max CPUs supported by machine "
+            f"'{name}' is {most}"
         )
         raise StartFailure(message)
     return full["cpus"]
 
 
-def full_topology(topology: Mapping[str, Any]) -> dict[str, int]:
+def full_topology(topology: Mapping[str, Any], board: str = "") -> dict[str, int]:
     """Return what ``-smp`` asks for, with what it leaves out.
+
+    Args:
+        topology: What stands after it.
+        board: The machine's name: old ones leave out something else.
 
     Raises:
         StartFailure: It contradicts itself, or says what is no number.
@@ -214,13 +261,28 @@ def full_topology(topology: Mapping[str, Any]) -> dict[str, int]:
         if not isinstance(value, str) or not value.isdecimal():
             raise StartFailure(f"Parameter 'smp.{name}' expects integer")
         numbers[name] = int(value)
-    return {**fill_topology(numbers), "clusters": 1}
+    filled = fill_topology(
+        numbers,
+        sockets_first=prefers_sockets(board),
+        names_dies=board.startswith("pc-"),
+    )
+    return {**filled, "clusters": 1}
 
 
-def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:
+def fill_topology(
+    numbers: Mapping[str, int],
+    *,
+    sockets_first: bool = False,
+    names_dies: bool = False,
+) -> dict[str, int]:
     """Return a topology with what was left out worked out, as QEMU 7.2 does.
 
     Cores come before sockets and threads.
+
+    Args:
+        numbers: What was given.
+        sockets_first: Whether sockets come before cores: in machines up to 6.1.
+        names_dies: Whether messages name dies that were not given, too.
 
     Raises:
         StartFailure: The parts do not make the whole.
@@ -233,7 +295,10 @@ def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:
         sockets, cores, threads = sockets or 1, cores or 1, threads or 1
     else:
         most = most or cpus
-        if not cores:
+        if sockets_first and not sockets:
+            cores, threads = cores or 1, threads or 1
+            sockets = most // (dies * cores * threads)
+        elif not cores:
             sockets, threads = sockets or 1, threads or 1
             cores = most // (sockets * dies * threads)
         elif not sockets:
@@ -243,7 +308,8 @@ def fill_topology(numbers: Mapping[str, int]) -> dict[str, int]:
     total = sockets * dies * cores * threads
     most = most or total
     cpus = cpus or most
-    shown = f"sockets ({sockets})" + (f" * dies ({dies})" if "dies" in numbers else "")
+    names_dies = names_dies or "dies" in numbers
+    shown = f"sockets ({sockets})" + (f" * dies ({dies})" if names_dies else "")
     shown += f" * cores ({cores}) * threads ({threads})"
     if total != most:
         message = "product of the hierarchy must match maxcpus: "

@@ -76,11 +76,13 @@ def hold_commands(monitor: Monitor, leave: Callable[[], None] | None) -> None:
         if leave is None or monitor.commands.entries == held:
             message = "The command is permitted only before machine initialization"
             raise GenericError(message)
+        monitor.is_building = False
         monitor.commands.entries.clear()
         monitor.commands.entries.update(held)
         leave()
         return {}
 
+    monitor.is_building = leave is not None
     held[_EXIT] = Entry(_EXIT, exit_, signature=_Unread())
     for name, entry in held.items():
         is_permitted = leave is None or name in PERMITTED

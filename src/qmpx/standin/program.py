@@ -162,6 +162,10 @@ def is_empty(line: CommandLine) -> bool:
         or line.load
         or line.incoming
         or line.rtc
+        or line.qtest
+        or line.nodes
+        or line.globals
+        or line.machine.keys() - {"type"}
         or len(line.character_devices) > len(line.monitors)
     )
 

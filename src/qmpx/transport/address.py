@@ -71,9 +71,7 @@ __all__ = [
     "short_path",
 ]
 
-FORMS = (
-    "unix:PATH, a path, tcp:HOST:PORT, tls:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
-)
+FORMS = "unix:PATH, a path, tcp:HOST:PORT, tls:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
 NO_PIPE = "named pipes are not supported; give QEMU a socket, -qmp unix:PATH,server=on"
 NO_MONITOR = (
     "this chardev carries no monitor that could be connected to; "

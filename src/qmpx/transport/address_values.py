@@ -118,9 +118,9 @@ class TlsAddress(NamedTuple):
 
     Args:
         tcp: The port.
-        directory: Where ``ca-cert.pem`` is, the authority that signs servers, and perhaps
-            ``client-cert.pem`` and ``client-key.pem``, which say who we are: QEMU's
-            names. Empty: the authorities of this system, and no certificate of ours.
+        directory: Where ``ca-cert.pem`` is, of the authority that signs servers, and
+            perhaps ``client-cert.pem`` and ``client-key.pem``, which say who we are:
+            QEMU's names. Empty: the authorities of this system, and no certificate.
         name: The name that has to be in the server's certificate; empty: the host.
     """
 

@@ -77,6 +77,7 @@ class Channel:
         "_rewatch",
         "_sock",
         "_unsent",
+        "_watched",
         "is_congested",
     )
 
@@ -100,6 +101,7 @@ class Channel:
         self._high_water = high_water
         self._unsent: bytearray | None = None
         self._reading = False
+        self._watched = False  # by the loop, which calls `_read`
         self._has_written = False
         self._rewatch = not isinstance(loop, asyncio.BaseEventLoop)
         self._closing = False
@@ -126,12 +128,19 @@ class Channel:
         """Read on; a new channel does not read until this is called."""
         if not self._reading and not self.is_closing:
             self._reading = True
-            self._loop.add_reader(self._fd, self._read)
+            if not self._watched:
+                self._watched = True
+                self._loop.add_reader(self._fd, self._read)
 
     def pause_reading(self) -> None:
         """Leave further input to the kernel, which in time holds the peer back."""
-        if self._reading:
-            self._reading = False
+        # The loop is told when something comes meanwhile: for most pauses, between a
+        # command and its reply, nothing does, and telling it takes eight system calls.
+        self._reading = False
+
+    def _unwatch(self) -> None:
+        if self._watched:
+            self._watched = False
             self._loop.remove_reader(self._fd)
 
     def write(self, data: bytes) -> None:
@@ -199,6 +208,9 @@ class Channel:
     def _read(self) -> None:
         if self._sock is None:
             return
+        if not self._reading:
+            self._unwatch()
+            return
         fds: list[int] = []
         try:
             if self._is_unix:
@@ -233,8 +245,9 @@ class Channel:
             self._loop.call_soon(self._watch_again)
 
     def _watch_again(self) -> None:
+        self._unwatch()
         if self._reading:
-            self.pause_reading()
+            self._reading = False
             self.resume_reading()
 
     def _flush(self) -> None:
@@ -264,9 +277,8 @@ class Channel:
             return
         if self._linger is not None:
             self._linger.cancel()
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._fd)
+        self._reading = False
+        self._unwatch()
         if self._unsent is not None:
             self._loop.remove_writer(self._fd)
             self._unsent = None

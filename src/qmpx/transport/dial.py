@@ -23,6 +23,7 @@ from qmpx.transport.address import (
 )
 from qmpx.transport.descriptors import copy_socket
 from qmpx.transport.stdio import stdio_socket
+from qmpx.transport.stream import Stream
 
 PAUSE: Final = 0.02
 """Seconds between two tries: a starting QEMU takes some tens of milliseconds."""
@@ -140,6 +141,27 @@ def dial(
         except OSError as error:
             attempts.failed(error)
             time.sleep(PAUSE)
+
+
+def open_stream(
+    address: Address, *, timeout: float, wait: float = 0.0, alive: Alive | None = None
+) -> Stream:
+    """Return a connected stream, which speaks TLS if the address says so.
+
+    Arguments are those of `dial`.
+
+    Raises:
+        ConnectError: There is no connection; the message says why and what to do.
+    """
+    begin = time.monotonic()
+    sock = dial(address, timeout=timeout, wait=wait, alive=alive, by_tls=True)
+    if not isinstance(address, TlsAddress):
+        return Stream(sock)
+    from qmpx.transport.tls_client import TlsStream  # few need it, and it is not free
+
+    spent = time.monotonic() - begin
+    deadline = begin + min(timeout, LONGEST) + min(spent, wait)
+    return TlsStream(sock, address, deadline)
 
 
 async def dial_async(

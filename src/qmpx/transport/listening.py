@@ -17,8 +17,8 @@ from qmpx.transport.address import (
     ListenAddress,
     StdioAddress,
     TcpAddress,
-    TlsAddress,
     TelnetAddress,
+    TlsAddress,
     UnixAddress,
     VsockAddress,
 )

@@ -1,4 +1,4 @@
-"""A connected stream socket that speaks TLS, as a server, on an event loop.
+"""A connected stream socket that speaks TLS on an event loop, from either side.
 
 The bytes are those of a `Channel`; between it and its receiver a TLS connection in
 memory (`ssl.MemoryBIO`) takes them apart and makes them. So flow control, closing and
@@ -9,6 +9,7 @@ done: until then there is nothing to be greeted.
 """
 
 import asyncio
+import errno
 import logging
 import os
 import socket
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import AddressError
 from qmpx.transport.channel import READ_SIZE, Channel, Receiver, close_fds
+from qmpx.transport.tls_client import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,6 +86,8 @@ class TlsChannel(Channel):
         context: How to speak TLS.
         on_open: Called once the handshake is done; the receiver may be told then.
         timeout: Seconds for the handshake.
+        server_name: The name that has to be in the server's certificate, for a client;
+            a server has none.
 
     Attributes:
         is_open: Whether the handshake is done.
@@ -96,6 +100,7 @@ class TlsChannel(Channel):
         "_on_open",
         "_outgoing",
         "_patience",
+        "_peer",
         "_plain",
         "_tls",
         "failure",
@@ -111,18 +116,27 @@ class TlsChannel(Channel):
         on_open: "Callable[[TlsChannel], None]",
         *,
         timeout: float = HANDSHAKE_TIMEOUT,
+        server_name: str | None = None,
     ) -> None:
         super().__init__(loop, sock, _TlsReceiver(self, receiver))
         self._plain = receiver
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server_name is None,
+            server_hostname=server_name,
+        )
         self._on_open = on_open
+        self._peer = "client" if server_name is None else "server"
         self._feed = False
         self.is_open = False
         self.failure = ""
         self._patience = loop.call_later(timeout, self._give_up)
         super().resume_reading()
+        if server_name is not None:
+            self._shake_hands()  # the client begins
 
     @property
     def certificate_names(self) -> tuple[str, ...]:
@@ -187,7 +201,7 @@ class TlsChannel(Channel):
         if self.is_open:
             self._plain.eof_received()
         else:
-            self.failure = self.failure or "the client went before it was known"
+            self.failure = self.failure or f"the {self._peer} went before it was known"
             self.abort()
 
     def end(self) -> None:
@@ -202,7 +216,7 @@ class TlsChannel(Channel):
             return
         except ssl.SSLError as error:
             self._flush_cipher()  # which tells the client why
-            self.failure = error.reason or str(error)
+            self.failure = explain(error)
             self.abort()
             return
         self._patience.cancel()
@@ -224,7 +238,7 @@ class TlsChannel(Channel):
             except ssl.SSLZeroReturnError:
                 data = b""
             except ssl.SSLError as error:
-                self.failure = error.reason or str(error)
+                self.failure = explain(error)
                 self._flush_cipher()
                 self.abort()
                 return
@@ -259,5 +273,8 @@ class _TlsReceiver:
         self._receiver.drained()
 
     def connection_lost(self, error: OSError | None) -> None:
-        self._channel.end()
+        channel = self._channel
+        channel.end()
+        if error is None and channel.failure and channel.is_open:
+            error = OSError(errno.EPROTO, f"TLS: {channel.failure}")
         self._receiver.connection_lost(error)

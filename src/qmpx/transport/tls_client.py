@@ -42,34 +42,29 @@ def client_context(address: TlsAddress) -> ssl.SSLContext:
         return context
     authority, revoked = (os.path.join(directory, n) for n in (AUTHORITY, REVOKED))
     certificate, key = (os.path.join(directory, name) for name in OURS)
+    what = authority
     try:
         context.load_verify_locations(authority)
         if os.path.exists(revoked):
+            what = revoked
             context.load_verify_locations(revoked)
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
         if os.path.exists(certificate) or os.path.exists(key):
+            what = certificate if os.path.exists(key) else key
             if os.stat(key).st_mode & 0o077:
                 reason = f"others can use the key {key}"
                 raise ConnectError(str(address), reason, "give it mode 0600")
-            context.load_cert_chain(certificate, key, password=_no_password(address))
+            context.load_cert_chain(certificate, key, password=_no_password)
     except OSError as error:  # ssl.SSLError is one
-        what = error.filename or directory
-        reason = f"its credentials cannot be used: {what}: {explain(error)}"
+        reason = f"{what} cannot be used: {explain(error)}"
         hint = f"{directory} has to hold {AUTHORITY}, and {' and '.join(OURS)} if the "
         hint += "server wants to know who we are"
         raise ConnectError(str(address), reason, hint) from error
     return context
 
 
-def _no_password(address: TlsAddress) -> "type[str]":
-    class Refused(str):  # OpenSSL calls it when it needs one
-        __slots__ = ()
-
-        def __new__(cls) -> "Refused":
-            reason = "the key needs a password, which nobody can type here"
-            raise ConnectError(str(address), reason, "store it without")
-
-    return Refused
+def _no_password() -> str:
+    raise OSError(errno.EACCES, "the key needs a password, which nobody can type here")
 
 
 def explain(error: OSError) -> str:
@@ -87,13 +82,15 @@ def failed_handshake(address: TlsAddress, reason: str) -> ConnectError:
     hint = ""
     if "does not count" in reason:
         hint = (
-            f"dir= names where {AUTHORITY} is that signed the server, and name= what is "
-            "in its certificate, if not the host"
+            f"dir= names where {AUTHORITY} is, of whoever signed it, and name= the "
+            "name in it, if that is not the host"
         )
     elif "wrong version" in reason or "no tls" in reason:
         hint = f"it may speak without TLS: {address.tcp}"
     elif "alert" in reason:
-        hint = f"dir= names where {' and '.join(OURS)} are, which have to be known to it"
+        hint = (
+            f"dir= names where {' and '.join(OURS)} are, which have to be known to it"
+        )
     return ConnectError(str(address), f"no handshake in TLS: {reason}", hint)
 
 
@@ -201,7 +198,7 @@ class TlsStream(Stream):
             if data is None:
                 raise TimeoutError(errno.ETIMEDOUT, "it took too long")
             if not data:
-                raise OSError(errno.ECONNRESET, "the server closed the connection")
+                raise OSError(errno.ECONNRESET, "the server went before it was known")
             self._incoming.write(data)
 
     def _flush_until(self, deadline: float) -> None:

@@ -228,9 +228,11 @@ def test_a_drive_has_to_be_named_rightly(box: Box, command: str) -> None:
     for name in ("nothing", "", "/dev/cd"):
         desc = f"Device '{name}' not found"
         assert box.refusal(command, device=name) == ("DeviceNotFound", desc)
-    for name in ("nothing", "", "cd0"):
+    for name in ("nothing", "cd0"):
         desc = f"Device '{name}' not found"
         assert box.refusal(command, id=name) == ("DeviceNotFound", desc)
+    desc = " is not a hotpluggable device"
+    assert box.refusal(command, id="") == ("GenericError", desc)
 
 
 @pytest.mark.parametrize("name", [{"device": "disk0"}, {"node_name": "disk-node"}])

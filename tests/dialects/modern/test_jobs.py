@@ -212,3 +212,34 @@ def test_stopping_drains_what_is_ready(box: Box) -> None:
     box.run("cont")
     box.run("stop")
     assert statuses(box) == ["standby", "ready"]
+
+
+def test_a_job_shows_the_node_that_it_puts_in_front(box: Box) -> None:
+    size = {"driver": "null-co", "size": MIB}
+    box.run("blockdev-add", node_name="copy", **size)
+    box.run("blockdev-mirror", job_id="m", device="top", target="copy", sync="full",
+            speed=1, filter_node_name="front")  # fmt: skip
+    box.run("blockdev-add", node_name="later", **size)
+    told = box.run("query-named-block-nodes")
+    assert [each["node-name"] for each in told[:3]] == ["later", "front", "copy"]
+    front, top = told[1], next(x for x in told if x["node-name"] == "top")
+    assert front["drv"] == front["image"]["format"] == "mirror_top"
+    assert front["image"]["backing-image"] == top["image"]
+    assert front["backing_file_depth"] == top["backing_file_depth"] + 1
+    shown = box.run("query-block")[0]["inserted"]
+    assert shown["node-name"] == "front"
+    taken = ("GenericError", "Duplicate nodes with node-name='front'")
+    assert box.refusal("blockdev-add", node_name="front", **size) == taken
+    box.run("block-job-cancel", device="m", force=True)
+    wait(box, "m", "null")
+    names = [each["node-name"] for each in box.run("query-named-block-nodes")]
+    assert "front" not in names
+
+
+def test_a_nameless_front_is_not_shown_as_what_is_in_the_drive(box: Box) -> None:
+    box.run("blockdev-add", driver="null-co", node_name="copy", size=MIB)
+    box.run("blockdev-backup", job_id="b", device="top", target="copy", sync="none")
+    front = box.run("query-named-block-nodes", flat=True)[0]
+    assert front["drv"] == "copy-before-write"
+    assert front["node-name"].startswith("#block")
+    assert box.run("query-block")[0]["inserted"]["node-name"] == "top"

@@ -120,12 +120,17 @@ def test_two_snapshots_are_one_moment(box: Box, tmp_path: Path) -> None:
 
 def test_jobs_of_a_group_fail_together(box: Box) -> None:
     box.run("blockdev-add", driver="null-co", node_name="null", size=MIB)
-    box.run("blockdev-add", driver="null-co", node_name="small", size=512)
+    image = {"driver": "null-co", "size": MIB}
+    faults = [{"event": "none", "iotype": "write"}]
+    box.run(
+        "blockdev-add", driver="blkdebug", node_name="bad", image=image,
+        inject_error=faults,
+    )  # fmt: skip
     options = {"sync": "full", "auto_dismiss": False}
     actions = [
         action("blockdev-backup", device="one", target="copy", job_id="b1", speed=1,
                **options),
-        action("blockdev-backup", device="null", target="small", job_id="b2",
+        action("blockdev-backup", device="null", target="bad", job_id="b2",
                **options),
     ]  # fmt: skip
     box.run("transaction", actions=actions, properties={"completion-mode": "grouped"})
@@ -134,7 +139,7 @@ def test_jobs_of_a_group_fail_together(box: Box) -> None:
         jobs = box.run("query-jobs")
     assert {job["id"]: job["error"] for job in jobs} == {
         "b1": "Operation canceled",
-        "b2": "Source and target image have different sizes",
+        "b2": "Input/output error",
     }
 
 
@@ -143,7 +148,7 @@ def test_some_actions_are_no_part_of_a_group(box: Box) -> None:
     properties = {"completion-mode": "grouped"}
     refusal = box.refusal("transaction", actions=actions, properties=properties)
     desc = (
-        "Action 'block-dirty-bitmap-add' does not support transaction property "
+        "Action 'block-dirty-bitmap-add' does not support Transaction property "
         "completion-mode = grouped"
     )
     assert refusal == ("GenericError", desc)
@@ -181,6 +186,10 @@ def test_a_snapshot_file_is_made(box: Box, tmp_path: Path) -> None:
     assert told[0]["backing_file"] == str(tmp_path / "one")
     image = box.run("query-block")[0]["inserted"]["image"]
     assert image["backing-filename"] == str(tmp_path / "one")
+    refusal = box.refusal("blockdev-snapshot-sync", **arguments)
+    desc = "Node 'one' is busy: node is used as backing hd of 'snap'"
+    assert refusal == ("GenericError", desc)
+    arguments["node_name"] = "snap"
     refusal = box.refusal("blockdev-snapshot-sync", **arguments)
     assert refusal == ("GenericError", "New overlay node-name missing")
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.machine import VirtualClock
 from qmpx.machine.guest import Guest
 from qmpx.machine.happenings import (
     DeviceUnplugged,
@@ -80,11 +81,16 @@ def test_a_guest_that_refuses_can_be_asked_again(machine: Machine) -> None:
     assert len(guest.asked) == 2
 
 
-def test_a_reset_takes_out_what_was_leaving(machine: Machine) -> None:
+def test_a_reset_takes_out_what_was_leaving_and_tells_it_later(
+    machine: Machine,
+) -> None:
     _, heard = listening(machine)
+    clock = machine.clock = VirtualClock()
     machine.qom.devices.add(CARD)
     machine.qom.devices.unplug("card")
     machine.reset(reason="host-qmp-system-reset")
+    assert DeviceUnplugged("card", PATH) not in heard
+    clock.advance(0)
     assert DeviceUnplugged("card", PATH) in heard
     with pytest.raises(DeviceNotFound):
         machine.qom.devices.unplug("card")
@@ -141,3 +147,17 @@ def test_memory_that_grows_is_told_of_when_the_guest_has_it(
     guest.asked[0][1]()
     assert shown.get("size") == 2**26
     assert heard == [MemoryDeviceResized("card", 2**26, PATH)]
+
+
+def test_a_guest_that_keeps_a_memory_module_says_so_of_its_slot(
+    machine: Machine,
+) -> None:
+    _, heard = listening(machine)
+    tree = machine.qom
+    tree.memory_slots, tree.maximum_memory = 2, 1 << 40
+    machine.objects.create("m", MemoryBackend(1 << 24))
+    tree.devices.add({"driver": "pc-dimm", "id": "d", "memdev": "m"})
+    tree.devices.unplug("d")
+    tree.devices.refuse("d")
+    assert heard[-1] == UnplugRefused("d", "/machine/peripheral/d", 0)
+    assert tree.said_of_slots == {0: (3, 1)}

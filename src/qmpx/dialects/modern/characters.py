@@ -52,6 +52,7 @@ BACKENDS: Final = (
 
 _LEADING_NOWHERE: Final = ("null", "vc", "msmouse", "wctablet", "testdev")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/=\n]*")
+_SPICE_CHANNELS: Final = frozenset({"vdagent", "smartcard", "usbredir", "port"})
 _LAST_PORT: Final = 65535
 
 
@@ -171,7 +172,22 @@ class DescriptorWrapper(_Address, tag="fd"):
     data: NamedDescriptor
 
 
-Address = InetAddressWrapper | UnixAddressWrapper | DescriptorWrapper
+class VsockSocketAddress(Struct, forbid_unknown_fields=True):
+    """A socket between a machine and its host."""
+
+    cid: str
+    port: str
+
+
+class VsockAddressWrapper(_Address, tag="vsock"):
+    """A socket between a machine and its host."""
+
+    data: VsockSocketAddress
+
+
+Address = (
+    InetAddressWrapper | UnixAddressWrapper | VsockAddressWrapper | DescriptorWrapper
+)
 
 
 class ChardevSocket(_Options, kw_only=True):
@@ -296,8 +312,68 @@ class UdpBackend(_Backend, tag="udp"):
     data: ChardevUdp
 
 
+class ChardevSpiceChannel(_Options, kw_only=True):
+    """A channel of SPICE."""
+
+    type: str
+
+
+class ChardevSpicePort(_Options, kw_only=True):
+    """A port of SPICE."""
+
+    fqdn: str
+
+
+class ChardevAgent(_Options, kw_only=True):
+    """The clipboard and the mouse of SPICE's agent."""
+
+    mouse: bool | None = None
+    clipboard: bool | None = None
+
+
+class ChardevDBus(_Options, kw_only=True):
+    """A channel of the display on D-Bus."""
+
+    name: str
+
+
+class SpiceChannelBackend(_Backend, tag="spicevmc"):
+    """A channel of SPICE, which is not here."""
+
+    data: ChardevSpiceChannel
+
+
+class SpicePortBackend(_Backend, tag="spiceport"):
+    """A port of SPICE, which is not here."""
+
+    data: ChardevSpicePort
+
+
+class AgentBackend(_Backend, tag="qemu-vdagent"):
+    """QEMU's own side of SPICE's agent; no guest talks to it."""
+
+    data: ChardevAgent
+
+
+class DBusBackend(_Backend, tag="dbus"):
+    """A channel of the display on D-Bus; nobody is there."""
+
+    data: ChardevDBus
+
+
+class BrailleBackend(_Backend, tag="braille"):
+    """A braille display, which the host has not."""
+
+    data: ChardevCommon
+
+
 Backend = (
     NullBackend
+    | SpiceChannelBackend
+    | SpicePortBackend
+    | AgentBackend
+    | DBusBackend
+    | BrailleBackend
     | TestBackend
     | MouseBackend
     | TabletBackend
@@ -341,6 +417,7 @@ async def _open(
     machine: Machine, session: SessionLike, label: str, backend: Backend
 ) -> ChardevReturn:
     try:
+        _open_log(backend.data)
         device = await _make(machine, session, label, backend)
         await machine.characters.add(device)
     except (CommandError, OSError) as error:
@@ -349,6 +426,24 @@ async def _open(
     if isinstance(backend, PtyBackend):
         return {"pty": device.filename.removeprefix("pty:")}
     return {}
+
+
+def _open_log(options: _Options) -> None:
+    """Make the log, as it is asked for; nothing is written to it.
+
+    Raises:
+        GenericError: It cannot be made.
+    """
+    path = options.logfile
+    if path is None:
+        return
+    mode = os.O_APPEND if options.logappend else os.O_TRUNC
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | mode | os.O_CLOEXEC, 0o666))
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        message = f"Could not create '{path}': {why}"
+        raise GenericError(message) from error
 
 
 def _why(error: CommandError | OSError, backend: Backend) -> str:
@@ -370,8 +465,22 @@ async def _make(
     machine: Machine, session: SessionLike, label: str, backend: Backend
 ) -> CharacterDevice:
     match backend:
+        case SpiceChannelBackend(data=ChardevSpiceChannel(type=kind)):
+            message = f"unsupported type name: {kind}"
+            if kind in _SPICE_CHANNELS:
+                message = "spice not enabled"
+            raise GenericError(message)
+        case SpicePortBackend():
+            message = "spice not enabled"
+            raise GenericError(message)
+        case BrailleBackend():
+            message = "brlapi__openConnection: connect: No such file or directory"
+            raise GenericError(message)
+        case FileBackend(data=ChardevFile(in_=source)) if source is not None:
+            message = f"Could not open '{source}': {_why_not_read(source)}"
+            raise GenericError(message)
         case FileBackend(data=ChardevFile(out=path, append=append)):
-            return OutputFile(label, _resolved(session, path), appends=bool(append))
+            return OutputFile(label, path, appends=bool(append), files=machine.files)
         case SerialBackend(data=data) | ParallelBackend(data=data):
             return HostDevice(label, data.device)
         case PipeBackend(data=data):
@@ -395,13 +504,13 @@ async def _make(
     return CharacterDevice(label, str(backend.__struct_config__.tag))
 
 
-def _resolved(session: SessionLike, path: str) -> str:
-    """Return the path to open; one of a set of descriptors leads to its file."""
-    match = re.fullmatch(r"/dev/fdset/([0-9]+)", path)
-    if match is None:
-        return path
-    members = session.monitor.descriptor_sets.sets.get(int(match[1]))
-    return f"/proc/self/fd/{members[0].fd}" if members else path
+def _why_not_read(path: str) -> str:
+    """Return why nothing is read from a file: the guest has nobody to read it."""
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return "files are only written here"
 
 
 def _make_mux(machine: Machine, label: str, base: str) -> CharacterDevice:
@@ -409,7 +518,7 @@ def _make_mux(machine: Machine, label: str, base: str) -> CharacterDevice:
         message = f"mux: base chardev {base} not found"
         raise GenericError(message)
     if not machine.characters.take(base):
-        message = f"Chardev '{base}' is busy"
+        message = f"Device '{base}' is in use"
         raise GenericError(message)
     device = CharacterDevice(label, "mux", users=MUX_USERS)
     device.is_mux = True
@@ -429,7 +538,7 @@ def _host_port(address: Address) -> tuple[str, int]:
                 "Servname not supported for ai_socktype"
             )
             raise GenericError(message)
-    message = "a UDP socket needs a host and a port"
+    message = "socket type unsupported for datagram"
     raise GenericError(message)
 
 
@@ -443,11 +552,16 @@ async def _make_socket(
     if data.wait is not None and not is_server:
         message = "'wait' option is incompatible with socket in client connect mode"
         raise GenericError(message)
+    if data.tls_authz is not None and data.tls_creds is None:
+        message = "'tls_authz' option requires 'tls_creds' option"
+        raise GenericError(message)
     if data.tls_creds is not None or data.websocket or data.tn3270:
         message = "TLS, websockets and TN3270 are not supported by this machine"
         raise GenericError(message)
     place: str | tuple[str, int] | socket.socket
     match data.addr:
+        case VsockAddressWrapper(data=vsock):
+            raise _vsock_failure(vsock)
         case UnixAddressWrapper(data=unix):
             place = f"\0{unix.path}" if unix.abstract else unix.path
         case DescriptorWrapper(data=named):
@@ -460,6 +574,14 @@ async def _make_socket(
     return await open_client(
         label, place, is_telnet=is_telnet, reconnects=bool(data.reconnect)
     )
+
+
+def _vsock_failure(data: VsockSocketAddress) -> GenericError:
+    """Return why there is no socket between a machine and its host."""
+    for name, text in (("cid", data.cid), ("port", data.port)):
+        if not text.isdecimal():
+            return GenericError(f"Failed to parse {name} '{text}'")
+    return GenericError("sockets between machines and their host are not supported")
 
 
 def _descriptor(session: SessionLike, name: str) -> socket.socket:
@@ -492,11 +614,23 @@ async def chardev_change(
     if before.is_mux:
         message = "Mux device hotswap not supported yet"
         raise GenericError(message)
-    if before.free_users < before.users and not before.can_be_replaced:
+    is_used = before.free_users < before.users
+    if is_used and (not before.can_be_replaced or _minds(machine, id_)):
         message = "Chardev user does not support chardev hotswap"
         raise GenericError(message)
     with machine.characters.set_aside(id_):
         return await _open(machine, session, id_, backend)
+
+
+def _minds(machine: Machine, label: str) -> bool:
+    """Whether the port of a machine that stands still has a character device."""
+    if machine.state.is_running or "qom" not in machine.__dict__:
+        return False
+    return any(
+        device.object.values.get("chardev") == label
+        for device in machine.qom.devices
+        if device.object.type in ("virtserialport", "virtconsole")
+    )
 
 
 @commands.command("chardev-remove")

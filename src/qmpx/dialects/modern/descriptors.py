@@ -48,7 +48,7 @@ def query_fdsets(session: Session) -> list[FdsetInfo]:
             "fdset-id": set_id,
             "fds": [_member(member.fd, member.opaque) for member in members],
         }
-        for set_id, members in session.monitor.descriptor_sets.sets.items()
+        for set_id, members in reversed(session.monitor.descriptor_sets.sets.items())
     ]
 
 

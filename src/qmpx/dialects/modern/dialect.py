@@ -8,9 +8,11 @@ from qmpx.dialects.modern import (
     descriptors,
     devices,
     display,
+    display_clients,
     dump,
     exports,
     graph,
+    graph_experiments,
     hardware,
     human,
     jobs,
@@ -18,17 +20,22 @@ from qmpx.dialects.modern import (
     memory_devices,
     migration,
     network,
+    numa,
     objects,
     out_of_band,
+    pci,
     platform_facts,
     processors,
     qdev,
     qom,
+    readable,
     refusals,
     screens,
+    snapshots,
     status,
     tracing,
     transaction,
+    virtio,
 )
 from qmpx.dialects.modern.events import EVENTS, as_event
 from qmpx.machine import Machine
@@ -67,6 +74,7 @@ def modern_monitor(
             tracing.commands,
             block.commands,
             graph.commands,
+            graph_experiments.commands,
             jobs.commands,
             exports.commands,
             transaction.commands,
@@ -74,19 +82,26 @@ def modern_monitor(
             descriptors.commands,
             devices.commands,
             display.commands,
+            display_clients.commands,
             dump.commands,
             hardware.commands,
             memory.commands,
             memory_devices.commands,
             migration.commands,
             network.commands,
+            numa.commands,
             human.commands,
             objects.commands,
             out_of_band.commands,
+            pci.commands,
             platform_facts.commands,
             processors.commands,
             qdev.commands,
             qom.commands,
+            snapshots.commands,
+            virtio.commands,
+            readable.commands,
+            virtio.commands,
         ),
         version=VERSION,
         pretty=pretty,
@@ -101,6 +116,12 @@ def modern_monitor(
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(
         running=machine.state.is_running
     )
+
+    def take_back(fd: int) -> None:
+        monitor.descriptor_sets.take_back(fd, running=machine.state.is_running)
+
+    machine.files.lend = monitor.descriptor_sets.lend
+    machine.files.take_back = take_back
 
     def tell(happening: Happening) -> None:
         event = (

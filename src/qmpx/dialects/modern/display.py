@@ -4,12 +4,12 @@ Source: QEMU 7.2.22, observed.
 """
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NoReturn
 
 from msgspec import Struct
 
 from qmpx.dialects.modern.replies import MouseInfo, VncInfo, VncInfo2
-from qmpx.errors import DeviceNotActive, DeviceNotFound, GenericError, SetPasswdFailed
+from qmpx.errors import DeviceNotActive, GenericError, SetPasswdFailed
 from qmpx.machine import Machine
 from qmpx.machine.display.key_names import KEYS, LATER_KEYS, UNCODED_KEYS
 from qmpx.monitor import CommandRegistry
@@ -17,9 +17,12 @@ from qmpx.qapi import Values
 
 commands = CommandRegistry()
 
+FIRST_MOUSE: Final = 2
+"""The number of the first pointing device: a PC's keyboard has one before it."""
+
 _SECOND: Final = 1_000_000  # microseconds
 _NOT_TODAYS: Final = frozenset({"<", "altgr", "altgr_r"})  # names of 2010 only
-_KEY_NAMES: Final = ((KEYS | LATER_KEYS).keys() | UNCODED_KEYS) - _NOT_TODAYS
+KEY_NAMES: Final = ((KEYS | LATER_KEYS).keys() | UNCODED_KEYS) - _NOT_TODAYS
 _BUTTONS: Final = {"left": 1, "right": 2, "middle": 4}
 _WHEEL: Final = {"wheel-up": -1, "wheel-down": 1}
 _SERVER: Final = "default"  # the name of the one VNC server
@@ -45,7 +48,7 @@ class _Tagged(Struct, tag_field="type", forbid_unknown_fields=True):
 class QCode(_Tagged, tag="qcode"):
     """A key by its name."""
 
-    data: Annotated[str, Values(*sorted(_KEY_NAMES))]
+    data: Annotated[str, Values(*sorted(KEY_NAMES))]
 
 
 class KeyNumber(_Tagged, tag="number"):
@@ -116,15 +119,29 @@ def screendump(
 ) -> None:
     """Write what there is to see to a file."""
     if device is not None:
-        raise DeviceNotFound(device=device)
+        _refuse_screen(machine, device, head or 0)
     if head is not None:
         raise GenericError("'head' must be specified together with 'device'")
+    if not machine.has_screen:
+        raise GenericError("There is no console to take a screendump from")
     try:
         machine.display.dump(filename, format_)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else str(error)
         message = f"failed to open file '{filename}': {reason}"
         raise GenericError(message) from error
+
+
+def _refuse_screen(machine: Machine, device: str, head: int) -> NoReturn:
+    """Refuse to look at what a device shows: the screen is the machine's own.
+
+    Raises:
+        DeviceNotFound: There is no such device.
+        GenericError: There is.
+    """
+    machine.qom.find_device(device)
+    message = f"Device {device} (head {head}) is not bound to a QemuConsole"
+    raise GenericError(message)
 
 
 # Keys and pointing devices.
@@ -153,15 +170,23 @@ def input_send_event(
     machine: Machine,
     *,
     device: str | None = None,
-    head: int | None = None,  # noqa: ARG001 - of a device that there is not
+    head: int | None = None,
     events: list[InputEvent],
 ) -> None:
     """Let keys, buttons and the pointer do what the events say, one by one."""
     if device is not None:
-        raise DeviceNotFound(device=device)
+        _refuse_screen(machine, device, head or 0)
     codes = [_code(e.data.key) if isinstance(e, KeyInput) else None for e in events]
     if not machine.state.is_running:
         raise GenericError("VM not running")
+    mice = machine.display.pointers.mice
+    for event in events:
+        kind, is_absolute = event.__struct_config__.tag, isinstance(event, AbsoluteInput)
+        if isinstance(event, RelativeInput | AbsoluteInput) and not any(
+            mouse.is_absolute is is_absolute for mouse in mice
+        ):
+            message = f"Input handler not found for event type {kind}"
+            raise GenericError(message)
     for event, code in zip(events, codes, strict=True):
         _do(machine, event, code)
 
@@ -191,16 +216,18 @@ def _do(machine: Machine, event: InputEvent, code: int | None) -> None:
 
 @commands.command("query-mice")
 def query_mice(machine: Machine) -> list[MouseInfo]:
-    """Tell of the pointing devices, the chosen one first."""
+    """Tell of the pointing devices, the latest first."""
+    if machine.is_bare:
+        return []
     pointers = machine.display.pointers
     return [
         {
-            "index": mouse.index,
+            "index": FIRST_MOUSE + mouse.index,
             "name": mouse.name,
             "current": mouse is pointers.current,
             "absolute": mouse.is_absolute,
         }
-        for mouse in pointers.mice
+        for mouse in sorted(pointers.mice, key=lambda x: x.index, reverse=True)
     ]
 
 

@@ -69,14 +69,14 @@ async def dump_guest_memory(
         if here is not None and there is None:
             message = f"Parameter '{name}' is missing"
             raise GenericError(message)
-    fd = _open(session, protocol)
+    fd = _open(machine, session, protocol)
     if detach:
         dump.write_later(fd, begin=begin, length=length)
     else:
         await dump.write(fd, begin=begin, length=length)
 
 
-def _open(session: SessionLike, protocol: str) -> int:
+def _open(machine: Machine, session: SessionLike, protocol: str) -> int:
     kind, _, rest = protocol.partition(":")
     if kind == "fd" and rest:
         try:
@@ -85,9 +85,9 @@ def _open(session: SessionLike, protocol: str) -> int:
             message = f"File descriptor named '{rest}' has not been found"
             raise GenericError(message) from None
     if kind == "file" and rest:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         try:
-            return os.open(rest, flags, _ONLY_FOR_OWNER)
+            return machine.files.open(rest, flags, _ONLY_FOR_OWNER)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or str(error)
             message = f"Could not open '{rest}': {why}"

@@ -3,18 +3,29 @@
 Source: QEMU 7.2.22, observed.
 """
 
-import contextlib
+import os
 import socket
+import stat
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NoReturn, TypedDict
 
-from qmpx.errors import GenericError, InvalidParameter, MissingParameter
+from qmpx.dialects.modern.transaction import check_bitmap
+from qmpx.errors import FdNotFound, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.block.exports import MAX_CONNECTIONS
+from qmpx.machine.block.permissions import READ, RESIZE, SAME, WRITE, check_target
+from qmpx.machine.identifiers import is_identifier
+from qmpx.machine.objects import IOThread
+from qmpx.machine.runstate import RunState
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.session import Session
-from qmpx.qapi import Described
+from qmpx.qapi import Boxed, Described
 from qmpx.qapi.model import DEPRECATED
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.bitmaps import Bitmap
+    from qmpx.machine.block.graph import BlockGraph
+    from qmpx.machine.block.nodes import Node
 
 commands = CommandRegistry()
 
@@ -23,6 +34,9 @@ BlockExportInfo = TypedDict(
     {"id": str, "type": str, "node-name": str, "shutting-down": bool},
 )
 
+_SECTOR: Final = 512
+_QUEUE_SIZES: Final = (4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_LARGEST_BLOCK: Final = 2 << 20
 _BACKLOG: Final = 16
 """Connections that wait to be accepted: more than clients that come at once."""
 
@@ -38,19 +52,33 @@ def _listen(session: Session, addr: dict[str, Any]) -> tuple[socket.socket, str 
         if kind == "unix":
             path = data["path"]
             listener = socket.socket(socket.AF_UNIX)
-            with contextlib.suppress(FileNotFoundError):
-                Path(path).unlink()
+            try:
+                Path(path).unlink(missing_ok=True)
+            except OSError as error:
+                listener.close()
+                message = f"Failed to unlink socket {path}: {error.strerror}"
+                raise GenericError(message) from error
             listener.bind(path)
             listener.listen(_BACKLOG)
             return listener, path
         if kind == "inet":
-            place = (data["host"], int(data["port"]))
-            return socket.create_server(place, backlog=_BACKLOG), None
+            if not data["port"].isdecimal():
+                message = (
+                    f"address resolution failed for {data['host']}:{data['port']}: "
+                    "Servname not supported for ai_socktype"
+                )
+                raise GenericError(message)
+            return _listen_at(data["host"], int(data["port"])), None
+        if kind == "vsock":
+            raise _vsock_failure(data)
         if kind == "fd":
             held = session.frontend.named.take(data["str"])
             return socket.socket(fileno=held), None
     except KeyError as error:
         message = f"Parameter 'addr.data.{error.args[0]}' is missing"
+        raise GenericError(message) from error
+    except FdNotFound as error:
+        message = f"File descriptor named '{data['str']}' has not been found"
         raise GenericError(message) from error
     except OSError as error:
         where = data.get("path") or f"{data.get('host')}:{data.get('port')}"
@@ -58,6 +86,32 @@ def _listen(session: Session, addr: dict[str, Any]) -> tuple[socket.socket, str 
         raise GenericError(message) from error
     message = f"Parameter 'addr.type' does not accept value '{kind}'"
     raise GenericError(message)
+
+
+def _listen_at(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at a name or a number of either family.
+
+    Raises:
+        OSError: None can be had there.
+    """
+    kind, flags = socket.SOCK_STREAM, socket.AI_PASSIVE
+    found = socket.getaddrinfo(host or None, port, type=kind, flags=flags)
+    family, _, _, _, place = found[0]
+    is_any = family == socket.AF_INET6 and host in ("", "::")
+    return socket.create_server(
+        place[:2],
+        family=family,
+        backlog=_BACKLOG,
+        dualstack_ipv6=is_any and socket.has_dualstack_ipv6(),
+    )
+
+
+def _vsock_failure(data: dict[str, Any]) -> GenericError:
+    """Return why nothing listens on a socket between machines and their host."""
+    for name in ("cid", "port"):
+        if not data[name].isdecimal():
+            return GenericError(f"Failed to parse {name} '{data[name]}'")
+    return GenericError("sockets between machines and their host are not supported")
 
 
 @commands.command("nbd-server-start")
@@ -75,10 +129,13 @@ async def nbd_server_start(
     if exports.is_serving:
         message = "NBD server already running"
         raise GenericError(message)
-    if tls_creds is not None:
-        message = f"No TLS credentials with id '{tls_creds}'"
-        raise GenericError(message)
     listener, path = _listen(session, addr)
+    if tls_creds is not None:
+        listener.close()
+        message = f"No TLS credentials with id '{tls_creds}'"
+        if tls_creds in machine.objects:
+            message = f"Object with id '{tls_creds}' is not TLS credentials"
+        raise GenericError(message)
     await exports.start(listener, max_connections, path)
 
 
@@ -93,26 +150,45 @@ def nbd_server_add(
     bitmap: str | None = None,
 ) -> None:
     """Export a node under a name."""
-    _refuse_bitmap(bitmap)
     graph = machine.blocks
+    node = graph.node(device)
+    id_ = device if name is None else name
+    _check_id(machine, id_)
     if not graph.exports.is_serving:
         message = "NBD server not running"
         raise GenericError(message)
-    node = graph.node(device)
-    id_ = name or device
     graph.exports.add(
         id_,
         node,
         id_,
         writable=writable and not node.read_only,
         description=description,
+        bitmaps=_bitmaps(graph, node, [] if bitmap is None else [bitmap]),
     )
 
 
-def _refuse_bitmap(bitmap: object) -> None:
-    if bitmap:
-        message = "bitmaps of exports are not supported"
-        raise GenericError(message)
+def _bitmaps(graph: "BlockGraph", node: "Node", wanted: list[Any]) -> "list[Bitmap]":
+    """Return the bitmaps of an export, by name or by node and name.
+
+    Raises:
+        GenericError: There is no such bitmap.
+    """
+    found = list["Bitmap"]()
+    for number, each in enumerate(wanted):
+        check_bitmap(each, f"bitmaps[{number}]")
+        if isinstance(each, str):
+            behind = (n.bitmaps[each] for n in graph.chain(node) if each in n.bitmaps)
+            bitmap = next(behind, None)
+            if bitmap is None:
+                message = f"Bitmap '{each}' is not found"
+                raise GenericError(message)
+        else:
+            bitmap = graph.node(each["node"]).bitmaps.get(each["name"])
+            if bitmap is None:
+                message = f"Dirty bitmap '{each['name']}' not found"
+                raise GenericError(message)
+        found.append(bitmap)
+    return found
 
 
 @commands.command("nbd-server-remove", features=(DEPRECATED,))
@@ -121,9 +197,6 @@ def nbd_server_remove(
 ) -> None:
     """Export a node no more."""
     exports = machine.blocks.exports
-    if not exports.is_serving:
-        message = "NBD server not running"
-        raise GenericError(message)
     found = exports.named(name)
     if found is None:
         message = f"Export '{name}' is not found"
@@ -137,58 +210,127 @@ def nbd_server_stop(machine: Machine) -> None:
     machine.blocks.exports.stop()
 
 
+def _check_id(machine: Machine, id_: str) -> None:
+    if not is_identifier(id_):
+        message = "Invalid block export id"
+        raise GenericError(message)
+    if id_ in (each.id for each in machine.blocks.exports.all):
+        message = f"Block export id '{id_}' is already in use"
+        raise GenericError(message)
+
+
 @commands.command("block-export-add")
 def block_export_add(
     machine: Machine,
     *,
-    type_: Literal["nbd", "vhost-user-blk", "fuse"],
-    id_: str,
-    node_name: str,
-    writable: bool = False,
-    writethrough: bool = False,  # noqa: ARG001 - the host's cache is ours
-    fixed_iothread: bool = False,  # noqa: ARG001 - there is one thread
-    iothread: str | None = None,
-    name: str | None = None,
-    description: str = "",
-    bitmaps: list[Annotated[Any, Described("BlockDirtyBitmapOrStr")]] | None = None,
-    allocation_depth: bool = False,
-    addr: Annotated[dict[str, Any], Described("SocketAddress")] | None = None,
-    mountpoint: str | None = None,
+    options: Annotated[dict[str, Any], Boxed(), Described("BlockExportOptions")],
 ) -> None:
-    """Export a node; of QEMU's ways there is the one by NBD."""
-    for given, name_, kind in (
-        (addr, "addr", "vhost-user-blk"),
-        (mountpoint, "mountpoint", "fuse"),
-    ):
-        if type_ == kind and given is None:
-            raise MissingParameter(name=name_)
-        if type_ != kind and given is not None:
-            raise InvalidParameter(name=name_)
-    if type_ != "nbd":
-        message = f"No driver found for export type '{type_}'"
-        raise GenericError(message)
-    _refuse_bitmap(bitmaps or allocation_depth)
-    if iothread is not None and iothread not in machine.objects:
-        message = f'iothread "{iothread}" not found'
-        raise GenericError(message)
-    if not id_[:1].isalpha():
-        message = "Invalid block export id"
-        raise GenericError(message)
+    """Export a node; of QEMU's ways there is the one by NBD.
+
+    Raises:
+        GenericError: There is no such node, it cannot be exported so, or the id is
+            taken.
+    """
     graph = machine.blocks
-    if id_ in (each.id for each in graph.exports.all):
-        message = f"Block export id '{id_}' is already in use"
-        raise GenericError(message)
-    node = graph.nodes.get(node_name)
+    _check_id(machine, options["id"])
+    name, writable = options["node-name"], options.get("writable", False)
+    node = graph.nodes.get(name)
     if node is None:
-        message = f"Cannot find device='' nor node-name='{node_name}'"
+        message = f"Cannot find device='' nor node-name='{name}'"
+        raise GenericError(message)
+    if node.read_only and writable:
+        message = "Cannot export read-only node as writable"
+        raise GenericError(message)
+    thread = options.get("iothread")
+    if thread is not None and not is_thread(machine, thread):
+        message = f'iothread "{thread}" not found'
+        raise GenericError(message)
+    # A guest that has not come yet needs nothing of its disks, which may be filled.
+    if writable and machine.state is not RunState.INMIGRATE:
+        check_target(node, frozenset({READ, WRITE, SAME, RESIZE}))
+    if options["type"] != "nbd":
+        _refuse_kind(options)
+    if not graph.exports.is_serving:
+        message = "NBD server not running"
         raise GenericError(message)
     graph.exports.add(
-        id_,
+        options["id"],
         node,
-        name or node_name,
+        options.get("name", name),
         writable=writable,
-        description=description,
+        description=options.get("description", ""),
+        bitmaps=_bitmaps(graph, node, options.get("bitmaps", [])),
+        has_depth=options.get("allocation-depth", False),
     )
+
+
+def is_thread(machine: Machine, name: str) -> bool:
+    """Whether an object is a thread for input and output."""
+    return isinstance(machine.objects.get(name), IOThread)
+
+
+def _check_vduse(options: dict[str, Any]) -> None:
+    """Check the queues of a block device in user space.
+
+    Raises:
+        GenericError: There can be none such.
+    """
+    if options.get("num-queues") == 0:
+        message = "num-queues must be greater than 0"
+        raise GenericError(message)
+    size = options.get("queue-size", _QUEUE_SIZES[-1])
+    if size not in _QUEUE_SIZES:
+        message = "queue-size is invalid"
+        raise GenericError(message)
+
+
+def _refuse_kind(options: dict[str, Any]) -> NoReturn:
+    """Refuse what is not exported by NBD.
+
+    Raises:
+        GenericError: Always.
+    """
+    kind = options["type"]
+    if kind == "fuse":
+        mountpoint = options["mountpoint"]
+        try:
+            found = os.stat(mountpoint)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            message = f"Failed to stat '{mountpoint}': {why}"
+            raise GenericError(message) from error
+        if not stat.S_ISREG(found.st_mode):
+            message = f"'{mountpoint}' is not a regular file"
+            raise GenericError(message)
+    if kind == "vhost-user-blk":
+        size = options.get("logical-block-size", _SECTOR)
+        if size and not _SECTOR <= size <= _LARGEST_BLOCK:
+            message = (
+                f"Property {options['id']}.logical-block-size doesn't take value "
+                f"{size} (minimum: {_SECTOR}, maximum: {_LARGEST_BLOCK})"
+            )
+            raise GenericError(message)
+        if size & (size - 1):
+            message = (
+                f"Property {options['id']}.logical-block-size doesn't take value "
+                f"'{size}', it's not a power of 2"
+            )
+            raise GenericError(message)
+        if options.get("num-queues") == 0:
+            message = "num-queues must be greater than 0"
+            raise GenericError(message)
+        if options["addr"]["type"] not in ("unix", "fd"):
+            message = "Only socket address types 'unix' and 'fd' are supported"
+            raise GenericError(message)
+    if kind == "vhost-user-blk" and options["addr"]["type"] == "fd":
+        message = f"File descriptor named '{options['addr']['str']}' has not been found"
+        raise GenericError(message)
+    if kind == "vduse-blk":
+        _check_vduse(options)
+        message = "failed to create vduse device"
+        raise GenericError(message)
+    message = f"exports of type {kind} are not carried out here"
+    raise GenericError(message)
 
 
 @commands.command("block-export-del")

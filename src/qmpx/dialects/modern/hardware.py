@@ -5,6 +5,7 @@ Source: QEMU 7.2.22, observed.
 
 from typing import Annotated
 
+from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.machine.hardware.watchdog import WatchdogAction
 from qmpx.machine.runstate import PanicAction
@@ -17,6 +18,9 @@ commands = CommandRegistry()
 @commands.command("inject-nmi")
 def inject_nmi(machine: Machine) -> None:
     """Interrupt all processors in a way that they cannot mask."""
+    if machine.is_bare:
+        message = "this feature or command is not currently supported"
+        raise GenericError(message)
     for processor in machine.processors:
         processor.inject_nmi()
 

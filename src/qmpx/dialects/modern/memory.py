@@ -57,9 +57,9 @@ def memsave(
         InvalidParameterValue: There is no such processor, or no such size.
         GenericError: Not all of it is mapped; or the file cannot be written.
     """
-    _check_size(size)
-    if not 0 <= cpu_index < machine.processor_count:
+    if machine.is_bare or not 0 <= cpu_index < machine.processor_count:
         raise InvalidParameterValue(name="cpu-index", expected="a CPU number")
+    _check_size(size)
     processor = machine.processors[cpu_index]
 
     def pieces() -> Iterator[tuple[int, bytes]]:

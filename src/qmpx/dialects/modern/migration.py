@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.happenings import Happening, MigrationMoved, MigrationPassBegan
 from qmpx.machine.memory import PAGE_SIZE
-from qmpx.machine.migration import Migration
+from qmpx.machine.migration import Migration, bitmaps
 from qmpx.machine.migration import parameters as limits
 from qmpx.machine.migration.addresses import Stop
 from qmpx.machine.migration.destinations import await_source, open_destination
@@ -124,11 +124,20 @@ def migrate_set_capabilities(
     )
 
 
+class BitmapTransform(Struct, rename="kebab", forbid_unknown_fields=True):
+    """How a bitmap is to be another at the destination."""
+
+    persistent: bool | UnsetType = UNSET
+
+
 class BitmapAlias(Struct, rename="kebab", forbid_unknown_fields=True):
     """What a bitmap is called on the way."""
 
     name: str
     alias: str
+    transform: Annotated[
+        BitmapTransform | UnsetType, Described("BitmapMigrationBitmapAliasTransform")
+    ] = UNSET
 
 
 class NodeAlias(Struct, rename="kebab", forbid_unknown_fields=True):
@@ -214,7 +223,9 @@ def query_migrate_parameters(machine: Machine) -> MigrationParameters:
     told = machine.migration.parameters
     values: dict[str, Any] = {name: getattr(told, name) for name in limits.NAMES}
     if values["block_bitmap_mapping"] is not None:
-        values["block_bitmap_mapping"] = list(values["block_bitmap_mapping"])
+        values["block_bitmap_mapping"] = [
+            _told_alias(node) for node in values["block_bitmap_mapping"]
+        ]
     return MigrationParameters(**values)
 
 
@@ -242,10 +253,48 @@ def migrate_set_parameters(
             message = f"Invalid parameter type for '{wire}', expected: StrOrNull"
             raise GenericError(message)
     if "block_bitmap_mapping" in given:
-        given["block_bitmap_mapping"] = tuple(given["block_bitmap_mapping"])
+        given["block_bitmap_mapping"] = _mapping(given["block_bitmap_mapping"])
     migration.parameters = limits.changed(migration.parameters, given)
     if migration.is_active:
         migration.set_limits()
+
+
+def _mapping(nodes: list[NodeAlias]) -> tuple[bitmaps.NodeAlias, ...]:
+    """Return what goes where.
+
+    Raises:
+        GenericError: Two have one alias, or one has two, or an alias is none.
+    """
+    mapping = tuple(
+        bitmaps.NodeAlias(
+            node.node_name,
+            node.alias,
+            tuple(
+                bitmaps.BitmapAlias(each.name, each.alias, _persistence(each))
+                for each in node.bitmaps
+            ),
+        )
+        for node in nodes
+    )
+    bitmaps.check_mapping(mapping)
+    return mapping
+
+
+def _persistence(bitmap: BitmapAlias) -> bool | None:
+    change = bitmap.transform
+    if isinstance(change, UnsetType) or isinstance(change.persistent, UnsetType):
+        return None
+    return change.persistent
+
+
+def _told_alias(node: bitmaps.NodeAlias) -> NodeAlias:
+    told = list[BitmapAlias]()
+    for each in node.bitmaps:
+        change: BitmapTransform | UnsetType = UNSET
+        if each.is_persistent is not None:
+            change = BitmapTransform(each.is_persistent)
+        told.append(BitmapAlias(each.name, each.alias, change))
+    return NodeAlias(node.node_name, node.alias, told)
 
 
 # To elsewhere.

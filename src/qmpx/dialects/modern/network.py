@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from qmpx.errors import DeviceNotFound, FdNotFound, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.identifiers import check_identifier
 from qmpx.machine.network.back_ends import SocketLink, SocketListener, open_socket
 from qmpx.machine.network.clients import BackEnd, Client, Failed, Kind
 from qmpx.machine.network.network import MAX_CLIENTS
@@ -18,13 +19,13 @@ from qmpx.machine.network.tap import Tap, check_tap, make_tap
 from qmpx.machine.network.user import UserNetwork
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
-from qmpx.qapi import Boxed, Size, Values
+from qmpx.qapi import Boxed, Described, Size, Values
 
 commands = CommandRegistry()
 
 _VLANS: Final = 4096
 _PORTS: Final = 0x10000
-_INT32: Final = 2**31
+_SOCKETS: Final = ("unix", "tcp", "telnet", "disconnected", "websocket")
 _LONGEST_DOMAIN: Final = 255
 
 
@@ -100,7 +101,7 @@ class NetdevSocket(_Netdev, tag="socket", kw_only=True):
 class NetdevHubPort(_Netdev, tag="hubport", kw_only=True):
     """A port of a hub."""
 
-    hubid: int
+    hubid: Annotated[int, Described("int32")]
     netdev: str | None = None
 
 
@@ -263,6 +264,11 @@ def netdev_add(
         GenericError: It is taken; or the back end cannot be made.
     """
     network = machine.network
+    check_identifier(netdev.id)
+    if isinstance(netdev, NetdevNetmap | NetdevNic | NetdevNone):
+        kind = netdev.__struct_config__.tag
+        message = f"network backend '{kind}' is not compiled into this binary"
+        raise GenericError(message)
     network.check_free(netdev.id)
     if sum(1 for _ in network) >= MAX_CLIENTS:
         message = f"there are {MAX_CLIENTS} network clients already"
@@ -291,9 +297,6 @@ def _make(machine: Machine, session: SessionLike, netdev: Netdev) -> Client:
             client = _make_socket(named, take)
             client.model = "stream"
             return client
-        case NetdevHubPort(hubid=hubid) if not -_INT32 <= hubid < _INT32:
-            message = "Parameter 'hubid' expects int32_t"
-            raise Failed(message)
         case NetdevVde():
             message = "Could not open vde: No such file or directory"
             raise Failed(message)
@@ -303,7 +306,28 @@ def _make(machine: Machine, session: SessionLike, netdev: Netdev) -> Client:
         case NetdevVdpa(vhostdev=None, vhostfd=None):
             message = "vhost-vdpa: neither vhostdev= nor vhostfd= was specified"
             raise Failed(message)
-        case NetdevStream() | NetdevDgram() | NetdevVdpa():
+        case NetdevStream():
+            # Whether it can be connected is found out later, and told to nobody.
+            return _client(netdev.id, Kind.SOCKET, "stream", None, "stream")
+        case NetdevDgram(local=None, remote=remote):
+            message = "dgram requires local= parameter"
+            if isinstance(remote, FlatInetAddress) and not remote.port.isdecimal():
+                message = f"port number '{remote.port}' is invalid"
+            raise Failed(message)
+        case NetdevDgram(
+            local=FlatInetAddress(port=here), remote=FlatInetAddress(port=far)
+        ):
+            for port in (far, here):
+                if not port.isdecimal():
+                    message = f"port number '{port}' is invalid"
+                    raise Failed(message)
+            return _client(netdev.id, Kind.SOCKET, "dgram", None, "dgram")
+        case NetdevDgram(local=local, remote=remote) if remote is not None:
+            message = "remote and local types must be the same"
+            if isinstance(local, FlatDescriptor):
+                message = "don't set remote with local.fd"
+            raise Failed(message)
+        case NetdevDgram() | NetdevVdpa():
             tag = netdev.__struct_config__.tag
             message = f"network back ends of type '{tag}' are not supported like that"
             raise Failed(message)
@@ -317,6 +341,9 @@ def _make(machine: Machine, session: SessionLike, netdev: Netdev) -> Client:
                 message = f'chardev "{label}" not found'
                 raise Failed(message)
             message = "vhost-user is not supported by this machine"
+            kind = machine.characters[label].filename.partition(":")[0]
+            if kind not in _SOCKETS:
+                message = f'chardev "{label}" is not reconnectable'
             raise Failed(message)
         case NetdevBridge():
             message = "bridge helper failed"
@@ -352,7 +379,7 @@ def _make_user(machine: Machine, netdev: NetdevUser) -> UserNetwork:
     if netdev.guestfwd:
         message = f"Invalid guest forwarding rule '{netdev.guestfwd[0].str}'"
         raise Failed(message)
-    options = given | ({"restrict": "on"} if netdev.restrict else {})
+    options = given | ({"restrict": "yes"} if netdev.restrict else {})
     user = _user_network(options)
     for rule in netdev.hostfwd or ():
         _check_forward(rule.str)
@@ -379,7 +406,17 @@ def _user_network(options: dict[str, str]) -> UserNetwork:
             except Failed:
                 raise Failed(text) from failed
         message = "DNS doesn't belong to network"
+        if not _is_address(options.get("dns", "")):
+            message = "Failed to parse DNS"
         raise Failed(message) from failed
+
+
+def _is_address(text: str) -> bool:
+    try:
+        socket.inet_aton(text)
+    except OSError:
+        return False
+    return True
 
 
 def _check_forward(rule: str) -> None:

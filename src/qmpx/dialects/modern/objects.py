@@ -10,7 +10,7 @@ import struct
 from typing import Annotated, Any, Final
 
 from qmpx.dialects.modern.replies import IOThreadInfo
-from qmpx.dialects.modern.user_objects import complete, make_object
+from qmpx.dialects.modern.user_objects import check_object, complete, make_object
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.machine.objects import IOThread, Secret, UserObject
@@ -37,6 +37,7 @@ async def object_add(machine: Machine, *, options: Options) -> None:
     given = {n: v for n, v in options.items() if n not in ("qom-type", "id")}
     machine.objects.check_id(id_)
     if kind == "secret":
+        check_object(machine, kind, given)
         made: UserObject = Secret(await _read_secret(machine, given), given)
         machine.objects.create(id_, made)
         return

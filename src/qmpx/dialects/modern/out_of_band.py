@@ -5,6 +5,7 @@ from typing import NoReturn
 from msgspec import Struct
 
 from qmpx.errors import CommandError, GenericError
+from qmpx.machine.character.sockets import SocketDevice
 from qmpx.monitor import CommandRegistry, Session
 
 commands = CommandRegistry()
@@ -42,13 +43,19 @@ class _InstanceNotFound(CommandError):
 
 @commands.command("query-yank", allow_oob=True)
 def query_yank(session: Session) -> list[YankInstance]:
-    """Tell of what can be broken off: the connections of monitors, and a migration."""
-    told: list[YankInstance] = [
-        ChardevInstance(label) for label, _, _ in session.monitor.character_devices()
-    ]
+    """Tell of what can be broken off: character devices on sockets, and a migration."""
+    labels = [label for label, _, _ in session.monitor.character_devices()]
+    labels += [label for label in _sockets(session) if label not in labels]
+    told: list[YankInstance] = [ChardevInstance(label) for label in labels]
     if _moves(session):
         told.append(MigrationInstance())
     return told
+
+
+def _sockets(session: Session) -> dict[str, SocketDevice]:
+    """Return the machine's own character devices on sockets."""
+    devices = vars(session.monitor.target).get("characters", ())
+    return {each.label: each for each in devices if isinstance(each, SocketDevice)}
 
 
 def _moves(session: Session) -> bool:
@@ -62,16 +69,19 @@ def yank(session: Session, *, instances: list[YankInstance]) -> None:
     """Break off connections. All must exist; else none is."""
     monitor = session.monitor
     labels = {label for label, _, _ in monitor.character_devices()}
+    sockets = _sockets(session)
     for instance in instances:
         match instance:
-            case ChardevInstance(id=label) if label in labels:
+            case ChardevInstance(id=label) if label in labels or label in sockets:
                 pass
             case MigrationInstance() if _moves(session):
                 pass
             case _:
                 raise _InstanceNotFound
     for instance in instances:
-        if isinstance(instance, ChardevInstance):
+        if isinstance(instance, ChardevInstance) and instance.id in sockets:
+            sockets[instance.id].break_off()
+        elif isinstance(instance, ChardevInstance):
             monitor.break_off(instance.id)
         elif isinstance(instance, MigrationInstance):
             session.monitor.target.migration.break_off()

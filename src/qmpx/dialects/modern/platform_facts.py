@@ -7,6 +7,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Struct
 
+from qmpx.dialects.modern.events import slot_info
+from qmpx.dialects.modern.replies import AcpiOstInfo
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
@@ -25,19 +27,26 @@ def query_current_machine(machine: Machine) -> CurrentMachineParams:
     return {"wakeup-suspend-support": machine.can_sleep}
 
 
-class AcpiOstInfo(TypedDict):
-    """What the guest has said of a slot; no guest code says anything."""
-
-    device: NotRequired[str]
-    slot: str
-    source: int
-    status: int
-
-
 @commands.command("query-acpi-ospm-status")
-def query_acpi_ospm_status(machine: Machine) -> list[AcpiOstInfo]:  # noqa: ARG001
-    """Tell what the guest has said of slots for memory and processors."""
-    return []
+def query_acpi_ospm_status(machine: Machine) -> list[AcpiOstInfo]:
+    """Tell what the guest has said of slots for memory; no guest code says anything.
+
+    Raises:
+        GenericError: The board has no ACPI.
+    """
+    if machine.is_bare:
+        message = "command is not supported, missing ACPI device"
+        raise GenericError(message)
+    tree = machine.qom
+    plugged = {
+        device.object.values.get("slot"): device.id
+        for device in tree.devices
+        if device.object.isa("pc-dimm")
+    }
+    return [
+        slot_info(slot, plugged.get(slot), tree.said_of_slots.get(slot, (0, 0)))
+        for slot in range(tree.memory_slots)
+    ]
 
 
 @commands.command("query-vm-generation-id")
@@ -193,6 +202,7 @@ def calc_dirty_rate(
         GenericError: A figure is out of its range, a measurement is under way, or
             another way is wanted than looking at pages.
     """
+    machine.dirty_rate.check(calc_time, sample_pages)
     if mode not in (None, "page-sampling"):
         message = f"mode {mode} is not enabled, use other method instead."
         raise GenericError(message)

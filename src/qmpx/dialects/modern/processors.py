@@ -36,7 +36,8 @@ def query_cpus_fast(machine: Machine) -> list[CpuInfoFast]:
             "target": "x86_64",
         }
         place: CpuInstanceProperties = slots.shown(slot)  # type: ignore[assignment]
-        info["props"] = place
+        if place:
+            info["props"] = place
         told.append(info)
     return told
 
@@ -48,7 +49,7 @@ def query_hotpluggable_cpus(machine: Machine) -> list[HotpluggableCPU]:
     Raises:
         GenericError: This machine has no such places.
     """
-    if not machine.qom.board.startswith(("pc-", "microvm")):
+    if not machine.qom.board.startswith(("pc-", "isapc")):
         message = "The feature 'query-hotpluggable-cpus' is not enabled"
         raise GenericError(message)
     slots = machine.qom.processors

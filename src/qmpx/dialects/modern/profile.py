@@ -56,6 +56,9 @@ ELSE: Final = (
 )
 """Commands whose answers are the profile's as long as nothing here has its own."""
 
+_NARROW: Final = frozenset({"migrate-set-parameters"})
+"""Commands whose handlers take any integer, and whose schema has small ones."""
+
 _NEGOTIATION: Final = "qmp_capabilities"
 _OBJECT_ADD: Final = "object-add"
 PREFIX: Final = "x-qmpx-"
@@ -89,6 +92,8 @@ class ProfileAnswers:
         self._profile = profile
         self._accelerator = accelerator
         self._validator: Validator | None = None
+        self._sharp: Validator | None = None
+        self._sharp_schema: Schema | None = None
         self._schema: Schema | None = None
 
     def ask(self, command: str, arguments: dict[str, Any] | None = None) -> bytes:
@@ -136,6 +141,41 @@ class ProfileAnswers:
 
             self._validator = Validator(self.schema)
         return self._validator
+
+    @property
+    def sharp_schema(self) -> "Schema":
+        """The schema with the sizes of integers, if its release is at hand."""
+        if self._sharp_schema is None:
+            from qmpx.qapi.sharpening import sharpened
+            from qmpx.qapi.shipped import RELEASES, shipped_schema
+
+            told = msgspec.json.decode(self._profile.version)["qemu"]
+            release = f"{told['major']}.{told['minor']}"
+            known = release in RELEASES
+            self._sharp_schema = (
+                sharpened(self.schema, shipped_schema(release))
+                if known
+                else self.schema
+            )
+        return self._sharp_schema
+
+    @property
+    def sharp_validator(self) -> "Validator":
+        """What knows the sizes of integers: a tenth of a second to make."""
+        if self._sharp is None:
+            from qmpx.qapi.validation import Validator
+
+            self._sharp = Validator(self.sharp_schema)
+        return self._sharp
+
+    def explain(self, command: str, arguments: bytes | Raw) -> None:
+        """Find the exact error of arguments that something is wrong with.
+
+        Raises:
+            CommandError: It was found; else it is no matter of the schema.
+        """
+        if command in self.sharp_schema.commands:
+            self.sharp_validator.check_command(command, arguments)
 
     def command_names(self) -> list[str]:
         """Return the names of all commands that the binary has."""
@@ -259,7 +299,11 @@ class _Spoken:
         """Return the arguments in one piece."""
         text = b"{}" if arguments is UNSET else bytes(arguments)
         if text != b"{}" or self._takes_arguments:
-            self._answers.validator.check_command(self._name, text)
+            try:
+                self._answers.validator.check_command(self._name, text)
+            except CommandError:
+                self._answers.explain(self._name, text)
+                raise
         return {"arguments": msgspec.json.decode(text)}
 
     def encode(self, value: bytes) -> bytes:
@@ -283,9 +327,16 @@ class _Checked:
 
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
         """Return the handler's keywords."""
-        if arguments is not UNSET and arguments != b"{}":
+        if arguments is UNSET or arguments == b"{}":
+            return self._signature.read(arguments)
+        try:
             self._answers.validator.check_command(self._name, arguments)
-        return self._signature.read(arguments)
+            if self._name in _NARROW:
+                self._answers.explain(self._name, arguments)
+            return self._signature.read(arguments)
+        except CommandError:
+            self._answers.explain(self._name, arguments)
+            raise
 
 
 _WITH_ARGUMENTS: Final = {
@@ -352,10 +403,15 @@ class _AnyObject(_Checked):
     def read(self, arguments: Raw | UnsetType) -> dict[str, Any]:
         """Return the handler's keywords; for types that it does not know, ``other``."""
         text = b"{}" if arguments is UNSET else bytes(arguments)
-        self._answers.validator.check_command(self._name, text)
+        try:
+            self._answers.validator.check_command(self._name, text)
+        except CommandError:
+            self._answers.explain(self._name, text)
+            raise
         try:
             return self._signature.read(arguments)
         except CommandError:
+            self._answers.explain(self._name, text)
             return {"other": msgspec.json.decode(text)}
 
 

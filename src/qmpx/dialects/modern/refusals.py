@@ -1,21 +1,19 @@
 """What this machine does not have, refused in QEMU's words for a machine without it.
 
-Xen, COLO, replay, SEV, SGX, the rocker switch, device trees, a preparation before the
-machine is made, and limits that need KVM.
+Xen, COLO, replay, SEV, SGX, the rocker switch, device trees, and limits that need KVM.
 
 Source: QEMU 7.2.22, observed: a PC under TCG.
 """
 
+import json
 import os
 from collections.abc import Callable
 from typing import Annotated, Any, NoReturn, TypedDict
 
-from msgspec import Struct
-
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
-from qmpx.qapi import Boxed, Size, Values
+from qmpx.qapi import Described, Size, Values
 
 commands = CommandRegistry()
 
@@ -33,102 +31,12 @@ def _refuse(name: str, message: str) -> Callable[..., Any]:
 _refuse("x-colo-lost-heartbeat", "The feature 'colo' is not enabled")
 _refuse("query-sev-capabilities", "KVM not enabled")
 _refuse("query-sev-launch-measure", "SEV launch measurement is not available")
-_refuse("query-sgx", "No EPC regions defined, SGX not available")
 _refuse("query-sgx-capabilities", "SGX is not enabled in KVM")
 _refuse("replay-delete-break", "replay breakpoints are allowed only in play mode")
 _refuse("x-query-profile", "Internal profiler not compiled")
 _refuse(
     "x-exit-preconfig", "The command is permitted only before machine initialization"
 )
-
-
-class _Numa(
-    Struct, tag_field="type", rename="kebab", forbid_unknown_fields=True, kw_only=True
-):
-    pass
-
-
-class NumaNodeOptions(_Numa, tag="node", kw_only=True):
-    """A node of memory and processors."""
-
-    nodeid: Size | None = None
-    cpus: list[Size] | None = None
-    mem: Size | None = None
-    memdev: str | None = None
-    initiator: Size | None = None
-
-
-class NumaDistOptions(_Numa, tag="dist", kw_only=True):
-    """How far it is from one node to another."""
-
-    src: Size
-    dst: Size
-    val: Size
-
-
-class NumaCpuOptions(_Numa, tag="cpu", kw_only=True):
-    """The node of a processor."""
-
-    node_id: int | None = None
-    socket_id: int | None = None
-    die_id: int | None = None
-    cluster_id: int | None = None
-    core_id: int | None = None
-    thread_id: int | None = None
-
-
-class NumaHmatLBOptions(_Numa, tag="hmat-lb", kw_only=True):
-    """How quick memory is."""
-
-    initiator: Size
-    target: Size
-    hierarchy: Annotated[
-        str, Values("memory", "first-level", "second-level", "third-level")
-    ]
-    data_type: Annotated[
-        str,
-        Values(
-            "access-latency",
-            "read-latency",
-            "write-latency",
-            "access-bandwidth",
-            "read-bandwidth",
-            "write-bandwidth",
-        ),
-    ]
-    latency: Size | None = None
-    bandwidth: Size | None = None
-
-
-class NumaHmatCacheOptions(_Numa, tag="hmat-cache", kw_only=True):
-    """What lies before memory."""
-
-    node_id: Size
-    size: Size
-    level: Size
-    associativity: Annotated[str, Values("none", "direct", "complex")]
-    policy: Annotated[str, Values("none", "write-back", "write-through")]
-    line: Size
-
-
-NumaOptions = (
-    NumaNodeOptions
-    | NumaDistOptions
-    | NumaCpuOptions
-    | NumaHmatLBOptions
-    | NumaHmatCacheOptions
-)
-
-
-@commands.command("set-numa-node")
-def set_numa_node(
-    machine: Machine,  # noqa: ARG001
-    *,
-    options: Annotated[NumaOptions, Boxed()],  # noqa: ARG001
-) -> NoReturn:
-    """Refuse: the machine is there already."""
-    message = "The command is permitted only before the machine has been created"
-    raise GenericError(message)
 
 
 SevState = TypedDict(
@@ -222,7 +130,7 @@ def query_rocker_of_dpa_flows(
     machine: Machine,  # noqa: ARG001
     *,
     name: str,
-    tbl_id: Size | None = None,  # noqa: ARG001
+    tbl_id: Annotated[int, Described("uint32")] | None = None,  # noqa: ARG001
 ) -> NoReturn:
     """Refuse: there is no such switch."""
     message = f"rocker {name} not found"
@@ -234,7 +142,7 @@ def query_rocker_of_dpa_groups(
     machine: Machine,  # noqa: ARG001
     *,
     name: str,
-    type_: Size | None = None,  # noqa: ARG001
+    type_: Annotated[int, Described("uint8")] | None = None,  # noqa: ARG001
 ) -> NoReturn:
     """Refuse: there is no such switch."""
     message = f"rocker {name} not found"
@@ -270,13 +178,31 @@ def cancel_vcpu_dirty_limit(
 
 @commands.command("xen-save-devices-state")
 def xen_save_devices_state(
-    machine: Machine,  # noqa: ARG001
+    machine: Machine,
     *,
     filename: str,
     live: bool | None = None,  # noqa: ARG001
-) -> NoReturn:
-    """Refuse: it is no Xen machine."""
-    _refuse_file(filename, os.O_WRONLY)
+) -> None:
+    """Write the state of all devices to a file, without the memory.
+
+    Raises:
+        GenericError: The file cannot be written.
+    """
+    from qmpx.machine.devices.moving import save
+
+    was_running = machine.state.is_running
+    if was_running:
+        machine.stop()
+    try:
+        with open(filename, "w", encoding="ascii") as file:
+            json.dump(save(machine.devices), file)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        message = f"Unable to open {filename}: {why}"
+        raise GenericError(message) from error
+    finally:
+        if was_running:
+            machine.cont()
 
 
 @commands.command("xen-load-devices-state")
@@ -363,3 +289,18 @@ ColoStatus = TypedDict(
 def query_colo_status(machine: Machine) -> ColoStatus:  # noqa: ARG001
     """Tell that there is no twin of this machine."""
     return {"mode": "none", "last-mode": "none", "reason": "none"}
+
+
+@commands.command("query-sgx")
+def query_sgx(
+    machine: Machine,
+) -> Annotated[dict[str, Any], Described("SGXInfo")]:
+    """Refuse: the machine has no enclaves.
+
+    Raises:
+        GenericError: Always.
+    """
+    message = "No EPC regions defined, SGX not available"
+    if machine.is_bare:
+        message = "SGX is only supported on PC machines"
+    raise GenericError(message)

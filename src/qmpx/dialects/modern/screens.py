@@ -3,12 +3,13 @@
 Source: QEMU 7.2.22, observed.
 """
 
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Struct
 
 from qmpx.errors import CommandError, GenericError, InvalidParameterValue
 from qmpx.machine import Machine
+from qmpx.machine.display.spice import VERSION
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed
 
@@ -29,14 +30,40 @@ def query_display_options(machine: Machine) -> DisplayOptions:  # noqa: ARG001
 
 SpiceInfo = TypedDict(
     "SpiceInfo",
-    {"enabled": bool, "migrated": bool, "mouse-mode": Literal["client"]},
+    {
+        "enabled": bool,
+        "migrated": bool,
+        "host": NotRequired[str],
+        "port": NotRequired[int],
+        "tls-port": NotRequired[int],
+        "auth": NotRequired[str],
+        "compiled-version": NotRequired[str],
+        "mouse-mode": Literal["client", "server"],
+        "channels": NotRequired[list[str]],
+    },
 )
 
 
 @commands.command("query-spice")
-def query_spice(machine: Machine) -> SpiceInfo:  # noqa: ARG001
-    """Tell that there is no SPICE server."""
-    return {"enabled": False, "migrated": False, "mouse-mode": "client"}
+def query_spice(machine: Machine) -> SpiceInfo:
+    """Tell of the SPICE server, if there is one; it never has clients."""
+    spice = machine.spice
+    if spice is None:
+        return {"enabled": False, "migrated": False, "mouse-mode": "client"}
+    told: SpiceInfo = {
+        "enabled": True,
+        "migrated": False,
+        "host": spice.host,
+        "auth": spice.auth,
+        "compiled-version": VERSION,
+        "channels": [],
+        "mouse-mode": "server",
+    }
+    if spice.port is not None:
+        told["port"] = spice.port
+    if spice.tls_port is not None:
+        told["tls-port"] = spice.tls_port
+    return told
 
 
 class _SpiceNotInUse(CommandError):
@@ -75,7 +102,7 @@ class ReloadVnc(
 
 @commands.command("display-reload")
 def display_reload(
-    machine: Machine,  # noqa: ARG001
+    machine: Machine,
     *,
     options: Annotated[ReloadVnc, Boxed()],
 ) -> None:
@@ -86,4 +113,6 @@ def display_reload(
     """
     if options.tls_certs:
         message = "vnc tls is not enabled"
+        if not machine.shows_vnc:
+            message = "Can not find vnc display"
         raise GenericError(message)

@@ -40,7 +40,10 @@ _STATUS = {
 @commands.command("query-status")
 def query_status(machine: Machine) -> StatusInfo:
     """Tell the run state."""
-    return _STATUS[machine.state]
+    status = _STATUS[machine.state]
+    if machine.is_single_stepping:
+        return StatusInfo(status.status, singlestep=True, running=status.running)
+    return status
 
 
 @commands.command("query-name")
@@ -115,6 +118,9 @@ def system_powerdown(machine: Machine) -> None:
 @commands.command("system_wakeup")
 def system_wakeup(machine: Machine) -> None:
     """Wake a sleeping guest."""
+    if not machine.can_sleep:
+        message = "wake-up from suspend is not supported by this guest"
+        raise GenericError(message)
     machine.wake_up()
 
 
@@ -136,8 +142,9 @@ def query_version(session: Session) -> VersionInfo:
 def query_chardev(machine: Machine, session: Session) -> list[ChardevInfo]:
     """Tell of the character devices: those that monitors are on, and the others."""
     monitors: list[ChardevInfo] = [
-        {"label": label, "filename": filename, "frontend-open": is_open}
-        for label, filename, is_open in session.monitor.character_devices()
+        # A monitor is always there, whether anybody talks with it or not.
+        {"label": label, "filename": filename, "frontend-open": True}
+        for label, filename, _ in session.monitor.character_devices()
     ]
     others: list[ChardevInfo] = [
         {

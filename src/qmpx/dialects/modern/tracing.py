@@ -42,6 +42,9 @@ OTHERS: Final = (
 State = Annotated[str, Values("unavailable", "disabled", "enabled")]
 
 
+_WORD: Final = 2**32
+
+
 class TraceEventInfo(TypedDict):
     """An event, and whether it is traced."""
 
@@ -57,8 +60,9 @@ def _choose(machine: Machine, name: str, vcpu: int | None) -> list[str]:
         GenericError: There is none of that name, none of a processor, or no such
             processor.
     """
-    if vcpu is not None and not 0 <= vcpu < machine.processor_count:
-        message = f"invalid vCPU index {vcpu}"
+    count = 0 if machine.is_bare else machine.processor_count
+    if vcpu is not None and not 0 <= vcpu < count:
+        message = f"invalid vCPU index {vcpu % _WORD}"
         raise GenericError(message)
     known = (*OF_PROCESSORS, *OTHERS)
     if "*" in name or "?" in name:

@@ -11,6 +11,7 @@ from qmpx.machine import Machine
 from qmpx.machine.qom.types import (
     ModelFacts,
     ObjectTemplate,
+    PciHeader,
     Property,
     Template,
     ancestors,
@@ -23,6 +24,7 @@ _FIXED: Final = frozenset({"ISA", "IDE", "System", "virtio-bus", "i2c-bus", "HDA
 _GIVEN: Final = frozenset(
     {"drive", "memdev", "cryptodev", "chassis_nr", "serial", "memaddr", "legacy-addr"}
 )  # what a model was given when it was captured, or got for its place
+_OF_PLACES: Final = frozenset({"addr", "legacy-addr", "acpi-index"})
 _LISTED: Final = re.compile(r'name "([^"]+)"(?:, bus ([\w-]+))?(?:, alias "([^"]+)")?')
 
 
@@ -51,6 +53,8 @@ class ProfileTypes:
         self._lineages: dict[str, tuple[str, ...]] = {}
         self._lists: dict[tuple[str, str], dict[str, Property]] = {}
         self._templates: dict[tuple[str, str], Template | None] = {}
+        self._headers: dict[str, PciHeader | None] = {}
+        self._versions: dict[str, dict[str, dict[str, Any]]] = {}
 
     def _ask(self, command: str, **arguments: Any) -> Any:
         text = json.dumps(arguments, sort_keys=True, separators=(",", ":"))
@@ -132,6 +136,10 @@ class ProfileTypes:
         can = can or facts_.bus in _FIXED  # it is the bus that does not allow it
         return ModelFacts(facts_.name, facts_.bus, is_hotpluggable=bool(can))
 
+    def listing(self, question: str) -> str | None:
+        """Return what the program prints for an option such as ``-device help``."""
+        return self._profile.text(question)
+
     def template(self, kind: str, name: str) -> Template | None:
         """Return the objects of a ``board`` or a ``model``, if that is known."""
         if (kind, name) not in self._templates:
@@ -156,6 +164,32 @@ class ProfileTypes:
                 self._templates.clear()
             self._templates[kind, name] = made
         return self._templates[kind, name]
+
+
+    def of_version(self, board: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the values by type that differ from those on the newest board."""
+        if board not in self._versions:
+            told = self._ask("x-qmpx-version", name=board) or {}
+            if len(self._versions) >= MAX_REMEMBERED:
+                self._versions.clear()
+            self._versions[board] = {
+                kind: {k: v for k, v in values.items() if k not in _OF_PLACES}
+                for kind, values in told.items()
+            }
+        return self._versions[board]
+
+
+    def pci_facts(self, name: str) -> PciHeader | None:
+        """Return what a PCI device of a type shows; ``None`` if that is not known."""
+        if name not in self._headers:
+            told = self._ask("x-qmpx-pci", typename=name)
+            if len(self._headers) >= MAX_REMEMBERED:
+                self._headers.clear()
+            self._headers[name] = told and PciHeader(
+                bytes.fromhex(told["header"]),
+                {int(register): mask for register, mask in told["windows"].items()},
+            )
+        return self._headers[name]
 
 
 _KNOWN: WeakKeyDictionary[Any, ProfileTypes] = WeakKeyDictionary()

@@ -8,6 +8,7 @@ Source: QEMU 7.2.22, observed.
 
 import errno
 import os
+import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -24,12 +25,20 @@ MOST_A_SECOND: Final = 10**15
 PAGE: Final = 4096
 """Bytes of a page of memory."""
 
+_FARTHEST: Final = 32767
+_NODES: Final = "/sys/devices/system/node"
+_PATIENCE: Final = 1.0  # seconds for a connection to this host
 _LIMITS: Final = ("bps", "iops")
 _CREDENTIALS: Final = {
     "tls-creds-x509": {"server": "ca-cert.pem", "client": "ca-cert.pem"},
     "tls-creds-psk": {"server": "keys.psk", "client": "keys.psk"},
 }
-_UNBUILT: Final = frozenset({"authz-pam", "sev-guest", "memory-backend-epc"})
+_UNBUILT: Final = frozenset(
+    {
+        *("authz-pam", "memory-backend-epc", "pef-guest", "s390-pv-guest"),
+        *("cryptodev-backend-lkcf", "authz-listfile"),
+    }
+)
 
 Options = Mapping[str, Any]
 
@@ -52,12 +61,21 @@ def make_object(machine: Machine, kind: str, options: Options) -> UserObject:
         return _iothread(options)
     if kind.startswith("memory-backend-"):
         return _memory(kind, options)
+    check_object(machine, kind, options)
+    if kind.startswith("filter-"):
+        _check_filter(kind, options)
+    return Created(kind, dict(options))
+
+
+def check_object(machine: Machine, kind: str, options: Options) -> None:
+    """Check what some types allow beyond the schema.
+
+    Raises:
+        CommandError: It is not allowed.
+    """
     check = _CHECKS.get(kind)
     if check is not None:
         check(machine, options)
-    if kind.startswith("filter-"):
-        _check_filter(machine, kind, options)
-    return Created(kind, dict(options))
 
 
 def _iothread(options: Options) -> IOThread:
@@ -81,7 +99,6 @@ def _memory(kind: str, options: Options) -> MemoryBackend:
     if align % PAGE:
         message = f"alignment {align:#x} must be multiples of page size {PAGE:#x}"
         raise GenericError(message)
-    _check_nodes(options)
     kept = {n: v for n, v in options.items() if n != "size"}
     return MemoryBackend(size, kind, kept)
 
@@ -117,12 +134,20 @@ def _complete_memory(id_: str, made: MemoryBackend) -> None:
     if made.size >= MOST_MEMORY:
         message = f"cannot set up guest memory '{id_}': Cannot allocate memory"
         raise GenericError(message)
+    if made.kind == "memory-backend-memfd" and made.size % PAGE:
+        rounded = -(-made.size // PAGE) * PAGE
+        message = (
+            f"backing store size {made.size:#x} does not match 'size' option "
+            f"{rounded:#x}"
+        )
+        raise GenericError(message)
     if made.kind == "memory-backend-memfd" and made.option("hugetlb", otherwise=False):
         message = f"failed to resize memfd to {made.size}: Invalid argument"
         if made.size % made.option("hugetlbsize", 2 * 2**20):
             raise GenericError(message)
     if made.kind == "memory-backend-file":
         _open_backing(made)
+    _check_nodes(made.options)
 
 
 def _open_backing(made: MemoryBackend) -> None:
@@ -160,11 +185,21 @@ def _complete_credentials(made: Created) -> None:
 
 def _complete_other(machine: Machine, made: Created) -> None:
     options = made.options
+    if made.kind.startswith("filter-"):
+        _complete_filter(machine, made.kind, options)
     name = options.get("filename") if made.kind == "rng-random" else None
     name = options.get("evdev") if made.kind == "input-linux" else name
     if name is not None and not os.path.exists(str(name)):
         message = f"Could not open '{name}': No such file or directory"
         raise GenericError(message)
+    if made.kind == "tls-cipher-suites" and "priority" not in options:
+        message = "'priority' property is not set"
+        raise GenericError(message)
+    if made.kind.startswith("cryptodev-") and options.get("queues", 1) != 1:
+        message = "Only support one queue in cryptdov-builtin backend"
+        raise GenericError(message)
+    if made.kind == "input-barrier":
+        _connect_barrier(options)
     if made.kind == "secret_keyring":
         message = (
             f"Unable to read serial key {options['serial']:08x}: Required key not "
@@ -177,15 +212,48 @@ def _complete_other(machine: Machine, made: Created) -> None:
             f"{options['addr']}” does not contain a colon (:)'"
         )
         raise GenericError(message)
-    if made.kind == "pr-manager-helper" and not os.path.exists(str(options["path"])):
-        message = f"Failed to connect to '{options['path']}': No such file or directory"
-        raise GenericError(message)
+    if made.kind == "pr-manager-helper":
+        try:
+            os.stat(str(options["path"]))
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            message = f"Failed to connect to '{options['path']}': {why}"
+            raise GenericError(message) from error
     if "chardev" in options and options["chardev"] not in machine.characters:
         raise DeviceNotFound(device=options["chardev"])
 
 
+def _complete_filter(machine: Machine, kind: str, options: Options) -> None:
+    if kind == "filter-redirector" and not options.keys() & {"indev", "outdev"}:
+        message = (
+            "filter redirector needs 'indev' or 'outdev' at least one property set"
+        )
+        raise GenericError(message)
+    if machine.network.back_end(options["netdev"]) is None:
+        message = "Parameter 'netdev' expects a network backend id"
+        raise GenericError(message)
+
+
+def _connect_barrier(options: Options) -> None:
+    """Make sure that there is somebody to share keyboard and mouse with.
+
+    Raises:
+        GenericError: Nobody is there.
+    """
+    host, port = options.get("server", "localhost"), options.get("port", "24800")
+    try:
+        socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
+    except (OSError, ValueError) as error:
+        why = os.strerror(getattr(error, "errno", 0) or errno.ECONNREFUSED)
+        message = f"Failed to connect to '{host}:{port}': {why}"
+        raise GenericError(message) from error
+
+
 def _check_throttle(_: Machine, options: Options) -> None:
     limits = options.get("limits", {})
+    if any(isinstance(value, int) and value < 0 for value in options.values()):
+        message = "Property values cannot be negative"
+        raise GenericError(message)
     for name, value in limits.items():
         if not name.endswith(("length", "size")) and not 0 <= value <= MOST_A_SECOND:
             message = f"bps/iops/max values must be within [0, {MOST_A_SECOND}]"
@@ -211,15 +279,76 @@ def _check_throttle(_: Machine, options: Options) -> None:
                 raise GenericError(message)
 
 
-def _check_filter(machine: Machine, kind: str, options: Options) -> None:
+def _check_filter(kind: str, options: Options) -> None:
     if kind == "filter-buffer" and options.get("interval") == 0:
         message = "Property 'filter-buffer.interval' requires a positive value"
         raise GenericError(message)
-    if machine.network.back_end(options["netdev"]) is None:
-        message = "Parameter 'netdev' expects a network backend id"
+    if options.get("status", "on") not in ("on", "off"):
+        message = "Invalid value for netfilter status, should be 'on' or 'off'"
+        raise GenericError(message)
+
+
+def _check_cryptodev(_: Machine, options: Options) -> None:
+    if options.get("queues") == 0:
+        message = "Property 'cryptodev-backend-builtin.queues' doesn't take value '0'"
+        raise GenericError(message)
+
+
+def _check_old(kind: str, name: str) -> Callable[[Machine, Options], None]:
+    """Return a check that refuses a property of old, which can only be read today."""
+
+    def check(_: Machine, options: Options) -> None:
+        if name in options:
+            message = f"Property '{kind}.{name}' is not writable"
+            raise GenericError(message)
+
+    return check
+
+
+def _check_can(machine: Machine, options: Options) -> None:
+    if options["canbus"] not in machine.objects:
+        raise DeviceNotFound(device=options["canbus"])
+
+
+def _check_barrier(_: Machine, options: Options) -> None:
+    for name in ("x-origin", "y-origin", "width", "height"):
+        text = options.get(name, "0")
+        if not text.isdecimal() or int(text) > _FARTHEST:
+            message = f"{name} property must be in the range [0..{_FARTHEST}]"
+            raise GenericError(message)
+
+
+def _check_keyring(machine: Machine, options: Options) -> None:
+    _check_old("secret_keyring", "loaded")(machine, options)
+    if options.get("serial") == 0:
+        message = "'serial' should not be equal to 0"
+        raise GenericError(message)
+
+
+def _check_threads(_: Machine, options: Options) -> None:
+    nodes = options.get("node-affinity")
+    if nodes and not any(os.path.exists(f"{_NODES}/node{node}") for node in nodes):
+        message = "The nodes select no CPUs"
         raise GenericError(message)
 
 
 _CHECKS: Final[Mapping[str, Callable[[Machine, Options], None]]] = {
+    "cryptodev-backend": _check_cryptodev,
+    "cryptodev-backend-builtin": _check_cryptodev,
+    **{
+        kind: _check_old(kind, "opened")
+        for kind in ("rng-egd", "rng-random", "rng-builtin")
+    },
+    **{
+        kind: _check_old(kind, "loaded")
+        for kind in (
+            *("tls-creds-anon", "tls-creds-psk", "tls-creds-x509"),
+            "secret",
+        )
+    },
+    "input-barrier": _check_barrier,
+    "secret_keyring": _check_keyring,
+    "thread-context": _check_threads,
+    "can-host-socketcan": _check_can,
     "throttle-group": _check_throttle,
 }

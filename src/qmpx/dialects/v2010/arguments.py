@@ -22,7 +22,8 @@ from qmpx.errors import (
 )
 from qmpx.monitor.human import HumanCommand, Parameter
 from qmpx.qapi.check import Member
-from qmpx.wire.json_2010 import INT64_MAX, INT64_MIN, encode, order
+from qmpx.wire.json_2010 import INT64_MAX, INT64_MIN, encode
+from qmpx.wire.member_order import order
 
 _OPTIONS: Final = "O"
 _TYPES: Final[dict[str, tuple[tuple[type, ...], str]]] = {

@@ -30,10 +30,10 @@ def show_character(value: int) -> str:
     return f"'\\x{value & _MASK if value < 0 else value:02x}'"
 
 
-def show_value(format_: str, value: int) -> str:
-    """Return a value of 32 bits as ``print`` does."""
-    value &= _MASK
-    signed = value - (1 << 32) if value >> 31 else value
+def show_value(format_: str, value: int, bits: int = 32) -> str:
+    """Return a value of so many bits as ``print`` does."""
+    value &= (1 << bits) - 1
+    signed = value - (1 << bits) if value >> (bits - 1) else value
     match format_:
         case "o":
             return f"0{value:o}" if value else "0"
@@ -47,13 +47,15 @@ def show_value(format_: str, value: int) -> str:
             return str(signed)
 
 
-def show_memory(read: Read, fmt: Format, address: int) -> str:
+def show_memory(read: Read, fmt: Format, address: int, bits: int = 32) -> str:
     """Return memory in lines of 16 bytes; of 8, if a value is one byte.
 
     Args:
         read: Returns memory from an address on; ``None`` where nothing is mapped.
         fmt: How many values of how many bytes, and how they are to be shown.
         address: The first address.
+        bits: Bits of an address. With more than 32, what 0.13 shows without a sign has
+            one, as it has today.
 
     Raises:
         GenericError: It is more than `MAX_DUMPED` bytes.
@@ -68,27 +70,32 @@ def show_memory(read: Read, fmt: Format, address: int) -> str:
         width = 1
     lines: list[str] = []
     for offset in range(0, length, per_line):
-        start = (address + offset) & _MASK
+        start = (address + offset) & ((1 << bits) - 1)
         data = read(start, min(per_line, length - offset))
         if data is None:
-            lines.append(f"{start:08x}: Cannot access memory\n")
+            lines.append(f"{start:0{bits // 4}x}: Cannot access memory\n")
             break
         values = [
             int.from_bytes(data[at : at + width], "little")
             for at in range(0, len(data), width)
         ]
-        shown = "".join(f" {_show(fmt.format, value, width)}" for value in values)
-        lines.append(f"{start:08x}:{shown}\n")
+        has_sign = bits > 32
+        shown = "".join(
+            f" {_show(fmt.format, value, width, has_sign=has_sign)}" for value in values
+        )
+        lines.append(f"{start:0{bits // 4}x}:{shown}\n")
     return "".join(lines)
 
 
-def _show(format_: str, value: int, width: int) -> str:
+def _show(format_: str, value: int, width: int, *, has_sign: bool) -> str:
     bits = width * 8
+    if has_sign and format_ == "d" and value >> (bits - 1):
+        value -= 1 << bits
     match format_:
         case "o":
             text = f"0{value:o}" if value else "0"
             return text.rjust((bits + 2) // 3)
-        case "u" | "d":  # both without a sign
+        case "u" | "d":
             return str(value).rjust((bits * 10 + 32) // 33)
         case "c":
             return show_character(value)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qmpx.errors import CommandError
-from qmpx.wire.json_2010 import order
+from qmpx.wire.member_order import order
 
 
 def option_texts(options: Mapping[str, Any]) -> dict[str, str]:

@@ -153,17 +153,33 @@ class VncServer:
             for name in CLIENT_LISTS:
                 self.lists.setdefault(name, AccessList())
         if wanted.is_reverse:
-            connection = dial(wanted)
-            try:
-                ours = name_of(connection.family, connection.getsockname())
-                self._welcome(connection, connection.getpeername(), ours)
-            except OSError:
-                connection.close()
-                raise
+            self.adopt(dial(wanted))
             return
+        self.serve_at(wanted)
+
+    def adopt(self, connection: socket.socket) -> None:
+        """Let in a client whose connection was made elsewhere.
+
+        Raises:
+            OSError: It is no connection.
+        """
+        try:
+            ours = name_of(connection.family, connection.getsockname())
+            self._welcome(connection, connection.getpeername(), ours)
+        except OSError:
+            connection.close()
+            raise
+
+    def serve_at(self, wanted: VncTarget) -> None:
+        """Listen there, whoever is let in.
+
+        Raises:
+            OSError: It cannot be done.
+        """
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._listener = Listener(wanted)
+        self._target = self._target or self.address
         loop.add_reader(self._listener.socket.fileno(), self._accept, self._listener)
         if not wanted.path and not wanted.host and self.auth == "none":
             logger.warning("VNC on %s: whoever reaches it may come in", self.address)

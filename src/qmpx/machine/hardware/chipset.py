@@ -16,6 +16,8 @@ from qmpx.machine.hardware.power import PowerManagement
 from qmpx.machine.hardware.watchdog import Watchdog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qmpx.machine.machine import Machine
 
 _DEVICES: Final = (
@@ -42,11 +44,13 @@ class Chipset:
         power: Power management.
         disks: The IDE channels.
         watchdog: The watchdog; it answers only while it is in the device tree.
+        listeners: Called at each reset: what is on the board of some machines only.
     """
 
     def __init__(self, machine: "Machine") -> None:
         self._machine = machine
         self.ports = ports = Ports()
+        self.listeners: list[Callable[[], None]] = []
         self.clock_chip = ClockChip(machine.clock, self._tell_of_clock)
         self.clock_chip.describe(
             memory_size=machine.memory_size, processor_count=machine.processor_count
@@ -75,6 +79,8 @@ class Chipset:
         """Reset all devices."""
         for name in _DEVICES:
             getattr(self, name).reset()
+        for listener in self.listeners:
+            listener()
 
     def state(self) -> dict[str, Any]:
         """Return the state of all devices."""

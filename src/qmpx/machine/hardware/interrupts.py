@@ -6,10 +6,12 @@ note which lines were raised and how they were programmed, and `info pic` shows 
 Source: Intel's data sheet of the 8259A.
 """
 
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.hardware.ports import Ports, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TIMER_LINE: Final[int] = 0
 

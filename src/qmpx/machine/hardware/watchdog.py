@@ -49,7 +49,7 @@ class Watchdog:
     def __init__(self, machine: "Machine", ports: Ports) -> None:
         self._machine = machine
         self.action = WatchdogAction.RESET
-        self._timer = RunningTimer(machine, self._expire)
+        self._timer = RunningTimer(machine, self.expire)
         ports.attach(_DISABLE, self)
         ports.attach(_ENABLE, self)
 
@@ -75,7 +75,8 @@ class Watchdog:
         else:
             self._timer.cancel()
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
+        """Do what is to be done when nobody has fed it in time."""
         machine = self._machine
         action = self.action
         machine.tell(WatchdogExpired(action.value))

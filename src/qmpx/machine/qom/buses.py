@@ -94,6 +94,7 @@ class Device:
         buses: The buses that hang from it, the latest first.
         is_hotplugged: Whether it came while the machine was on.
         is_leaving: Whether the guest was asked to let it go.
+        is_asked_once: Whether the guest is not to be asked again.
         port: The USB port that it has.
         vlan: The hub that it is on, if it is a network adapter on one.
         release: What gives back what it has taken.
@@ -105,6 +106,7 @@ class Device:
     buses: list[Bus] = field(default_factory=list)
     is_hotplugged: bool = False
     is_leaving: bool = False
+    is_asked_once: bool = False
     port: str | None = None
     vlan: int | None = None
     release: list[Callable[[], None]] = field(default_factory=list)

@@ -131,6 +131,7 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
             else _drive_id(device),
             removable=is_cd or is_floppy,
             has_tray=is_cd,
+            shares_writes=bool(device.values.get("share-rw")),
         )
         made.id = _drive_id(device)
         device.release.append(lambda: machine.blocks.unplug(made))

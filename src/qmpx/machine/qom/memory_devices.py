@@ -92,10 +92,11 @@ def plug(machine: "Machine", device: "Device") -> None:
     _take_address(machine, device, "addr", backend.size)
     _claim(machine, device)
     node = device.values.get("node", 0)
-    if node:
+    nodes = len(machine.numa.nodes) or 1
+    if node >= nodes:
         message = (
             f"'DIMM property node has value {node}' which exceeds the number of "
-            "numa nodes: 1"
+            f"numa nodes: {nodes}"
         )
         raise GenericError(message)
     device.values["size"] = backend.size

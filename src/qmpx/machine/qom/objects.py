@@ -17,6 +17,7 @@ from qmpx.machine.qom.values import read_json
 WORKER: Final = "virtio-backend"
 """The part of a virtio device that does its work; most properties are its own."""
 
+_NEVER_SET: Final = frozenset({"legacy-addr"})
 _READ_ONLY: Final = frozenset(
     {"type", "parent_bus", "hotplugged", "hotpluggable", "guest-stats"}
 )
@@ -210,7 +211,11 @@ class QomObject:
             raise GenericError(message)
         if name == "type":
             return self.type
-        if name.startswith("legacy-") and name not in self._facts.values:
+        if (
+            name.startswith("legacy-")
+            and name not in self._facts.values
+            and self.type_of(name) in ("str", "string")
+        ):
             message = f"Property '{self.type}.{name}' is not readable"
             raise GenericError(message)
         if name == "crash-information":
@@ -244,6 +249,9 @@ class QomObject:
             writer(read_json(name, self.type_of(name), value))
             return
         type_ = self.type_of(name)
+        if name in _NEVER_SET:
+            message = f"Property '{self.type}.{name}' is not writable"
+            raise GenericError(message)
         worker = self.children.get(WORKER)
         if worker is not None and name not in _EACH_HAS and worker.has(name):
             worker.set(name, value)

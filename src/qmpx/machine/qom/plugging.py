@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import CommandError, DeviceNotFound, GenericError
-from qmpx.machine.happenings import DeviceUnplugged, UnplugRefused
+from qmpx.machine.happenings import REFUSED, DeviceUnplugged, UnplugRefused
 from qmpx.machine.identifiers import check_identifier
 from qmpx.machine.qom import memory_devices
 from qmpx.machine.qom.buses import Bus, Device, buses_below, find_bus, walk
@@ -18,6 +18,7 @@ from qmpx.machine.qom.connecting import (
     show_values,
 )
 from qmpx.machine.qom.objects import QomObject
+from qmpx.machine.qom.order import in_table_order
 from qmpx.machine.qom.places import behind, free_place, parse_address, take_place
 from qmpx.machine.qom.types import ModelFacts, ObjectTemplate, Template, derives
 from qmpx.machine.qom.values import option_text, read_text
@@ -30,6 +31,7 @@ MAX_DEVICES: Final = 4096
 """Devices that users can plug into a machine: some fifteen for each place of a PCI bus.
 A QEMU has no such limit; without one, a client could fill our memory."""
 
+_TICK: Final = 1000  # microseconds of the machine's time; QEMU counts thousands of them
 _NOT_PROPERTIES: Final = frozenset({"driver", "bus", "id"})
 _SYSBUS: Final = "/machine/unattached/sysbus"
 _GENERIC: Final[Template] = {}
@@ -44,6 +46,8 @@ class Devices:
 
     Attributes:
         taken_drives: The drives that have a device, by the names of their back ends.
+        begun_with: What came while the machine was on, and was there when the guest
+            last began anew.
     """
 
     def __init__(self, machine: "Machine", tree: "QomTree") -> None:
@@ -57,6 +61,7 @@ class Devices:
         self._bus_numbers: dict[str, int] = {}
         self._is_bus: dict[str, bool] = {}
         self.taken_drives: set[str] = set()
+        self.begun_with: frozenset[QomObject] = frozenset()
         system = tree.find(_SYSBUS)
         self.root = Bus(system, None)
         self._buses[system] = self.root
@@ -160,6 +165,9 @@ class Devices:
         if hotplug and bus is not None and not bus.allows_hotplug:
             message = f"Bus '{bus.name}' does not support hotplugging"
             raise GenericError(message)
+        if hotplug and bus is None and self._machine.is_bare:
+            message = f"Device '{facts.name}' can not be hotplugged on this machine"
+            raise GenericError(message)
         if len(self._wrapped) >= MAX_DEVICES:
             message = f"a machine can have at most {MAX_DEVICES} devices"
             raise GenericError(message)
@@ -224,6 +232,8 @@ class Devices:
         shown = parent.add(name, template.get("", ObjectTemplate(facts.name)))
         shown.called = id_
         shown.grow(self._rename_buses(template, facts.name, id_))
+        for each in shown.walk():
+            self._tree.age(each)
         device = Device(shown, facts, bus)
         self._wrapped[shown] = device
         return device
@@ -234,14 +244,18 @@ class Devices:
         """Call the buses of a device as its id has it, or by the next number."""
         known = f"qmpx-{model}"
         renamed: dict[str, ObjectTemplate] = {}
+        names: dict[str, str] = {}  # of nameless buses, for what hangs from them, too
         for path, facts in template.items():
             if known not in path and id_ is None:
                 renamed[path] = facts
                 continue
             if id_ is None:
-                number = self._bus_numbers.get(facts.type, 0)
-                called = f"{facts.type.lower()}.{number}"
-                renamed[_anonymous(path, known, called)] = facts
+                *_, last = path.split("/")
+                if last.startswith(known):
+                    number = self._bus_numbers.get(facts.type, 0)
+                    names[last] = f"{facts.type.lower()}.{number}"
+                parts = [names.get(part, part) for part in path.split("/")]
+                renamed["/".join(parts)] = facts
             else:
                 values = {
                     name: value.replace(known, id_) if isinstance(value, str) else value
@@ -252,9 +266,18 @@ class Devices:
 
     def _realize(self, device: Device, texts: Mapping[str, str]) -> None:
         later: list[Callable[[Device], None]] = []
-        for name, text in texts.items():
+
+        def preset(name: str, text: str) -> None:
+            if name not in texts:
+                later.extend(self._set(device, name, text))
+
+        self._tree.globals.give(device.object, self._types, preset)
+        for child in device.object.walk():
+            if child is not device.object:
+                self._tree.globals.give(child, self._types)
+        for name in in_table_order(texts):
             if name not in _NOT_PROPERTIES:
-                later += self._set(device, name, text)
+                later += self._set(device, name, texts[name])
         shown = device.object
         if device.bus is not None:
             device.bus.link(shown)
@@ -382,7 +405,7 @@ class Devices:
             GenericError: It cannot be taken out, or the guest was asked already.
         """
         device = self.find(name)
-        if device.is_leaving:
+        if device.is_leaving and device.is_asked_once:
             message = f"Device {name} is already in the process of unplug"
             raise GenericError(message)
         shown, bus = device.object, device.bus
@@ -400,9 +423,12 @@ class Devices:
                 message = "virtio based memory devices cannot be unplugged."
                 raise GenericError(message)
             device.is_leaving = True
+            # QEMU's time limit for a guest that did not hear, which is over at once,
+            # is not one while the guest has not run at all.
+            device.is_asked_once = self._machine.run_time.microseconds() < _TICK
             self._ask_guest(device)
         else:
-            self.destroy(device)
+            self.destroy(device, is_told_later=True)
 
     def _ask_guest(self, device: Device) -> None:
         path = device.object.path
@@ -424,24 +450,35 @@ class Devices:
         device = self.find(path)
         device.is_leaving = False
         shown = device.object
-        is_memory = shown.isa("pc-dimm")
-        self._machine.tell(UnplugRefused(device.id, shown.path, is_memory))
+        slot = shown.values.get("slot") if shown.isa("pc-dimm") else None
+        if slot is not None:
+            self._tree.said_of_slots[slot] = REFUSED
+        self._machine.tell(UnplugRefused(device.id, shown.path, slot))
 
     def reset(self) -> None:
         """Take out what is leaving: a guest that begins anew does not find it."""
         for device in [device for device in self if device.is_leaving]:
-            self.destroy(device)
+            self.destroy(device, is_told_later=True)
+        self.begun_with = frozenset(x.object for x in self if x.is_hotplugged)
 
-    def destroy(self, device: Device) -> None:
-        """Take a device out at once, and all that hangs from it."""
+    def destroy(self, device: Device, *, is_told_later: bool = False) -> None:
+        """Take a device out at once, and all that hangs from it.
+
+        Args:
+            device: The device.
+            is_told_later: Whether it is told when what takes it out has been answered.
+        """
         for child in behind(device):
-            self.destroy(child)
+            self.destroy(child, is_told_later=is_told_later)
         for bus in list(device.buses):
             for child in list(bus.members):
-                self.destroy(child)
-        path, id_ = device.object.path, device.id
+                self.destroy(child, is_told_later=is_told_later)
+        told = DeviceUnplugged(device.id, device.object.path)
         self._discard(device)
-        self._machine.tell(DeviceUnplugged(id_, path))
+        if is_told_later:
+            self._machine.clock.call_later(0, lambda: self._machine.tell(told))
+        else:
+            self._machine.tell(told)
 
     def _discard(self, device: Device) -> None:
         """Forget a device, made or half made."""
@@ -462,9 +499,3 @@ class Devices:
             self._buses.pop(each, None)
         if shown.parent is not None:
             shown.parent.children.pop(shown.name, None)
-
-
-def _anonymous(path: str, known: str, called: str) -> str:
-    """Return a path with the name that a nameless device's bus gets."""
-    parts = [called if part.startswith(known) else part for part in path.split("/")]
-    return "/".join(parts)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_TYPE: Final = "qemu64-x86_64-cpu"
 """The type of processors that nobody chose another one for."""
 
+_PLACELESS: Final = ("none", "x-remote")
 _LEVELS: Final = ("socket-id", "die-id", "core-id", "thread-id")
 
 
@@ -47,6 +48,7 @@ class ProcessorSlots:
             somebody looks at one.
         topology: ``cpus``, ``maxcpus``, ``sockets``, ``dies``, ``clusters``, ``cores``
             and ``threads``.
+        is_empty: Whether there are none, although a machine here always has one.
     """
 
     def __init__(self, machine: "Machine") -> None:
@@ -62,6 +64,7 @@ class ProcessorSlots:
             "sockets": 1,
             "clusters": 1,
         }
+        self.is_empty = False
         self._machine = machine
         self._plugged: dict[int, tuple[Device, Processor]] = {}
 
@@ -79,22 +82,26 @@ class ProcessorSlots:
             slots.append(Slot(index, place))
         return slots
 
-    @property
-    def has_nodes(self) -> bool:
-        """Whether there are NUMA nodes: memory that can be plugged in needs one."""
-        return self._machine.qom.memory_slots > 0
-
     def shown(self, slot: Slot) -> dict[str, int]:
-        """Return a place as clients see it: with dies only where there are several."""
+        """Return a place as clients see it: with dies only where there are several.
+
+        Boards that put processors nowhere show nothing.
+        """
+        tree = self._machine.qom
+        if tree.has_board and tree.board in _PLACELESS:
+            return {}
         place = {"core-id": slot.place["core-id"], "thread-id": slot.place["thread-id"]}
         if self.topology["dies"] > 1:
             place["die-id"] = slot.place["die-id"]
-        if self.has_nodes:
-            place["node-id"] = 0
+        node = self._machine.numa.node_of(slot)
+        if node is not None:
+            place["node-id"] = node
         return place | {"socket-id": slot.place["socket-id"]}
 
     def path(self, slot: Slot) -> str | None:
         """Return the path of the processor at a place; ``None`` if there is none."""
+        if not self._machine.numa.is_complete:
+            return None
         if slot.index < self._machine.processor_count:
             number = 0 if slot.index == 0 else slot.index + 1
             return f"/machine/unattached/device[{number}]"
@@ -106,7 +113,7 @@ class ProcessorSlots:
         boot = self._machine.processors
         for slot in self.slots:
             path = self.path(slot)
-            if path is None:
+            if path is None or self.is_empty:
                 continue
             if slot.index < self._machine.processor_count:
                 yield slot, boot[slot.index], path
@@ -121,7 +128,7 @@ class ProcessorSlots:
         """
         if not device.object.isa("cpu"):
             return
-        if self._machine.qom.board == "none":
+        if self._machine.qom.board in _PLACELESS:
             message = (
                 f"Device '{device.object.type}' can not be hotplugged on this machine"
             )
@@ -137,8 +144,8 @@ class ProcessorSlots:
             raise GenericError(message)
         for name, value in slot.place.items():
             device.values[name] = value
-        if self.has_nodes:
-            device.values["node-id"] = 0
+        if (node := self._machine.numa.node_of(slot)) is not None:
+            device.values["node-id"] = node
         self.show(device.object)
         processor = self._machine.processors.new(slot.index)
         self._plugged[slot.index] = device, processor
@@ -199,8 +206,9 @@ class ProcessorSlots:
         if shown.path == "/machine/unattached/device[0]":
             message = "Boot CPU is unpluggable"
             raise GenericError(message)
-        if self._machine.state is RunState.PRELAUNCH:
-            # The firmware, which has not run, makes it possible.
+        is_new = self._machine.state is RunState.PRELAUNCH
+        if is_new or not self._machine.guest.has_acpi:
+            # What the guest does when it starts makes it possible.
             message = (
                 "acpi: device unplug request for not supported device type: "
                 f"{shown.type}"

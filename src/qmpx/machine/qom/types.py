@@ -66,6 +66,19 @@ class ModelFacts:
     is_hotpluggable: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class PciHeader:
+    """What a PCI device shows in its configuration space when nobody wrote to it.
+
+    Attributes:
+        header: The first 64 bytes.
+        windows: The bits of each window's register that can be set, by register.
+    """
+
+    header: bytes
+    windows: Mapping[int, int]
+
+
 class TypeSource(Protocol):
     """Where types come from; see `qmpx.dialects.modern.types`."""
 
@@ -88,8 +101,17 @@ class TypeSource(Protocol):
     def model(self, name: str) -> ModelFacts | None:
         """Return a device model by its name or its alias; ``None`` if it is none."""
 
+    def listing(self, question: str) -> str | None:
+        """Return what the program prints for an option such as ``-device help``."""
+
     def template(self, kind: str, name: str) -> Template | None:
         """Return the objects of a ``board`` or a ``model``, if that is known."""
+
+    def of_version(self, board: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return the values by type that differ from those on the newest board."""
+
+    def pci_facts(self, name: str) -> PciHeader | None:
+        """Return what a PCI device of a type shows; ``None`` if that is not known."""
 
 
 class NoTypes:
@@ -119,7 +141,19 @@ class NoTypes:
         """Return none."""
         return None
 
+    def listing(self, question: str) -> str | None:  # noqa: ARG002
+        """Return none."""
+        return None
+
     def template(self, kind: str, name: str) -> Template | None:  # noqa: ARG002
+        """Return none."""
+        return None
+
+    def of_version(self, board: str) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002
+        """Return none."""
+        return {}
+
+    def pci_facts(self, name: str) -> PciHeader | None:  # noqa: ARG002
         """Return none."""
         return None
 

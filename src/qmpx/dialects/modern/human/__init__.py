@@ -1,25 +1,35 @@
-"""The human monitor behind QMP: one line, as if a person had typed it.
+"""The human monitor of QEMU 7.2, over the commands that QMP has.
 
-Source: QEMU 7.2, schema file ``misc.json``; the commands are those of 2010.
+A line of people's is carried out by asking QMP's command and showing what it answers;
+only what QMP has no command for looks at the machine itself.
+
+Source: QEMU 7.2.22, observed; for ``human-monitor-command`` schema file ``misc.json``.
 """
 
 from functools import cache
+from weakref import WeakKeyDictionary
 
 from qmpx.errors import CommandError, InvalidParameterValue
-from qmpx.monitor import CommandRegistry
+from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.frontend import Frontend, Mode
 from qmpx.monitor.human import CommandTable, run_line
+from qmpx.monitor.recall import FormatMemory
 from qmpx.monitor.registry import SessionLike
 
+__all__ = ["commands", "describe_error", "table_for_people"]
+
 commands = CommandRegistry()
+
+_FORMATS: WeakKeyDictionary[Monitor, FormatMemory] = WeakKeyDictionary()
+"""How values were shown last: that does outlast a line."""
 
 
 @cache
 def table_for_people() -> CommandTable:
-    """Return the commands that people have: those of 2010, over the same machine."""
-    from qmpx.dialects.v2010.dialect import command_table  # they are many
+    """Return the commands that people have."""
+    from qmpx.dialects.modern.human.assembled import assemble  # they are many
 
-    return command_table()
+    return assemble()
 
 
 def describe_error(error: CommandError) -> str:
@@ -42,6 +52,7 @@ async def human_monitor_command(
     if monitor.human is None:
         monitor.human = table_for_people()
     frontend = Frontend(Mode.READLINE)
+    frontend.formats = _FORMATS.setdefault(monitor, frontend.formats)
     if cpu_index is not None:
         if not 0 <= cpu_index < len(monitor.target.processors):
             raise InvalidParameterValue(name="cpu-index", expected="a CPU number")
