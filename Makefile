@@ -26,7 +26,7 @@ demo-qemu: env  ## a QMP conversation with a real QEMU
 	@$(BIN)/qmpx demo --qemu
 
 test: env  ## run the tests, with coverage (ARGS="-k wire")
-	@$(BIN)/python -m pytest --cov $(ARGS)
+	@$(BIN)/python -m pytest --cov --numprocesses auto --dist loadfile $(ARGS)
 
 check: env  ## lint, formatting, types, layers
 	$(BIN)/ruff check

@@ -145,8 +145,37 @@ PEERS = {
     "schemas": Peer(schemas, f"no schema files in {SCHEMAS}", optional=True),
 }
 
-RAN = pytest.StashKey[Counter[str]]()
-SKIPPED = pytest.StashKey[Counter[str]]()
+PRESENT, ABSENT = "peer", "absent peer"
+"""What a test's report says of a peer that it needs."""
+
+
+class Attendance:
+    """Counts the peers that tests need, by what their reports say.
+
+    A report reaches whoever sums up, also from another process.
+    """
+
+    def __init__(self) -> None:
+        self.counted: Counter[tuple[str, object]] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the peers of one test."""
+        if report.when == "setup":
+            self.counted.update(report.user_properties)
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        """Say which real peers took part."""
+        terminalreporter.section("real peers")
+        for name, peer in PEERS.items():
+            if peer.version is not None:
+                outcome = f"{self.counted[PRESENT, name]} tests with {peer.version}"
+            elif REQUIRE_REAL and not peer.optional:
+                outcome = f"absent: {self.counted[ABSENT, name]} tests failed"
+            else:
+                outcome = f"absent: {self.counted[ABSENT, name]} tests skipped"
+            terminalreporter.line(f"{name:12} {outcome}")
 
 
 def peers_of(item: pytest.Item) -> list[str]:
@@ -156,8 +185,7 @@ def peers_of(item: pytest.Item) -> list[str]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start counting."""
-    config.stash[RAN] = Counter()
-    config.stash[SKIPPED] = Counter()
+    config.pluginmanager.register(Attendance())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -176,26 +204,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip or fail a test whose peer is absent; count it otherwise."""
     names = sorted(set(peers_of(item)))
     absent = [name for name in names if PEERS[name].version is None]
-    item.config.stash[SKIPPED if absent else RAN].update(absent or names)
+    kind = ABSENT if absent else PRESENT
+    item.user_properties += [(kind, name) for name in absent or names]
     if not absent:
         return
     reason = "; ".join(PEERS[name].absent for name in absent)
     if REQUIRE_REAL and not all(PEERS[name].optional for name in absent):
         pytest.fail(f"QMPX_REQUIRE_REAL=1, but {reason}", pytrace=False)
     pytest.skip(reason)
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    """Say which real peers took part."""
-    ran, skipped = config.stash[RAN], config.stash[SKIPPED]
-    terminalreporter.section("real peers")
-    for name, peer in PEERS.items():
-        if peer.version is not None:
-            outcome = f"{ran[name]} tests with {peer.version}"
-        elif REQUIRE_REAL and not peer.optional:
-            outcome = f"absent: {skipped[name]} tests failed"
-        else:
-            outcome = f"absent: {skipped[name]} tests skipped"
-        terminalreporter.line(f"{name:12} {outcome}")
