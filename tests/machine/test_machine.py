@@ -114,7 +114,7 @@ ROWS: list[tuple[str, str, str | None, list[Happening] | str]] = [
 
 
 # While the machine's own state is on the way, nothing lets it run.
-ON_THE_WAY = ["inmigrate", "finish-migrate", "save-vm", "restore-vm"]
+ON_THE_WAY = ["inmigrate", "finish-migrate", "save-vm"]
 for on_the_way in ON_THE_WAY:
     ROWS += [
         (on_the_way, "cont", None, cannot(on_the_way, "cont")),
@@ -126,11 +126,11 @@ for on_the_way in ON_THE_WAY:
         (on_the_way, "off", "shutdown", [OFF]),
     ]
 # And where it stands for a reason, it stands until cont.
-for stands in ["postmigrate", "watchdog", "guest-panicked"]:
+for stands in ["postmigrate", "watchdog", "guest-panicked", "restore-vm"]:
     ROWS += [
         (stands, "cont", "running", [Resumed()]),
         (stands, "stop", stands, []),
-        (stands, "reset", "prelaunch", [RESET]),
+        (stands, "reset", stands if stands == "restore-vm" else "prelaunch", [RESET]),
         (stands, "power", stands, [POWER]),
         (stands, "suspend", None, cannot(stands, "suspend")),
         (stands, "wake", None, NO_SLEEP),

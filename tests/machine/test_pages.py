@@ -101,3 +101,16 @@ def test_a_copy_goes_its_own_way() -> None:
 def test_it_is_no_key() -> None:
     with pytest.raises(TypeError):
         hash(PageSet())
+
+
+def test_it_is_a_bitmap_that_can_be_moved_in_pieces() -> None:
+    pages = PageSet()
+    pages.add(3, 14)
+    assert pages.bits(0, 4) == b"\xf8\xff\x01\0"
+    moved = PageSet()
+    moved.add(0)
+    for at in range(0, 4, 2):
+        moved.put_bits(at, pages.bits(at, 2))
+    moved.put_bits(1 << 20, bytes(8))
+    assert list(moved.runs()) == [(0, 1), (3, 14)]
+    assert len(moved.bits(0, 1 << 20).rstrip(b"\0")) == 3

@@ -25,7 +25,7 @@ inmigrate - inmigrate inmigrate - - - - shutdown - -
 finish-migrate - finish-migrate finish-migrate - - - - shutdown - -
 postmigrate running postmigrate prelaunch - - - - shutdown - -
 save-vm - save-vm save-vm - - - - shutdown - -
-restore-vm - restore-vm restore-vm - - - - shutdown - -
+restore-vm running restore-vm restore-vm - - - - shutdown - -
 watchdog running watchdog prelaunch - - - - shutdown - -
 guest-panicked running guest-panicked prelaunch - - - - shutdown - -
 """  # noqa: E501
@@ -62,7 +62,8 @@ def test_states_are_told_apart_as_keys() -> None:
 def test_no_cont_ends_a_state_on_the_way_and_each_leads_back() -> None:
     on_the_way = {s for s in RunState if s not in TRANSFERS.get(RunState.SAVE_VM, ())}
     for state in on_the_way:
-        assert (state, Cause.CONT) not in MOVES
+        if state is not RunState.RESTORE_VM:  # where a restore that failed leads
+            assert (state, Cause.CONT) not in MOVES
         assert {RunState.RUNNING, RunState.PAUSED} <= TRANSFERS[state]
     assert {s.value for s in on_the_way} == {
         "inmigrate",

@@ -7,8 +7,10 @@ with the access that is wanted. Who keeps the sets lends them to the machine.
 import errno
 import os
 import re
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _IN_SET: Final = re.compile(r"/dev/fdset/([0-9]+)")
 

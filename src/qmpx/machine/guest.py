@@ -29,7 +29,7 @@ class Guest:
             full when the machine is moved, whatever is in them.
         dirty_rate: Bytes of memory a second that it writes while it runs, over and over
             those of the working set, or of all memory if that is 0.
-        has_acpi: Whether it has set up ACPI: without that no processor can be taken out.
+        has_acpi: Whether it has set up ACPI: else no processor can be taken out.
     """
 
     working_set: int = 0

@@ -54,10 +54,14 @@ class Snapshots:
 
     Args:
         machine: The machine.
+
+    Attributes:
+        is_busy: Whether one is being saved or restored.
     """
 
     def __init__(self, machine: "Machine") -> None:
         self._machine = machine
+        self.is_busy = False
 
     def devices(self) -> list[str]:
         """Return the names of the drives that can hold snapshots."""
@@ -94,6 +98,18 @@ class Snapshots:
         if not images:
             message = "No block device can accept snapshots"
             raise GenericError(message)
+        await self.save_in(tag, images)
+
+    async def save_in(self, tag: str, images: "list[tuple[str, Image]]") -> None:
+        """Save the machine in certain images, the first of which holds the state.
+
+        Args:
+            tag: Its name; empty for none. What has it already is replaced.
+            images: The images, and what they are called.
+
+        Raises:
+            GenericError: It cannot be saved.
+        """
         before = self._hold(RunState.SAVE_VM)
         try:
             with SpooledTemporaryFile(max_size=MAX_IN_MEMORY) as file:
@@ -105,7 +121,7 @@ class Snapshots:
         finally:
             self._return_to(before)
 
-    async def load(self, name: str) -> None:
+    async def load(self, name: str, *, goes_on: bool = False) -> None:
         """Let the machine be what it was: disks, memory, parts and run state.
 
         If what was saved cannot be used, nothing is changed but that the machine stands
@@ -113,6 +129,8 @@ class Snapshots:
 
         Args:
             name: The tag or the id.
+            goes_on: Whether it runs then if it ran before, and not if it ran when it
+                was saved.
 
         Raises:
             GenericError: There is none of that name in some drive that can be written,
@@ -123,7 +141,22 @@ class Snapshots:
             message = "No block device supports snapshots"
             raise GenericError(message)
         self._check_all()
-        after = self._hold(RunState.RESTORE_VM)
+        await self.load_from(name, images, goes_on=goes_on)
+
+    async def load_from(
+        self, name: str, images: "list[tuple[str, Image]]", *, goes_on: bool
+    ) -> None:
+        """Let the machine be what it was, by certain images.
+
+        Args:
+            name: The tag or the id.
+            images: The images, and what they are called; the first holds the state.
+            goes_on: As for `load`.
+
+        Raises:
+            GenericError: One has none of that name, or it cannot be used.
+        """
+        before = after = self._hold(RunState.RESTORE_VM)
         if after is RunState.RUNNING:
             after = RunState.PAUSED
         try:
@@ -134,9 +167,10 @@ class Snapshots:
                 if snapshot is None:
                     message = f"Could not find snapshot '{name}' on device '{device}'"
                     raise GenericError(message)
-            after = await self._restore(
+            saved = await self._restore(
                 [(d, i, s) for d, i, s in found if s is not None]
             )
+            after = before if goes_on else saved
         finally:
             self._return_to(after)
 
@@ -154,6 +188,20 @@ class Snapshots:
             message = "No block device supports snapshots"
             raise GenericError(message)
         self._delete(name, images)
+
+    def delete_from(self, name: str, images: "list[tuple[str, Image]]") -> None:
+        """Forget a snapshot in certain images, if they have it.
+
+        Args:
+            name: The tag or the id.
+            images: The images, and what they are called.
+
+        Raises:
+            GenericError: One of them cannot forget it.
+        """
+        having = [each for each in images if each[1].find_snapshot(name) is not None]
+        if having:
+            self._delete(name, having)
 
     # The drives.
 
@@ -203,14 +251,20 @@ class Snapshots:
     def _hold(self, state: RunState) -> RunState:
         """Let the machine stand still; return the state that it was in."""
         before = self._machine.state
+        if before is RunState.RESTORE_VM and not self.is_busy:
+            self.is_busy = True
+            return before  # nothing was restored, and it has stood still since
         if state not in TRANSFERS.get(before, ()):
             message = f"a machine that is {before.value} cannot become {state.value}"
             raise GenericError(message)
         self._machine.transfer(state)
+        self.is_busy = True
         return before
 
     def _return_to(self, state: RunState) -> None:
-        if self._machine.state in (RunState.SAVE_VM, RunState.RESTORE_VM):
+        self.is_busy = False
+        now = self._machine.state
+        if now is not state and now in (RunState.SAVE_VM, RunState.RESTORE_VM):
             self._machine.transfer(state)
 
     async def _collect(self, file: IO[bytes], before: RunState) -> None:
@@ -247,7 +301,9 @@ class Snapshots:
         """Restore what was found; return the run state that was saved."""
         machine, (_, holder, snapshot) = self._machine, found[0]
         if snapshot.state_size == 0:
-            message = f"Snapshot '{snapshot.name}' holds disks only"
+            message = (
+                "This is a disk-only snapshot. Revert to it  offline using qemu-img"
+            )
             raise GenericError(message)
         try:
             stored = await read_machine(

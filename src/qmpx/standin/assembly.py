@@ -454,7 +454,7 @@ class Assembly:
         try:
             self.machine.qom.devices.add(backend.values, hotplug=False)
         except CommandError as error:
-            raise backend.failure(error.desc) from None
+            raise backend.failure(_with_hints(error)) from None
 
     async def _carry_out(self, backend: Backend) -> None:
         name = COMMANDS[backend.option]
@@ -466,8 +466,7 @@ class Assembly:
                 return
             await self.run(entry, arguments)
         except CommandError as error:
-            hints = getattr(error.__cause__, "__notes__", ())
-            raise backend.failure("\n".join((error.desc, *hints))) from None
+            raise backend.failure(_with_hints(error)) from None
 
     def _arguments(self, name: str, backend: Backend) -> bytes:
         """Return what the command takes, as JSON.
@@ -683,6 +682,12 @@ def _without_file(label: str, options: OptionList) -> CharacterDevice | None:
         return RingBuffer(label, size or DEFAULT_SIZE, kind)
     except CommandError as error:
         raise options.failure(error.desc) from None
+
+
+def _with_hints(error: CommandError) -> str:
+    """Return what went wrong, with what is added for people."""
+    hints = getattr(error.__cause__, "__notes__", ())
+    return "\n".join((error.desc, *hints))
 
 
 class _Starting(SessionLike):

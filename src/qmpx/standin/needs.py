@@ -7,7 +7,6 @@ Source: QEMU 7.2.22, observed.
 
 from __future__ import annotations
 
-import json
 import os
 
 from qmpx.standin.boards import prefers_sockets, takes_modules
@@ -86,6 +85,8 @@ def find_machine(profile: Profile, name: str | None) -> dict[str, Any]:
         profile: The profile.
         name: The machine's name or alias; ``None`` for the one that is the default.
     """
+    import json  # a greeting needs none
+
     told = json.loads(profile.find("query-machines") or b"[]")
     for machine in told:
         if name is None:

@@ -96,4 +96,4 @@ DISPLAYS: Final = ("none", "gtk", "sdl", "egl-headless", "curses", "spice-app", 
 GUESTS: Final = ("auto", "obedient", "none")
 """What answers the power button, the balloon and unplug requests: ``--guest``.
 
-``auto`` is an obedient one if the machine has something to boot from, and none if not."""
+``auto`` is an obedient one if the machine has something to boot from, else none."""

@@ -100,12 +100,12 @@ def test_sets_take_the_lowest_free_number(box: Box) -> None:
         numbers = [added["fdset-id"] for added in (first, second, third, fourth)]
         assert numbers == [0, 2, 1, 0]
         assert box.run("query-fdsets") == [
+            {"fdset-id": 2, "fds": [{"fd": second["fd"]}]},
+            {"fdset-id": 1, "fds": [{"fd": third["fd"]}]},
             {
                 "fdset-id": 0,
                 "fds": [{"fd": first["fd"], "opaque": "note"}, {"fd": fourth["fd"]}],
             },
-            {"fdset-id": 1, "fds": [{"fd": third["fd"]}]},
-            {"fdset-id": 2, "fds": [{"fd": second["fd"]}]},
         ]
 
 

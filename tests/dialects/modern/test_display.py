@@ -148,8 +148,9 @@ def test_events_are_carried_out_one_by_one(vnc: Box) -> None:
         button("wheel-down", down=False),
         button("side", down=True),
     ]
-    assert vnc.run("input-send-event", events=events) == {}
     display = vnc.machine.display
+    display.pointers.add("QEMU HID Tablet", is_absolute=True)
+    assert vnc.run("input-send-event", events=events) == {}
     assert list(display.console.typed) == ["ab"]
     assert display.keyboard.held_names == ["b"]
     place = {"x": 100 + 511, "y": 0, "wheel": 1, "buttons": 2}
@@ -165,7 +166,7 @@ def test_a_machine_that_stands_still_takes_no_events(box: Box) -> None:
 
 
 def test_there_is_a_mouse(box: Box) -> None:
-    mouse = {"name": "QEMU PS/2 Mouse", "index": 0, "current": True, "absolute": False}
+    mouse = {"name": "QEMU PS/2 Mouse", "index": 2, "current": True, "absolute": False}
     assert box.run("query-mice") == [mouse]
 
 

@@ -159,6 +159,68 @@ class Raw:
         return kind, self.take(length)
 
 
+def noted(box: Box, name: str, *, disabled: bool) -> None:
+    """Note one write to the disk in a bitmap."""
+    box.run("block-dirty-bitmap-add", node="disk", name=name)
+    box.do(lambda: box.machine.blocks.nodes["disk"].write(MIB, b"\2" * 512))
+    if disabled:
+        box.run("block-dirty-bitmap-disable", node="disk", name=name)
+
+
+BUSY = "Bitmap 'b' is currently in use by another operation and cannot be used"
+
+
+@pytest.mark.parametrize(
+    ("disabled", "bitmaps", "told"),
+    [
+        (False, ["b"], "Enabled bitmap 'b' incompatible with readonly export"),
+        (True, ["no"], "Bitmap 'no' is not found"),
+        (True, [{"node": "disk", "name": "no"}], "Dirty bitmap 'no' not found"),
+        (True, [{"node": "disk"}], "Parameter 'bitmaps[0].name' is missing"),
+    ],
+)
+def test_a_bitmap_that_cannot_be_told_of_is_refused(
+    box: Box, bitmaps: list[Any], told: str, *, disabled: bool
+) -> None:
+    noted(box, "b", disabled=disabled)
+    refusal = box.refusal("block-export-add", **NBD, bitmaps=bitmaps)
+    assert refusal == ("GenericError", told)
+
+
+def test_a_bitmap_that_is_told_of_stays_as_it_is(box: Box) -> None:
+    noted(box, "b", disabled=True)
+    box.run("block-export-add", **NBD, bitmaps=["b"])
+    named = {"node": "disk", "name": "b"}
+    for command in ("clear", "remove", "enable"):
+        told = box.refusal(f"block-dirty-bitmap-{command}", **named)
+        assert told == ("GenericError", BUSY)
+    box.run("block-export-del", id="e")
+    box.run("block-dirty-bitmap-remove", **named)
+
+
+def test_clients_are_told_what_is_dirty(box: Box, tmp_path: Path) -> None:
+    noted(box, "b", disabled=True)
+    box.run("block-export-add", **NBD, bitmaps=["b"], allocation_depth=True)
+    hand = Raw(tmp_path)
+    hand.socket.sendall(struct.pack(">I", nbd.FIXED_NEWSTYLE | nbd.NO_ZEROES))
+    assert hand.option(nbd.OPT_STRUCTURED) == (nbd.REP_ACK, b"")
+    name = struct.pack(">I", 3) + b"sda"
+    asked = nbd.DIRTY_BITMAP.encode() + b"b"
+    queries = struct.pack(">II", 1, len(asked)) + asked
+    kind, told = hand.option(nbd.OPT_SET_META, name + queries)
+    assert (kind, told) == (nbd.REP_META, struct.pack(">I", 2) + asked)
+    hand.take(nbd.OPTION_REPLY.size)  # that was all
+    hand.option(nbd.OPT_GO, name + b"\0\0")
+    hand.take(nbd.OPTION_REPLY.size + 12 + nbd.OPTION_REPLY.size)  # its size, the end
+    request = (nbd.REQUEST_MAGIC, 0, nbd.CMD_BLOCK_STATUS, 7, 0, 2 * MIB)
+    hand.socket.sendall(nbd.REQUEST.pack(*request))
+    head = nbd.CHUNK.unpack(hand.take(nbd.CHUNK.size))
+    assert head[1:4] == (nbd.CHUNK_DONE, nbd.CHUNK_STATUS, 7)
+    numbers = struct.unpack(f">{head[4] // 4}I", hand.take(head[4]))
+    assert numbers == (2, MIB, 0, 65536, 1, MIB - 65536, 0)
+    hand.socket.close()
+
+
 @pytest.fixture
 def raw(box: Box, tmp_path: Path) -> Iterator[Raw]:
     """Connect a client that has said which flags it knows."""

@@ -46,6 +46,18 @@ def pattern(size: int, seed: int = 0) -> bytes:
     )[:size]
 
 
+def extension(data: bytes, kind: int) -> bytes | None:
+    """Return an extension of a header of version 3; ``None`` if there is none so."""
+    if struct.unpack_from(">I", data, 4) != (3,) or not any(data[88:96]):
+        return None
+    (at,) = struct.unpack_from(">I", data, 100)
+    while (head := struct.unpack_from(">II", data, at))[0]:
+        if head[0] == kind:
+            return data[at + 8 : at + 8 + head[1]]
+        at += 8 + -(-head[1] // 8) * 8
+    return None
+
+
 def check_qcow2(path: Path) -> list[str]:
     """Return what is wrong with the tables of a qcow2 image; nothing if it is well.
 
@@ -68,6 +80,18 @@ def check_qcow2(path: Path) -> list[str]:
     def use(at: int, length: int) -> None:
         used.update(range(at >> bits, (at + length - 1 >> bits) + 1))
 
+    if (bitmaps := extension(data, 0x23852875)) is not None:
+        count, _, size_of_all, at = struct.unpack(">IIQQ", bitmaps)
+        use(at, size_of_all)
+        for _ in range(count):
+            table, entries, _, _, _, name_size, extra = struct.unpack_from(
+                ">QIIBBHI", data, at
+            )
+            use(table, 8 * entries)
+            for entry in numbers(table, entries):
+                if entry & ~1:
+                    use(entry & ~1, cluster)
+            at += -(-(24 + name_size + extra) // 8) * 8
     l1s = [(l1_at, l1_size, True)]
     at = shots_at
     for _ in range(shots):

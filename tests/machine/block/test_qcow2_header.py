@@ -125,10 +125,10 @@ def test_what_is_read_but_not_written(
 
 
 def test_a_writer_clears_the_features_that_it_does_not_keep_up(tmp_path: Path) -> None:
-    path = changed(tmp_path / "a.qcow2", 88, ">Q", 1)
+    path = changed(tmp_path / "a.qcow2", 88, ">Q", 4)
     image = open_image(str(path))
     image.read(0, 1)
-    assert path.read_bytes()[88:96] == b"\0\0\0\0\0\0\0\1"
+    assert path.read_bytes()[88:96] == b"\0\0\0\0\0\0\0\4"
     image.write(0, b"x")
     image.close()
     assert path.read_bytes()[88:96] == bytes(8)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from qmpx.dialects.modern.block_info import (
     drive_limits,
+    filter_info,
     limits_info,
     node_info,
     snapshot_info,
@@ -59,6 +60,9 @@ def _block_info(machine: Machine, drive: Drive) -> BlockInfo:
     limits = drive_limits(machine, drive)
     if node is not None:
         info["inserted"] = node_info(node, limits=limits)
+        for job in machine.blocks.jobs.filters:
+            if job.covered is node and job.is_filter_named:
+                info["inserted"] = filter_info(job)
     elif drive.medium is not None:
         info["inserted"] = _inserted(drive.medium, limits)
     return info

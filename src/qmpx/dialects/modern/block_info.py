@@ -10,6 +10,7 @@ from qmpx.dialects.modern.replies import BlockDeviceInfo, SnapshotInfo
 if TYPE_CHECKING:
     from qmpx.machine import Drive, Machine
     from qmpx.machine.block import Snapshot, Statistics
+    from qmpx.machine.block.jobs import Job
     from qmpx.machine.block.nodes import Node
     from qmpx.machine.block.throttling import Limits
 
@@ -41,7 +42,7 @@ def image_info(node: "Node", *, flat: bool = False) -> dict[str, Any]:
         "virtual-size": node.size,
         "actual-size": node.allocated_size,
     }
-    if node.driver not in _WITHOUT_DIRTY_FLAG:
+    if _lowest(node).driver not in _WITHOUT_DIRTY_FLAG:
         info["dirty-flag"] = False
     if isinstance(node, FormatNode):
         image = node.image
@@ -63,6 +64,52 @@ def image_info(node: "Node", *, flat: bool = False) -> dict[str, Any]:
     if behind is not None and not flat:
         info["backing-image"] = image_info(behind)
     return info
+
+
+def filter_info(job: "Job", *, flat: bool = False) -> BlockDeviceInfo:
+    """Return the node that stands in front of another while a job is at work."""
+    covered = job.covered
+    if covered is None:
+        message = f"job {job.id} has no filter"
+        raise ValueError(message)
+    info = cast("dict[str, Any]", node_info(covered, flat=flat))
+    image = info["image"]
+    kept = ("virtual-size", "filename", "actual-size", "dirty-flag", "encrypted")
+    shown = {key: image[key] for key in kept if key in image}
+    shown["format"] = job.filter_driver
+    if not flat:
+        shown["backing-image"] = image
+        info["backing_file_depth"] += 1
+    for key in ("backing_file", "dirty-bitmaps"):
+        info.pop(key, None)
+    if job.filter_driver == "copy-before-write":
+        info["dirty-bitmaps"] = [_unnamed(covered.size), _unnamed(0)]
+    more = {
+        "node-name": job.filter_name,
+        "drv": job.filter_driver,
+        "image": shown,
+        "write_threshold": 0,
+        "detect_zeroes": "off",
+    }
+    return cast("BlockDeviceInfo", info | more)
+
+
+def _unnamed(count: int) -> dict[str, Any]:
+    """Return a bitmap of a job's own."""
+    return {
+        "recording": False,
+        "persistent": False,
+        "busy": False,
+        "granularity": 65536,
+        "count": count,
+    }
+
+
+def _lowest(node: "Node") -> "Node":
+    """Return the node that filters, and raw images, show."""
+    while node.file is not None and (node.is_filter or node.driver == "raw"):
+        node = node.file
+    return node
 
 
 def node_info(
@@ -99,6 +146,7 @@ def node_info(
                 "busy": bitmap.is_busy,
                 "granularity": bitmap.granularity,
                 "count": bitmap.count,
+                **({"inconsistent": True} if bitmap.is_inconsistent else {}),
             }
             for bitmap in reversed(node.bitmaps.values())
         ]
@@ -169,7 +217,10 @@ def node_stats(
     told["stats"] = (
         stats_info(node.statistics, highest=highest)
         if drive is None
-        else stats_info(drive.statistics, is_device=True, highest=highest)
+        else {
+            **stats_info(drive.statistics, is_device=True, highest=highest),
+            **_histograms(drive),
+        }
     )
     if node.driver in ("file", "host_device"):
         told["driver-specific"] = {
@@ -185,6 +236,20 @@ def node_stats(
         if behind is not None:
             told["backing"] = node_stats(behind)
     return told
+
+
+_SHORT: Final = {"read": "rd", "write": "wr", "flush": "flush"}
+
+
+def _histograms(drive: "Drive") -> dict[str, Any]:
+    """Return how many requests took how long, where that is counted: they take none."""
+    return {
+        f"{_SHORT[kind]}_latency_histogram": {
+            "boundaries": boundaries,
+            "bins": [0] * (len(boundaries) + 1),
+        }
+        for kind, boundaries in drive.histograms.items()
+    }
 
 
 def drive_limits(machine: "Machine", drive: "Drive") -> "Limits | None":

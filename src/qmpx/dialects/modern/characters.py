@@ -476,10 +476,9 @@ async def _make(
         case BrailleBackend():
             message = "brlapi__openConnection: connect: No such file or directory"
             raise GenericError(message)
-        case FileBackend(data=ChardevFile(in_=source)) if source is not None:
-            message = f"Could not open '{source}': {_why_not_read(source)}"
-            raise GenericError(message)
-        case FileBackend(data=ChardevFile(out=path, append=append)):
+        case FileBackend(data=ChardevFile(in_=source, out=path, append=append)):
+            if source is not None:
+                _check_source(source, path)
             return OutputFile(label, path, appends=bool(append), files=machine.files)
         case SerialBackend(data=data) | ParallelBackend(data=data):
             return HostDevice(label, data.device)
@@ -504,13 +503,20 @@ async def _make(
     return CharacterDevice(label, str(backend.__struct_config__.tag))
 
 
-def _why_not_read(path: str) -> str:
-    """Return why nothing is read from a file: the guest has nobody to read it."""
+def _check_source(path: str, target: str) -> None:
+    """Make sure that a file can be read; there is nobody in the guest who would.
+
+    Raises:
+        GenericError: It cannot be opened.
+    """
+    if path == target:
+        return  # it is made now
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
     except (OSError, ValueError) as error:
-        return getattr(error, "strerror", None) or str(error)
-    return "files are only written here"
+        why = getattr(error, "strerror", None) or str(error)
+        message = f"Could not open '{path}': {why}"
+        raise GenericError(message) from error
 
 
 def _make_mux(machine: Machine, label: str, base: str) -> CharacterDevice:
@@ -555,6 +561,14 @@ async def _make_socket(
     if data.tls_authz is not None and data.tls_creds is None:
         message = "'tls_authz' option requires 'tls_creds' option"
         raise GenericError(message)
+    if data.tls_creds is not None:
+        made = session.monitor.target.objects.get(data.tls_creds)
+        if made is None:
+            message = f"No TLS credentials with id '{data.tls_creds}'"
+            raise GenericError(message)
+        if not made.kind.startswith("tls-creds-"):
+            message = f"Object with id '{data.tls_creds}' is not TLS credentials"
+            raise GenericError(message)
     if data.tls_creds is not None or data.websocket or data.tn3270:
         message = "TLS, websockets and TN3270 are not supported by this machine"
         raise GenericError(message)

@@ -181,10 +181,11 @@ def input_send_event(
         raise GenericError("VM not running")
     mice = machine.display.pointers.mice
     for event in events:
-        kind, is_absolute = event.__struct_config__.tag, isinstance(event, AbsoluteInput)
-        if isinstance(event, RelativeInput | AbsoluteInput) and not any(
-            mouse.is_absolute is is_absolute for mouse in mice
-        ):
+        is_absolute = isinstance(event, AbsoluteInput)
+        if not (is_absolute or isinstance(event, RelativeInput)):
+            continue
+        if not any(mouse.is_absolute is is_absolute for mouse in mice):
+            kind = "abs" if is_absolute else "rel"
             message = f"Input handler not found for event type {kind}"
             raise GenericError(message)
     for event, code in zip(events, codes, strict=True):

@@ -70,6 +70,10 @@ async def dump_guest_memory(
             message = f"Parameter '{name}' is missing"
             raise GenericError(message)
     fd = _open(machine, session, protocol)
+    if machine.is_bare:
+        os.close(fd)
+        message = "dump: no guest memory to dump"
+        raise GenericError(message)
     if detach:
         dump.write_later(fd, begin=begin, length=length)
     else:

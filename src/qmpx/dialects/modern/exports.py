@@ -52,6 +52,10 @@ def _listen(session: Session, addr: dict[str, Any]) -> tuple[socket.socket, str 
         if kind == "unix":
             path = data["path"]
             listener = socket.socket(socket.AF_UNIX)
+            if data.get("abstract"):
+                listener.bind(f"\0{path}")
+                listener.listen(_BACKLOG)
+                return listener, None
             try:
                 Path(path).unlink(missing_ok=True)
             except OSError as error:
@@ -269,6 +273,22 @@ def is_thread(machine: Machine, name: str) -> bool:
     return isinstance(machine.objects.get(name), IOThread)
 
 
+def _check_block_size(options: dict[str, Any]) -> None:
+    """Check the size of the blocks that a guest sees.
+
+    Raises:
+        GenericError: It is none.
+    """
+    size = options.get("logical-block-size", _SECTOR)
+    prefix = f"Property {options['id']}.logical-block-size doesn't take value"
+    if size and not _SECTOR <= size <= _LARGEST_BLOCK:
+        message = f"{prefix} {size} (minimum: {_SECTOR}, maximum: {_LARGEST_BLOCK})"
+        raise GenericError(message)
+    if size & (size - 1):
+        message = f"{prefix} '{size}', it's not a power of 2"
+        raise GenericError(message)
+
+
 def _check_vduse(options: dict[str, Any]) -> None:
     """Check the queues of a block device in user space.
 
@@ -282,6 +302,7 @@ def _check_vduse(options: dict[str, Any]) -> None:
     if size not in _QUEUE_SIZES:
         message = "queue-size is invalid"
         raise GenericError(message)
+    _check_block_size(options)
 
 
 def _refuse_kind(options: dict[str, Any]) -> NoReturn:
@@ -303,19 +324,7 @@ def _refuse_kind(options: dict[str, Any]) -> NoReturn:
             message = f"'{mountpoint}' is not a regular file"
             raise GenericError(message)
     if kind == "vhost-user-blk":
-        size = options.get("logical-block-size", _SECTOR)
-        if size and not _SECTOR <= size <= _LARGEST_BLOCK:
-            message = (
-                f"Property {options['id']}.logical-block-size doesn't take value "
-                f"{size} (minimum: {_SECTOR}, maximum: {_LARGEST_BLOCK})"
-            )
-            raise GenericError(message)
-        if size & (size - 1):
-            message = (
-                f"Property {options['id']}.logical-block-size doesn't take value "
-                f"'{size}', it's not a power of 2"
-            )
-            raise GenericError(message)
+        _check_block_size(options)
         if options.get("num-queues") == 0:
             message = "num-queues must be greater than 0"
             raise GenericError(message)

@@ -4,10 +4,17 @@ from typing import Annotated, Any, Final, Literal
 
 from qmpx.dialects.modern import block_info
 from qmpx.dialects.modern.replies import BlockDeviceInfo
-from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.errors import (
+    CommandError,
+    DeviceLocked,
+    DeviceNotFound,
+    DeviceNotRemovable,
+    GenericError,
+)
 from qmpx.machine import Machine
+from qmpx.machine.block.debug_config import read_configs
 from qmpx.machine.block.graph import BlockGraph
-from qmpx.machine.drive import Drive
+from qmpx.machine.drive import Drive, Kind
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Described, Size, WireName
 from qmpx.qapi.model import DEPRECATED, Feature
@@ -19,13 +26,15 @@ _SECTOR: Final = 512
 """Bytes that sizes of images are rounded up to."""
 
 
-@commands.command("blockdev-add")
-def blockdev_add(
+@commands.command("blockdev-add", holds_monitor=True)
+async def blockdev_add(
     machine: Machine,
     *,
     options: Annotated[dict[str, Any], Boxed(), Described("BlockdevOptions", _DRIVERS)],
 ) -> None:
-    """Make a block node."""
+    """Make a block node; that can wait for a pipe with rules for ``blkdebug``."""
+    machine.blocks.check(options)
+    await read_configs(options)
     machine.blocks.add(options)
 
 
@@ -43,6 +52,8 @@ def blockdev_reopen(
 ) -> None:
     """Change what nodes can be changed in."""
     for each in options:
+        machine.blocks.named(each)
+    for each in options:
         machine.blocks.reopen(each)
 
 
@@ -52,8 +63,18 @@ def query_named_block_nodes(
 ) -> list[BlockDeviceInfo]:
     """Tell of all nodes, newest first."""
     graph = machine.blocks
-    told = []
+    filters = graph.jobs.filters[::-1]
+    told = [
+        block_info.filter_info(job, flat=flat)
+        for job in filters
+        if job.filter_after not in graph.nodes
+    ]
     for node in reversed(graph.nodes.values()):
+        told += [
+            block_info.filter_info(job, flat=flat)
+            for job in filters
+            if job.filter_after == node.name
+        ]
         limits = None
         for drive in node.drives:
             limits = block_info.drive_limits(machine, drive)
@@ -198,13 +219,13 @@ def blockdev_insert_medium(machine: Machine, *, id_: str, node_name: str) -> Non
         message = f"Node '{node_name}' is already in use"
         raise GenericError(message)
     if not drive.removable:
-        message = f"Device '{id_}' is not removable"
+        message = "Device is not removable"
         raise GenericError(message)
     if drive.has_tray and not drive.is_tray_open:
-        message = f"Tray of device '{id_}' is not open"
+        message = "Tray of the device is not open"
         raise GenericError(message)
     if drive.medium is not None:
-        message = f"There already is a medium in device '{id_}'"
+        message = "There already is a medium in the device"
         raise GenericError(message)
     graph.insert(drive, node_name)
     if not drive.has_tray:
@@ -239,13 +260,16 @@ def blockdev_change_medium(
     """Exchange the medium of a drive for an image file."""
     graph = machine.blocks
     drive = find_drive(machine, device, id_)
-    read_only = drive.is_read_only
+    read_only = drive.is_read_only or drive.kind is Kind.CDROM
     if read_only_mode != "retain":
         read_only = read_only_mode == "read-only"
     node = graph.open_file(filename, format_, read_only=read_only)
     try:
         drive.open_tray(force=force)
-    except Exception:
+    except (DeviceLocked, DeviceNotRemovable) as error:
+        graph.release(node)
+        raise type(error)(device=str(device or id_)) from error
+    except CommandError:
         graph.release(node)
         raise
     graph.remove(drive)
@@ -261,18 +285,19 @@ def change_backing_file(
     from qmpx.machine.block.node_drivers import FormatNode
 
     graph = machine.blocks
-    top = graph.find(device)
-    if top is None:
-        raise DeviceNotFound(device=device)
+    top = graph.node(device)
+    if top.parents or top.covers:
+        message = "Need a root block node"
+        raise GenericError(message)
     node = graph.nodes.get(image_node_name)
     if node is None:
         message = f"Cannot find device='' nor node-name='{image_node_name}'"
         raise GenericError(message)
-    if node not in graph.chain(top):
-        message = f"'{image_node_name}' and image file are not in the same chain"
-        raise GenericError(message)
     if node.backing is None:
         message = "not allowing backing file change on an image without a backing file"
+        raise GenericError(message)
+    if node not in graph.chain(top):
+        message = f"'{device}' and image file are not in the same chain"
         raise GenericError(message)
     if not isinstance(node, FormatNode):
         message = "Could not change the backing file to '{backing_file}'"
@@ -302,7 +327,9 @@ def block_resize(
     from qmpx.dialects.modern import block
 
     graph = machine.blocks
-    node = graph.find(device) if device else graph.nodes.get(node_name or "")
+    node = graph.back_end(device) if device is not None else None
+    if node is None and node_name is not None:
+        node = graph.nodes.get(node_name)
     if node is None:
         block.resize_medium(machine, device, node_name, size)
         return
@@ -310,7 +337,9 @@ def block_resize(
         message = "Parameter 'size' expects a >0 size"
         raise GenericError(message)
     from qmpx.machine.block.graph import require_front, require_quiet
+    from qmpx.machine.block.permissions import check_resize
 
     require_quiet(node)
     require_front(node)
+    check_resize(node)
     graph.resize(node, -(-size // _SECTOR) * _SECTOR)

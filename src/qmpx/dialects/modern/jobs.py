@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NotRequired, T
 from qmpx.dialects.modern.replies import BlockDeviceIoStatus
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine import Machine
-from qmpx.machine.block.creation import DRIVERS
 from qmpx.machine.happenings import (
     BlockJobFailed,
     BlockJobTold,
@@ -28,13 +27,21 @@ if TYPE_CHECKING:
 
 commands = CommandRegistry()
 
+_MOST_WORKERS: Final = 2**31 - 1
+_CLUSTER: Final = 65536
+_RIVALS: Final = (("base", "base-node"), ("base", "bottom"), ("bottom", "base-node"))
+_LEAST_UNIT: Final = 512
+_LARGEST_UNIT: Final = 64 << 20
+
 Perf = Annotated[dict[str, Any], Described("BackupPerf"), Feature(UNSTABLE)]
 
 OnError = Literal["report", "ignore", "enospc", "stop", "auto"]
 BitmapMode = Literal["on-success", "never", "always"]
 Sync = Literal["top", "full", "none", "incremental", "bitmap"]
 
-JobType = Annotated[str, Values("commit", "stream", "mirror", "backup", "create")]
+JobType = Annotated[
+    str, Values("commit", "stream", "mirror", "backup", "create", "amend")
+]
 JobStatus = Annotated[
     str,
     Values(
@@ -168,7 +175,7 @@ def as_event(happening: Happening) -> tuple[str, Any] | None:
 @commands.command("query-jobs")
 def query_jobs(machine: Machine) -> list[JobInfo]:
     """Tell of all jobs."""
-    return [_job_info(job) for job in machine.blocks.jobs.values()]
+    return [_job_info(job) for job in reversed(machine.blocks.jobs.values())]
 
 
 def _job_info(job: "Job") -> JobInfo:
@@ -187,7 +194,7 @@ def _job_info(job: "Job") -> JobInfo:
 @commands.command("query-block-jobs")
 def query_block_jobs(machine: Machine) -> list[BlockJobInfo]:
     """Tell of the jobs that work on block nodes."""
-    jobs = machine.blocks.jobs.values()
+    jobs = reversed(machine.blocks.jobs.values())  # the latest first, as above
     return [_block_job_info(job) for job in jobs if job.is_block_job]
 
 
@@ -308,12 +315,9 @@ def _root(graph: "BlockGraph", device: str) -> "Node":
     """Return the node that a command calls ``device``, in front of nothing else.
 
     Raises:
-        DeviceNotFound: There is none.
-        GenericError: It stands below or behind others.
+        GenericError: There is none, or it stands below or behind others.
     """
-    node = graph.find(device)
-    if node is None:
-        raise DeviceNotFound(device=device)
+    node = graph.node(device)
     if node.parents or node.covers:
         message = "Need a root block node"
         raise GenericError(message)
@@ -331,21 +335,15 @@ def blockdev_create(
     machine: Machine,
     *,
     job_id: str,
-    options: Annotated[dict[str, Any], Described("BlockdevCreateOptions", DRIVERS)],
+    options: Annotated[dict[str, Any], Described("BlockdevCreateOptions")],
 ) -> None:
     """Make an image, as a job."""
     from qmpx.machine.block.creation import CreateJob
 
     jobs = machine.blocks.jobs
-    if options.get("driver", "file") not in DRIVERS:
-        message = f"Parameter 'driver' does not accept value '{options['driver']}'"
-        raise GenericError(message)
-    needed = {"file": ("filename", "size")}
-    for key in ("driver", *needed.get(options.get("driver", ""), ("file", "size"))):
-        if key not in options:
-            message = f"Parameter 'options.{key}' is missing"
-            raise GenericError(message)
-    jobs.begin(CreateJob(machine.blocks, jobs.new_id(job_id, None), options))
+    job = CreateJob(machine.blocks, job_id, options)
+    jobs.new_id(job_id, None)
+    jobs.begin(job)
 
 
 @commands.command("block-stream")
@@ -360,7 +358,7 @@ def block_stream(
     bottom: str | None = None,
     speed: int = 0,
     on_error: OnError = "report",
-    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    filter_node_name: str | None = None,
     auto_finalize: bool = True,
     auto_dismiss: bool = True,
 ) -> None:
@@ -369,13 +367,12 @@ def block_stream(
     from qmpx.machine.block.graph import require_quiet
 
     graph = machine.blocks
-    if base is not None and base_node is not None:
-        message = "'base' and 'base-node' cannot be specified at the same time"
-        raise GenericError(message)
-    top = graph.find(device)
-    if top is None:
-        message = f"Cannot find device='{device}' nor node-name='{device}'"
-        raise GenericError(message)
+    given = {"base": base, "base-node": base_node, "bottom": bottom}
+    for one, other in _RIVALS:
+        if given[one] is not None and given[other] is not None:
+            message = f"'{one}' and '{other}' cannot be specified at the same time"
+            raise GenericError(message)
+    top = graph.node(device)
     below: Node | None = None
     chain = list(graph.chain(top))
     if base is not None:
@@ -394,7 +391,13 @@ def block_stream(
             raise GenericError(message)
     elif bottom is not None:
         last = graph.nodes.get(bottom)
-        if last is None or last not in chain:
+        if last is None:
+            message = f"Cannot find device='' nor node-name='{bottom}'"
+            raise GenericError(message)
+        if last.is_filter and last.driver != "raw":
+            message = f"Node '{bottom}' is a filter, use a non-filter node as 'bottom'"
+            raise GenericError(message)
+        if last not in chain:
             message = f"Node '{bottom}' is not in a chain starting from '{device}'"
             raise GenericError(message)
         below = last.backing
@@ -403,6 +406,8 @@ def block_stream(
         raise GenericError(message)
     for node in chain[: chain.index(below) if below is not None else None]:
         require_quiet(node)
+    if filter_node_name is not None:
+        _check_filter_name(graph, filter_node_name)
     id_ = graph.jobs.new_id(job_id, _drive_name(graph, device))
     _check_speed(speed)
     job = StreamJob(
@@ -416,6 +421,7 @@ def block_stream(
         auto_dismiss=auto_dismiss,
     )
     job.on_source_error = job.on_target_error = on_error
+    job.filter_name = filter_node_name
     graph.jobs.begin(job)
 
 
@@ -432,27 +438,44 @@ def block_commit(
     backing_file: str | None = None,
     speed: int = 0,
     on_error: OnError = "report",
-    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    filter_node_name: str | None = None,
     auto_finalize: bool = True,
     auto_dismiss: bool = True,
 ) -> None:
     """Write images into one that is behind them."""
     from qmpx.machine.block.copying import CommitJob, MirrorJob
+    from qmpx.machine.block.graph import require_quiet
 
     graph = machine.blocks
+    if graph.find(device) is None:
+        raise DeviceNotFound(device=device)
+    first = _root(graph, device)
+    require_quiet(first)
     if top is not None and top_node is not None:
         message = "'top-node' and 'top' are mutually exclusive"
         raise GenericError(message)
+    chain = list(graph.chain(first))
+    no_top = f"Top image file {top} not found"
+    last = _in_chain(graph, chain, top_node, top, first, no_top)
     if base is not None and base_node is not None:
         message = "'base-node' and 'base' are mutually exclusive"
         raise GenericError(message)
-    first = _root(graph, device)
-    chain = list(graph.chain(first))
-    last = _in_chain(graph, chain, top_node, top, first)
-    bottom = _in_chain(graph, chain[chain.index(last) :], base_node, base, chain[-1])
+    rest = chain[chain.index(last) :]
+    no_base = f"Can't find '{base}' in the backing chain"
+    bottom = _in_chain(graph, rest, base_node, base, chain[-1], no_base)
+    for node in rest[: rest.index(bottom) + 1]:
+        require_quiet(node)
     if last is bottom:
         message = "cannot commit an image into itself"
         raise GenericError(message)
+    if last is first and backing_file is not None:
+        message = "'backing-file' specified, but 'top' is the active layer"
+        raise GenericError(message)
+    if last is first and _data(first) is _data(bottom):
+        message = "Can't mirror node into itself"
+        raise GenericError(message)
+    if filter_node_name is not None:
+        graph.check_name(filter_node_name)
     id_ = graph.jobs.new_id(job_id, _drive_name(graph, device))
     _check_speed(speed)
     shared: dict[str, Any] = {
@@ -462,9 +485,6 @@ def block_commit(
     }
     job: Job
     if last is first:
-        if backing_file is not None:
-            message = "'backing-file' specified, but 'top' is the active layer"
-            raise GenericError(message)
         job = MirrorJob(graph, id_, first, bottom, is_commit=True, **shared)
     else:
         overlay = chain[chain.index(last) - 1]
@@ -472,6 +492,7 @@ def block_commit(
             graph, id_, last, bottom, overlay, backing_file=backing_file, **shared
         )
     job.on_source_error = job.on_target_error = on_error
+    job.filter_name = filter_node_name
     graph.jobs.begin(job)
 
 
@@ -481,6 +502,7 @@ def _in_chain(
     node_name: str | None,
     filename: str | None,
     default: "Node",
+    missing: str,
 ) -> "Node":
     """Return the image of a chain that is named one way or the other."""
     if node_name is not None:
@@ -496,8 +518,7 @@ def _in_chain(
         for node in chain:
             if node.filename == filename:
                 return node
-        message = f"Top image file {filename} not found"
-        raise GenericError(message)
+        raise GenericError(missing)
     return default
 
 
@@ -512,10 +533,10 @@ def blockdev_mirror(
     sync: Sync,
     speed: int = 0,
     granularity: Annotated[int, Described("uint32")] | None = None,
-    buf_size: int | None = None,  # noqa: ARG001 - copying here has a size of its own
+    buf_size: int | None = None,
     on_source_error: OnError = "report",
     on_target_error: OnError = "report",
-    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
+    filter_node_name: str | None = None,
     copy_mode: Literal["background", "write-blocking"] = "background",  # noqa: ARG001
     auto_finalize: bool = True,
     auto_dismiss: bool = True,
@@ -533,6 +554,8 @@ def blockdev_mirror(
         sync=sync,
         replaces=replaces,
         granularity=granularity,
+        buf_size=buf_size,
+        filter_name=filter_node_name,
         speed=speed,
         auto_finalize=auto_finalize,
         auto_dismiss=auto_dismiss,
@@ -551,50 +574,71 @@ def _mirror(
     sync: Sync,
     replaces: str | None,
     granularity: int | None,
+    buf_size: int | None,
+    filter_name: str | None = None,
     **rest: Any,
 ) -> "Job":
     from qmpx.machine.block.copying import MirrorJob
+    from qmpx.machine.block.graph import require_front, require_quiet
+    from qmpx.machine.block.permissions import READ, RESIZE, SAME, WRITE, check_target
 
     graph = machine.blocks
-    if granularity is not None and (
-        not 512 <= granularity <= 64 << 20 or granularity & (granularity - 1)
-    ):
+    if granularity and not _LEAST_UNIT <= granularity <= _LARGEST_UNIT:
         message = "Parameter 'granularity' expects a value in range [512B, 64MB]"
-        if granularity & (granularity - 1):
-            message = "Parameter 'granularity' expects a power of 2"
         raise GenericError(message)
-    if source is goal:
-        message = "Can't mirror node into itself"
+    if granularity and granularity & (granularity - 1):
+        message = "Parameter 'granularity' expects a power of 2"
         raise GenericError(message)
-    if sync in ("incremental", "bitmap"):
-        message = f"Sync mode '{sync}' not supported"
-        raise GenericError(message)
-    if any(role == "file" for _, role in goal.parents):
-        parent = goal.parents[0][0].name
-        message = (
-            f"Permission conflict on node '{goal.name}': permissions 'consistent read' "
-            f"are both required by node '{parent}' (uses node '{goal.name}' as 'file' "
-            "child) and unshared by an unnamed block device (uses node "
-            f"'{goal.name}' as 'root' child)."
-        )
-        raise GenericError(message)
-    if goal.drives or goal.uses:
-        message = f"Node '{goal.name}' is in use"
-        raise GenericError(message)
-    if goal.read_only:
-        message = "Block node is read-only"
-        raise GenericError(message)
+    for node in (source, goal):
+        require_quiet(node)
+        require_front(node)
+    if sync == "top" and source.backing is None:
+        sync = "full"
     replaced = None
     if replaces is not None:
         replaced = graph.nodes.get(replaces)
         if replaced is None:
             message = f"Failed to find node with node-name='{replaces}'"
             raise GenericError(message)
-    if sync == "top" and source.backing is None:
-        sync = "full"
-    _check_speed(rest.get("speed", 0))
+        if replaced not in graph.chain(source):
+            message = (
+                f"Cannot replace '{replaces}' by a node mirrored from '{source.name}', "
+                "because it cannot be guaranteed that doing so would not lead to an "
+                "abrupt change of visible data"
+            )
+            raise GenericError(message)
+    if sync in ("incremental", "bitmap"):
+        message = f"Sync mode '{sync}' not supported"
+        raise GenericError(message)
+    if buf_size is not None and buf_size < 0:
+        message = "Invalid parameter 'buf-size'"
+        raise GenericError(message)
+    if _data(source) is _data(goal):
+        message = "Can't mirror node into itself"
+        raise GenericError(message)
+    if filter_name is not None:
+        graph.check_name(filter_name)
     id_ = graph.jobs.new_id(job_id, default)
-    return MirrorJob(graph, id_, source, goal, sync=sync, replaces=replaced, **rest)
+    _check_speed(rest.get("speed", 0))
+    if goal.read_only:
+        message = "Block node is read-only"
+        raise GenericError(message)
+    is_behind = goal in graph.chain(source)
+    shared = {SAME, READ, WRITE, RESIZE} if is_behind else {SAME}
+    check_target(goal, frozenset(shared))
+    if goal.uses:
+        message = f"Node '{goal.name}' is in use"
+        raise GenericError(message)
+    job = MirrorJob(graph, id_, source, goal, sync=sync, replaces=replaced, **rest)
+    job.filter_name = filter_name
+    return job
+
+
+def _data(node: "Node") -> "Node":
+    """Return the node whose data a filter shows; a node that is none itself."""
+    while node.is_filter and node.driver != "raw" and node.file is not None:
+        node = node.file
+    return node
 
 
 @commands.command("drive-mirror")
@@ -611,7 +655,7 @@ def drive_mirror(
     mode: Literal["existing", "absolute-paths"] = "absolute-paths",
     speed: int = 0,
     granularity: Annotated[int, Described("uint32")] | None = None,
-    buf_size: int | None = None,  # noqa: ARG001 - copying here has a size of its own
+    buf_size: int | None = None,
     on_source_error: OnError = "report",
     on_target_error: OnError = "report",
     unmap: bool = True,  # noqa: ARG001 - zeros are not written where they are
@@ -635,6 +679,7 @@ def drive_mirror(
             sync=sync,
             replaces=replaces,
             granularity=granularity,
+            buf_size=buf_size,
             speed=speed,
             auto_finalize=auto_finalize,
             auto_dismiss=auto_dismiss,
@@ -655,6 +700,7 @@ def new_target(
     *,
     mode: str,
     is_top: bool,
+    needs_backing: bool = False,
 ) -> "Node":
     """Return a node for an image file that is made for a copy, or there already.
 
@@ -663,10 +709,15 @@ def new_target(
     """
     from pathlib import Path
 
+    from qmpx.machine.block.creation import OTHERS
     from qmpx.machine.block.qcow2_header import new_image
 
     driver = format_ or (source.driver if mode != "existing" else None)
     if mode != "existing":
+        known = driver in graph.drivers() or driver in OTHERS
+        if driver not in ("qcow2", "qed") and needs_backing and known:
+            message = f"Backing file not supported for file format '{driver}'"
+            raise GenericError(message)
         try:
             if driver == "qcow2":
                 behind = source.backing if is_top else None
@@ -680,8 +731,11 @@ def new_target(
             elif driver == "raw":
                 with open(filename, "wb") as file:
                     file.truncate(source.size)
-            else:
+            elif known:
                 message = f"Format driver '{driver}' does not support image creation"
+                raise GenericError(message)
+            else:
+                message = f"Unknown file format '{driver}'"
                 raise GenericError(message)
         except OSError as error:
             message = f"Could not create '{filename}': {error.strerror}"
@@ -706,8 +760,8 @@ def blockdev_backup(
     on_target_error: OnError = "report",
     auto_finalize: bool = True,
     auto_dismiss: bool = True,
-    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
-    x_perf: Perf | None = None,  # noqa: ARG001 - copying has its own pace
+    filter_node_name: str | None = None,
+    x_perf: Perf | None = None,
     target: str,
 ) -> None:
     """Copy a node as it is now."""
@@ -725,7 +779,10 @@ def blockdev_backup(
         "on-target-error": on_target_error,
         "auto-finalize": auto_finalize,
         "auto-dismiss": auto_dismiss,
+        "filter-node-name": filter_node_name,
+        "x-perf": x_perf,
     }
+    machine.blocks.jobs.drain()
     changes.make([lambda: start_backup(machine, options)])
 
 
@@ -744,8 +801,8 @@ def drive_backup(
     on_target_error: OnError = "report",
     auto_finalize: bool = True,
     auto_dismiss: bool = True,
-    filter_node_name: str | None = None,  # noqa: ARG001 - there is no such node
-    x_perf: Perf | None = None,  # noqa: ARG001 - copying has its own pace
+    filter_node_name: str | None = None,
+    x_perf: Perf | None = None,
     target: str,
     format_: str | None = None,
     mode: Literal["existing", "absolute-paths"] = "absolute-paths",
@@ -767,7 +824,10 @@ def drive_backup(
         "on-target-error": on_target_error,
         "auto-finalize": auto_finalize,
         "auto-dismiss": auto_dismiss,
+        "filter-node-name": filter_node_name,
+        "x-perf": x_perf,
     }
+    machine.blocks.jobs.drain()
     changes.make([lambda: start_backup(machine, options, to_file=True)])
 
 
@@ -797,6 +857,7 @@ def start_backup(
             None,
             mode=options.get("mode", "absolute-paths"),
             is_top=sync == "top",
+            needs_backing=sync == "none" or (sync == "top" and bool(source.backing)),
         )
     else:
         goal = graph.node(options["target"])
@@ -805,6 +866,14 @@ def start_backup(
         if source is goal:
             message = "Source and target cannot be the same"
             raise GenericError(message)
+        _check_perf(options.get("x-perf") or {})
+        if source.size != goal.size:
+            message = "Source and target image have different sizes"
+            raise GenericError(message)
+        name = options.get("filter-node-name")
+        if name is not None:
+            _check_filter_name(graph, name)
+        _check_backup_target(goal, name or graph.new_name())
         speed = options.get("speed", 0)
         _check_speed(speed)
         id_ = graph.jobs.new_id(options.get("job-id"), _drive_name(graph, device))
@@ -823,9 +892,62 @@ def start_backup(
     except GenericError:
         graph.release(goal)
         raise
+    job.filter_name = options.get("filter-node-name")
     job.on_source_error = options.get("on-source-error", "report")
     job.on_target_error = options.get("on-target-error", "report")
     return changes.begin(graph, job)
+
+
+def _check_filter_name(graph: "BlockGraph", name: str) -> None:
+    """Make sure that the node in front of another may have a name.
+
+    Raises:
+        GenericError: It may not.
+    """
+    try:
+        graph.check_name(name)
+    except GenericError as error:
+        message = f"Could not create node: {error.desc}"
+        raise GenericError(message) from error
+
+
+def _check_backup_target(goal: "Node", name: str) -> None:
+    """Make sure that a backup may write to a node.
+
+    Raises:
+        GenericError: It may not.
+    """
+    from qmpx.machine.block.permissions import READ, SAME, WRITE, check_target
+
+    if goal.read_only:
+        message = "Could not create node: Block node is read-only"
+        raise GenericError(message)
+    try:
+        check_target(goal, frozenset({READ, WRITE, SAME}), name)
+    except GenericError as error:
+        message = f"Could not create node: {error.desc}"
+        raise GenericError(message) from error
+
+
+def _check_perf(perf: dict[str, Any]) -> None:
+    """Check what a backup was told of how to copy.
+
+    Raises:
+        GenericError: A figure is out of its range.
+    """
+    if not 1 <= perf.get("max-workers", 1) <= _MOST_WORKERS:
+        message = f"max-workers must be between 1 and {_MOST_WORKERS}"
+        raise GenericError(message)
+    chunk = perf.get("max-chunk", 0)
+    if chunk < 0:
+        message = "max-chunk must be zero (which means no limit) or positive"
+        raise GenericError(message)
+    if chunk and chunk < _CLUSTER:
+        message = (
+            f"Required max-chunk ({chunk}) is less than backup cluster size "
+            f"({_CLUSTER})"
+        )
+        raise GenericError(message)
 
 
 def _backup_bitmap(source: "Node", options: dict[str, Any]) -> tuple[Any, str]:
@@ -857,10 +979,5 @@ def _backup_bitmap(source: "Node", options: dict[str, Any]) -> tuple[Any, str]:
         message = "sync mode 'none' does not produce meaningful bitmap outputs"
         raise GenericError(message)
     bitmap = source.bitmaps[name]
-    if bitmap.is_busy:
-        message = (
-            f"Bitmap '{name}' is currently in use by another operation and cannot be "
-            "used"
-        )
-        raise GenericError(message)
+    bitmap.require_usable()
     return bitmap, mode

@@ -4,6 +4,7 @@ Source: QEMU 7.2.22, observed.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from qmpx.dialects.modern.replies import BalloonInfo, MemoryInfo
 from qmpx.errors import GenericError, InvalidParameterValue, OpenFileFailed
@@ -15,6 +16,8 @@ from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
 
 commands = CommandRegistry()
+
+_LAST_ADDRESS: Final = 2**64 - 1
 
 
 def _save(filename: str, pieces: Iterator[tuple[int, bytes]], size: int) -> None:
@@ -61,6 +64,10 @@ def memsave(
         raise InvalidParameterValue(name="cpu-index", expected="a CPU number")
     _check_size(size)
     processor = machine.processors[cpu_index]
+    val &= _LAST_ADDRESS
+    if size > 0 and val + size - 1 > _LAST_ADDRESS:
+        message = f"Invalid addr 0x{val:016x}/size {size} specified"
+        raise GenericError(message)
 
     def pieces() -> Iterator[tuple[int, bytes]]:
         for done, start, part in processor.segments(val, size):

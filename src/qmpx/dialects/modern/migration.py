@@ -509,12 +509,26 @@ DiskInfo = TypedDict(
     },
 )
 
+XBZRLECacheStats = TypedDict(
+    "XBZRLECacheStats",
+    {
+        "cache-size": int,
+        "bytes": int,
+        "pages": int,
+        "cache-miss": int,
+        "cache-miss-rate": float,
+        "encoding-rate": float,
+        "overflow": int,
+    },
+)
+
 MigrationInfo = TypedDict(
     "MigrationInfo",
     {
         "status": NotRequired[Status],
         "ram": NotRequired[RamInfo],
         "disk": NotRequired[DiskInfo],
+        "xbzrle-cache": NotRequired[XBZRLECacheStats],
         "total-time": NotRequired[int],
         "expected-downtime": NotRequired[int],
         "downtime": NotRequired[int],
@@ -547,6 +561,17 @@ def query_migrate(machine: Machine) -> MigrationInfo:
         told["setup-time"] = _milliseconds(statistics.set_up - statistics.began)
         end = statistics.ended or machine.clock.microseconds()
         told["total-time"] = _milliseconds(end - statistics.began)
+        if "xbzrle" in migration.capabilities:
+            # Pages go as they are here: the cache is there, and never used.
+            told["xbzrle-cache"] = {
+                "cache-size": migration.parameters.xbzrle_cache_size,
+                "bytes": 0,
+                "pages": 0,
+                "cache-miss": 0,
+                "cache-miss-rate": 0.0,
+                "encoding-rate": 0.0,
+                "overflow": 0,
+            }
         if (disk := migration.disk_progress) is not None:
             told["disk"] = _disk(disk.transferred, disk.remaining, disk.total)
     if migration.status in _ACTIVE:

@@ -544,6 +544,12 @@ def _make_socket(netdev: NetdevSocket, take: Callable[[str], int]) -> Client:
         message = "exactly one of listen=, connect=, mcast= or udp= is required"
         raise Failed(message)
     ((way, where),) = ways.items()
+    if netdev.localaddr is None and way == "udp":
+        message = "localaddr= is mandatory with udp="
+        raise Failed(message)
+    if netdev.localaddr is not None and way not in ("udp", "mcast"):
+        message = "localaddr= is only valid with mcast= or udp="
+        raise Failed(message)
     if way == "fd":
         number = _descriptor(where, take)
         return _client(

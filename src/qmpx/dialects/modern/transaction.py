@@ -81,12 +81,20 @@ def block_dirty_bitmap_merge(
 ) -> None:
     """Let a bitmap have what others have, too."""
     for number, each in enumerate(bitmaps):
-        _check_bitmap(each, f"bitmaps[{number}]")
+        check_bitmap(each, f"bitmaps[{number}]")
     _one(machine, changes.merge_bitmaps, node=node, target=target, bitmaps=bitmaps)
 
 
-def _check_bitmap(value: Any, at: str) -> None:
-    """Make sure that it is a name, or a node and a name."""
+def check_bitmap(value: Any, at: str) -> None:
+    """Make sure that it is a name, or a node and a name.
+
+    Args:
+        value: What was given for ``BlockDirtyBitmapOrStr``.
+        at: Where, for the error's text.
+
+    Raises:
+        GenericError: It is neither.
+    """
     if isinstance(value, str):
         return
     if not isinstance(value, dict):
@@ -107,6 +115,7 @@ def _check_bitmap(value: Any, at: str) -> None:
 @commands.command("blockdev-snapshot", features=("allow-write-only-overlay",))
 def blockdev_snapshot(machine: Machine, *, node: str, overlay: str) -> None:
     """Let writes go to an overlay that is there already."""
+    machine.blocks.jobs.drain()
     _one(machine, changes.snapshot, node=node, overlay=overlay)
 
 
@@ -122,6 +131,7 @@ def blockdev_snapshot_sync(
     mode: Literal["existing", "absolute-paths"] = "absolute-paths",
 ) -> None:
     """Let writes go to an image file."""
+    machine.blocks.jobs.drain()
     _one(
         machine,
         changes.snapshot_file,
@@ -139,6 +149,7 @@ def blockdev_snapshot_internal_sync(
     machine: Machine, *, device: str, name: str
 ) -> None:
     """Keep the data of an image in the image itself."""
+    machine.blocks.jobs.drain()
     _one(machine, changes.internal_snapshot, device=device, name=name)
 
 
@@ -239,14 +250,18 @@ def _plan(
         message = f"Parameter 'type' does not accept value '{kind}'"
         raise GenericError(message)
     if mode == "grouped":
-        message = (
-            f"Action '{kind}' does not support transaction property "
-            "completion-mode = grouped"
-        )
-        raise GenericError(message)
+        return lambda: _refuse_grouping(kind)
     arguments = commands[kind].signature.read(Raw(encode(data)))
     maker = _MAKERS[kind]
     return lambda: maker(machine.blocks, **arguments)
+
+
+def _refuse_grouping(kind: str) -> Change:
+    message = (
+        f"Action '{kind}' does not support Transaction property "
+        "completion-mode = grouped"
+    )
+    raise GenericError(message)
 
 
 def _abort() -> Change:

@@ -36,7 +36,7 @@ _CREDENTIALS: Final = {
 _UNBUILT: Final = frozenset(
     {
         *("authz-pam", "memory-backend-epc", "pef-guest", "s390-pv-guest"),
-        *("cryptodev-backend-lkcf", "authz-listfile"),
+        *("cryptodev-backend-lkcf", "authz-listfile", "x-vfio-user-server"),
     }
 )
 
@@ -195,7 +195,7 @@ def _complete_other(machine: Machine, made: Created) -> None:
     if made.kind == "tls-cipher-suites" and "priority" not in options:
         message = "'priority' property is not set"
         raise GenericError(message)
-    if made.kind.startswith("cryptodev-") and options.get("queues", 1) != 1:
+    if made.kind == "cryptodev-backend-builtin" and options.get("queues", 1) != 1:
         message = "Only support one queue in cryptdov-builtin backend"
         raise GenericError(message)
     if made.kind == "input-barrier":
@@ -219,8 +219,13 @@ def _complete_other(machine: Machine, made: Created) -> None:
             why = getattr(error, "strerror", None) or str(error)
             message = f"Failed to connect to '{options['path']}': {why}"
             raise GenericError(message) from error
-    if "chardev" in options and options["chardev"] not in machine.characters:
-        raise DeviceNotFound(device=options["chardev"])
+    if "chardev" in options:
+        label = options["chardev"]
+        if label not in machine.characters:
+            raise DeviceNotFound(device=label)
+        if machine.characters[label].free_users < 1:
+            message = f"Device '{label}' is in use"
+            raise GenericError(message)
 
 
 def _complete_filter(machine: Machine, kind: str, options: Options) -> None:
@@ -254,6 +259,10 @@ def _check_throttle(_: Machine, options: Options) -> None:
     if any(isinstance(value, int) and value < 0 for value in options.values()):
         message = "Property values cannot be negative"
         raise GenericError(message)
+    for name, value in [*options.items(), *limits.items()]:
+        if name.endswith("-max-length") and value == 0:
+            message = "the burst length cannot be 0"
+            raise GenericError(message)
     for name, value in limits.items():
         if not name.endswith(("length", "size")) and not 0 <= value <= MOST_A_SECOND:
             message = f"bps/iops/max values must be within [0, {MOST_A_SECOND}]"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.errors import GenericError
 from qmpx.machine.block.bitmaps import (
     DEFAULT_GRANULARITY,
     GRANULARITIES,
@@ -19,12 +19,14 @@ from qmpx.machine.block.bitmaps import (
     MAX_NAME,
     Bitmap,
 )
-from qmpx.machine.block.graph import require_quiet
+from qmpx.machine.block.graph import require_front, require_quiet
 from qmpx.machine.block.image import Snapshot
 from qmpx.machine.block.jobs import Job, JobGroup
 from qmpx.machine.block.node_drivers import FormatNode
 from qmpx.machine.block.nodes import Node
+from qmpx.machine.block.permissions import READ, needed
 from qmpx.machine.block.qcow2_header import new_image
+from qmpx.machine.pages import PageSet
 
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
@@ -87,13 +89,25 @@ def _bitmap(node: Node, name: str) -> Bitmap:
 
 def _quiet_bitmap(node: Node, name: str) -> Bitmap:
     bitmap = _bitmap(node, name)
-    if bitmap.is_busy:
-        message = (
-            f"Bitmap '{name}' is currently in use by another operation and cannot be "
-            "used"
-        )
-        raise GenericError(message)
+    bitmap.require_usable()
     return bitmap
+
+
+def find_bitmap(graph: "BlockGraph", node: str, name: str) -> Bitmap:
+    """Return a bitmap.
+
+    Raises:
+        GenericError: There is no such node, or it has no such bitmap.
+    """
+    return _bitmap(_with_bitmaps(graph, node), name)
+
+
+def _with_bitmaps(graph: "BlockGraph", node: str) -> Node:
+    found = graph.find(node)
+    if found is None:
+        message = f"Node '{node}' not found"
+        raise GenericError(message)
+    return found
 
 
 def add_bitmap(
@@ -110,10 +124,10 @@ def add_bitmap(
     Raises:
         GenericError: There is no such node, or it can't have such a bitmap.
     """
-    found = graph.node(node)
     if not name:
         message = "Bitmap name cannot be empty"
         raise GenericError(message)
+    found = graph.node(node)
     if granularity is not None and (
         granularity < 1 << GRANULARITIES[0] or granularity & (granularity - 1)
     ):
@@ -121,9 +135,6 @@ def add_bitmap(
         raise GenericError(message)
     if granularity is not None and granularity > 1 << GRANULARITIES[-1]:
         message = "Granularity exceeds maximum (2147483648 bytes)"
-        raise GenericError(message)
-    if persistent and found.driver != "qcow2":
-        message = f"Can't store persistent bitmaps to {node}: Operation not supported"
         raise GenericError(message)
     if name in found.bitmaps:
         message = f"Bitmap already exists: {name}"
@@ -138,11 +149,22 @@ def add_bitmap(
         granularity = DEFAULT_GRANULARITY
         if isinstance(found, FormatNode) and found.image.cluster_size:
             granularity = min(max(found.image.cluster_size, 4096), granularity)
+    if persistent:
+        _check_can_persist(found, node, name)
     bitmap = Bitmap(
         name, granularity, found.size, persistent=persistent, recording=not disabled
     )
     found.bitmaps[name] = bitmap
     return Change(undo=lambda: _drop_bitmap(found, name))
+
+
+def _check_can_persist(found: Node, node: str, name: str) -> None:
+    if not isinstance(found, FormatNode) or found.driver != "qcow2":
+        message = f"Can't store persistent bitmaps to {node}: Operation not supported"
+        raise GenericError(message)
+    if why := found.image.why_no_bitmaps:
+        message = f"Can't make bitmap '{name}' persistent in '{node}': {why}"
+        raise GenericError(message)
 
 
 def _drop_bitmap(node: Node, name: str) -> None:
@@ -155,10 +177,20 @@ def remove_bitmap(graph: "BlockGraph", *, node: str, name: str) -> Change:
     Raises:
         GenericError: There is none, or it is in use.
     """
-    found = graph.node(node)
-    bitmap = _quiet_bitmap(found, name)
+    found = _with_bitmaps(graph, node)
+    bitmap = _bitmap(found, name)
+    bitmap.require_idle()
     del found.bitmaps[name]
-    return Change(undo=lambda: found.bitmaps.update({name: bitmap}))
+
+    def forget() -> None:
+        if bitmap.persistent and isinstance(found, FormatNode):
+            try:
+                found.image.forget_bitmap(name)
+            except OSError as error:
+                message = f"Failed to remove bitmap '{name}': {error.strerror}"
+                raise GenericError(message) from error
+
+    return Change(undo=lambda: found.bitmaps.update({name: bitmap}), commit=forget)
 
 
 def clear_bitmap(graph: "BlockGraph", *, node: str, name: str) -> Change:
@@ -167,13 +199,13 @@ def clear_bitmap(graph: "BlockGraph", *, node: str, name: str) -> Change:
     Raises:
         GenericError: There is no such bitmap, or it is in use.
     """
-    bitmap = _quiet_bitmap(graph.node(node), name)
-    before, bitmap.dirty = bitmap.dirty, set()
+    bitmap = _quiet_bitmap(_with_bitmaps(graph, node), name)
+    before, bitmap.dirty = bitmap.dirty, PageSet()
     return Change(undo=lambda: bitmap.dirty.update(before))
 
 
 def _record(graph: "BlockGraph", node: str, name: str, *, recording: bool) -> Change:
-    bitmap = _quiet_bitmap(graph.node(node), name)
+    bitmap = _quiet_bitmap(_with_bitmaps(graph, node), name)
     before = bitmap.recording
     bitmap.recording = recording
 
@@ -219,15 +251,16 @@ def merge_bitmaps(
     Raises:
         GenericError: There is no such bitmap, or it is in use.
     """
-    found = graph.node(node)
+    found = _with_bitmaps(graph, node)
     into = _quiet_bitmap(found, target)
     others = []
     for each in bitmaps:
         if isinstance(each, str):
             others.append(_bitmap(found, each))
         else:
-            others.append(_bitmap(graph.node(each["node"]), each["name"]))
-    before = set(into.dirty)
+            others.append(find_bitmap(graph, each["node"], each["name"]))
+        others[-1].require_consistent()
+    before = into.dirty.copy()
     into.merge(others)
 
     def undo() -> None:
@@ -241,29 +274,31 @@ def merge_bitmaps(
 
 def _overlay(graph: "BlockGraph", node: Node, overlay: Node) -> Change:
     """Put an overlay in front of a node, for all that use the node."""
-    if overlay.drives or overlay.uses or overlay.parents:
+    if overlay.uses or READ in needed(overlay)[0]:
         message = "The overlay is already in use"
         raise GenericError(message)
-    if not isinstance(overlay, FormatNode) or overlay.driver not in ("qcow2", "qed"):
-        message = "The overlay does not support backing images"
+    if overlay.is_filter and overlay.driver != "raw":
+        message = "Filters cannot be used as overlays"
         raise GenericError(message)
     if overlay.backing is not None:
         message = "The overlay already has a backing image"
         raise GenericError(message)
+    if not isinstance(overlay, FormatNode) or overlay.driver not in ("qcow2", "qed"):
+        message = "The overlay does not support backing images"
+        raise GenericError(message)
     was_read_only = node.read_only
+    try:
+        node.flush()
+        node.set_read_only(read_only=True)
+    except OSError as error:
+        raise GenericError(error.strerror or str(error)) from error
     graph.replace(node, overlay)
     overlay.set_backing(node)
-    node.read_only = True
-    if isinstance(node, FormatNode):
-        node.flush()
-        node.image.read_only = True
 
     def undo() -> None:
         overlay.set_backing(None)
         graph.replace(overlay, node)
-        node.read_only = was_read_only
-        if isinstance(node, FormatNode):
-            node.image.read_only = was_read_only
+        node.set_read_only(read_only=was_read_only)
 
     return Change(undo=undo)
 
@@ -277,6 +312,7 @@ def snapshot(graph: "BlockGraph", *, node: str, overlay: str) -> Change:
     below = graph.node(node)
     above = graph.nodes.get(overlay)
     require_quiet(below)
+    require_front(below)
     if above is None:
         message = f"Cannot find device='{overlay}' nor node-name='{overlay}'"
         raise GenericError(message)
@@ -298,14 +334,16 @@ def snapshot_file(
     Raises:
         GenericError: It cannot be done.
     """
-    name = device if device is not None else node_name
-    below = graph.find(name or "")
+    below = graph.back_end(device) if device is not None else None
+    if below is None and node_name is not None:
+        below = graph.nodes.get(node_name)
     if below is None:
         message = (
             f"Cannot find device='{device or ''}' nor node-name='{node_name or ''}'"
         )
         raise GenericError(message)
     require_quiet(below)
+    require_front(below)
     if node_name is not None and snapshot_node_name is None:
         message = "New overlay node-name missing"
         raise GenericError(message)
@@ -313,6 +351,9 @@ def snapshot_file(
         message = "New overlay node-name already in use"
         raise GenericError(message)
     if mode != "existing":
+        if format_ not in graph.drivers():
+            message = f"Unknown file format '{format_}'"
+            raise GenericError(message)
         if format_ != "qcow2":
             message = f"Invalid snapshot format '{format_}'"
             raise GenericError(message)
@@ -349,9 +390,10 @@ def snapshot_file(
 
 
 def _image_node(graph: "BlockGraph", device: str) -> Node:
-    node = graph.find(device)
-    if node is None:
-        raise DeviceNotFound(device=device)
+    node = graph.node(device)
+    if node.parents or node.covers:
+        message = "Need a root block node"
+        raise GenericError(message)
     return node
 
 
@@ -360,7 +402,6 @@ def internal_snapshot(graph: "BlockGraph", *, device: str, name: str) -> Change:
 
     Raises:
         GenericError: The image can't have snapshots, or has one of that name.
-        DeviceNotFound: There is no such node.
     """
     node = _image_node(graph, device)
     require_quiet(node)
@@ -397,7 +438,6 @@ def delete_snapshot(
 
     Raises:
         GenericError: There is none.
-        DeviceNotFound: There is no such node.
     """
     node = _image_node(graph, device)
     if id_ is None and name is None:

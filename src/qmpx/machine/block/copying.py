@@ -69,6 +69,7 @@ class StreamJob(Job):
         backing_file: What the header is to say; ``None`` for the base's own name.
     """
 
+    filter_driver = "copy-on-read"
     type = "stream"
 
     def __init__(
@@ -129,6 +130,10 @@ class StreamJob(Job):
         self.offset = at + run
         return copied
 
+    def passed(self) -> list[tuple[Node, bool]]:
+        """Return where it reads and writes."""
+        return [(self.top, True)]
+
     def skip(self) -> None:
         """Leave a piece out."""
         self.offset = min(self.total, self.offset + PIECE // 2)
@@ -163,6 +168,7 @@ class CommitJob(Job):
         backing_file: What the header of the overlay is to say.
     """
 
+    filter_driver = "commit_top"
     type = "commit"
 
     def __init__(
@@ -217,6 +223,10 @@ class CommitJob(Job):
             self.offset += run
         return copied
 
+    def passed(self) -> list[tuple[Node, bool]]:
+        """Return where it reads and writes."""
+        return [(self.top, False), (self.base, True)]
+
     def skip(self) -> None:
         """Leave a piece out."""
         self.offset = min(self.total, self.offset + PIECE // 2)
@@ -242,9 +252,7 @@ class CommitJob(Job):
         """Let the base be read only again, if it was."""
         for node in self._made_writable:
             node.flush()
-            node.read_only = True
-            if isinstance(node, FormatNode):
-                node.image.read_only = True
+            node.set_read_only(read_only=True)
 
 
 class MirrorJob(Job):
@@ -260,6 +268,7 @@ class MirrorJob(Job):
         replaces: The node that the target replaces; ``None`` for the source.
     """
 
+    filter_driver = "mirror_top"
     type = "mirror"
     cancels_at_once = False
     follows = True
@@ -361,6 +370,10 @@ class MirrorJob(Job):
             self._stop_timer()
             self._go_on()
 
+    def passed(self) -> list[tuple[Node, bool]]:
+        """Return where it reads and writes."""
+        return [(self.source, False), (self.target, True)]
+
     def skip(self) -> None:
         """Leave a piece out."""
         if self._left:
@@ -402,9 +415,7 @@ class MirrorJob(Job):
         if self.id in self.target.uses:
             self.target.uses.remove(self.id)
         if self._was_read_only and not self.target.drives:
-            self.target.read_only = True
-            if isinstance(self.target, FormatNode):
-                self.target.image.read_only = True
+            self.target.set_read_only(read_only=True)
         if self.target not in self.busy_nodes:
             self.graph.release(self.target)
 
@@ -422,6 +433,7 @@ class BackupJob(Job):
         bitmap_mode: What becomes of the bitmap: ``on-success``, ``never``, ``always``.
     """
 
+    filter_driver = "copy-before-write"
     type = "backup"
     drains_at_start: ClassVar[bool] = True
 
@@ -459,7 +471,7 @@ class BackupJob(Job):
         if self._bitmap is not None:
             areas = iter(list(self._bitmap.areas()))  # before they are cleared
             self._noted = Bitmap("", self._bitmap.granularity, size)
-            self._noted.dirty = set(self._bitmap.dirty)
+            self._noted.dirty = self._bitmap.dirty.copy()
             if self._sync == "incremental" or self._bitmap_mode != "never":
                 self._bitmap.dirty.clear()
             self._bitmap.is_busy = True
@@ -479,8 +491,6 @@ class BackupJob(Job):
         self.source.before_write.append(self._save)
         self.target.uses.append(self.id)
         super().start()
-        if not self.total and self._sync != "none":
-            self._go_on()  # there is nothing to wait for
 
     def _length(self, unit: int) -> int:
         return min(self._unit, self.source.size - unit * self._unit)
@@ -503,6 +513,10 @@ class BackupJob(Job):
         if self._is_resting and not (self.is_cancelled or self.error is not None):
             return  # only what is overwritten is copied, until somebody cancels it
         super()._later(delay)
+
+    def passed(self) -> list[tuple[Node, bool]]:
+        """Return where it reads and writes."""
+        return [(self.source, False), (self.target, True)]
 
     def skip(self) -> None:
         """Leave a part out."""
@@ -541,7 +555,7 @@ class BackupJob(Job):
             self._bitmap.is_busy = False
             has_failed = self.error is not None
             if has_failed and self._bitmap_mode == "on-success":
-                self._bitmap.dirty |= self._noted.dirty
+                self._bitmap.dirty.update(self._noted.dirty)
             elif has_failed and self._bitmap_mode == "always":
                 for unit in self._wanted:
                     self._bitmap.mark(unit * self._unit, self._length(unit))

@@ -15,8 +15,16 @@ from qmpx.machine.block.raw import round_up
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
 
-DRIVERS: Final = ("file", "raw", "qcow2")
+DRIVERS: Final = ("file", "qcow2")
 """Formats that can be made."""
+
+OTHERS: Final = frozenset(
+    {
+        *("qcow", "qed", "vdi", "vpc", "vmdk", "vhdx", "parallels", "luks"),
+        *("ssh", "nfs", "gluster", "rbd"),
+    }
+)
+"""Formats that QEMU can make, and that fail here."""
 
 
 class CreateJob(Job):
@@ -38,9 +46,15 @@ class CreateJob(Job):
         super().__init__(graph, id_, auto_dismiss=False)
         self._options = options
         driver = options["driver"]
-        if driver not in DRIVERS:
-            message = f"Driver '{driver}' does not support blockdev-create"
+        if driver not in DRIVERS and driver not in OTHERS:
+            message = "Driver does not support blockdev-create"
             raise GenericError(message)
+
+    def start(self) -> None:
+        """Let it run; what fails does so at once."""
+        super().start()
+        if self.step() is not None and self.error is not None:
+            self.abort()
 
     def prepare(self) -> None:
         """There is one thing to do."""
@@ -62,6 +76,9 @@ class CreateJob(Job):
 
     def _create(self) -> None:
         options = self._options
+        if options["driver"] not in DRIVERS:
+            message = f"images of the format {options['driver']} cannot be made here"
+            raise GenericError(message)
         size = int(options["size"])
         if options["driver"] == "file":
             with open(options["filename"], "wb") as file:
@@ -69,10 +86,7 @@ class CreateJob(Job):
             return
         node = self._target(options["file"])
         try:
-            if options["driver"] == "raw":
-                node.resize(size)
-            else:
-                self._create_qcow2(node, size)
+            self._create_qcow2(node, size)
         finally:
             self.graph.release(node)
 
@@ -116,3 +130,21 @@ class CreateJob(Job):
         node.resize(0)
         node.write(0, content[: l1_offset + max(512, round_up(l1_size * 8))])
         node.flush()
+
+
+class AmendJob(Job):
+    """Changes the options of an image: there is nothing to change."""
+
+    type = "amend"
+    is_block_job: ClassVar[bool] = False
+
+    def prepare(self) -> None:
+        """There is one thing to do."""
+        self.total = 1
+
+    def step(self) -> int | None:
+        """Do it."""
+        if self.offset:
+            return None
+        self.offset = 1
+        return 0

@@ -6,15 +6,19 @@ Source: QEMU 7.2.22, observed.
 import asyncio
 import contextlib
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
+from qmpx.machine.block import nbd
 from qmpx.machine.block.nbd_server import Session
 from qmpx.machine.happenings import ExportDeleted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qmpx.machine.block.bitmaps import Bitmap
     from qmpx.machine.block.graph import BlockGraph
     from qmpx.machine.block.nodes import Node
 
@@ -38,6 +42,8 @@ class Export:
         node: The node.
         writable: Whether clients may write.
         description: For people.
+        bitmaps: What clients may ask for of what is dirty.
+        has_depth: Whether they may ask how far behind data are.
     """
 
     id: str
@@ -45,6 +51,32 @@ class Export:
     node: "Node"
     writable: bool = False
     description: str = ""
+    bitmaps: "Sequence[Bitmap]" = field(default=())
+    has_depth: bool = False
+
+    @property
+    def contexts(self) -> dict[str, int]:
+        """The meta contexts of it, and their numbers in this server's replies."""
+        told = {nbd.BASE_ALLOCATION: 0}
+        if self.has_depth:
+            told[nbd.ALLOCATION_DEPTH] = 1
+        for number, bitmap in enumerate(self.bitmaps, nbd.FIRST_BITMAP):
+            told[nbd.DIRTY_BITMAP + bitmap.name] = number
+        return told
+
+    def state(self, context: int, offset: int) -> tuple[int, int]:
+        """Return what a context tells of a place, and for how many bytes from there.
+
+        Raises:
+            OSError: It cannot be found out.
+        """
+        if context == 0:
+            kind, run = self.node.status_above(offset, None)
+            return (0 if kind == "data" else nbd.STATE_HOLE | nbd.STATE_ZERO), run
+        if context == 1:
+            return self.node.depth_at(offset)
+        is_dirty, run = self.bitmaps[context - nbd.FIRST_BITMAP].run(offset)
+        return (nbd.STATE_DIRTY if is_dirty else 0), run
 
 
 class Exports:
@@ -133,11 +165,14 @@ class Exports:
         *,
         writable: bool = False,
         description: str = "",
+        bitmaps: "Sequence[Bitmap]" = (),
+        has_depth: bool = False,
     ) -> Export:
         """Export a node.
 
         Raises:
-            GenericError: There is no server, or the id or the name is taken.
+            GenericError: There is no server, or the id or the name is taken; a bitmap
+                cannot be had, or would change while clients look at it.
         """
         if id_ in self._exports:
             message = f"Block export id '{id_}' is already in use"
@@ -154,7 +189,15 @@ class Exports:
         if len(self._exports) >= MAX_EXPORTS:
             message = f"more than {MAX_EXPORTS} exports"
             raise GenericError(message)
-        export = Export(id_, name, node, writable, description)
+        for bitmap in bitmaps:
+            bitmap.require_usable()
+            if not (writable or node.read_only) and bitmap.recording:
+                message = f"Enabled bitmap '{bitmap.name}' incompatible with readonly "
+                message += "export"
+                raise GenericError(message)
+        export = Export(id_, name, node, writable, description, bitmaps, has_depth)
+        for bitmap in bitmaps:
+            bitmap.is_busy = True
         self._exports[id_] = export
         node.uses.append(f"export {id_}")
         return export
@@ -184,6 +227,8 @@ class Exports:
     def _drop(self, export: Export) -> None:
         del self._exports[export.id]
         export.node.uses.remove(f"export {export.id}")
+        for bitmap in export.bitmaps:
+            bitmap.is_busy = False
         self._graph.release(export.node)
         self._graph.machine.tell(ExportDeleted(export.id))
 

@@ -8,11 +8,11 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from qmpx.errors import DeviceNotFound, GenericError
+from qmpx.errors import GenericError
 from qmpx.machine.block import opening
 from qmpx.machine.block.image import ImageError
 from qmpx.machine.block.node_drivers import (
@@ -25,14 +25,18 @@ from qmpx.machine.block.node_drivers import (
     FormatNode,
 )
 from qmpx.machine.block.nodes import Node, NodeView
+from qmpx.machine.block.permissions import check_drive
 from qmpx.machine.drive import Drive, Medium
+from qmpx.machine.files import NotLent
 from qmpx.machine.happenings import WriteThresholdReached
+from qmpx.machine.qom.order import in_table_order
 from qmpx.machine.runstate import RunState
 
 if TYPE_CHECKING:
     from qmpx.machine import Machine
     from qmpx.machine.block.exports import Exports
     from qmpx.machine.block.jobs import Jobs
+    from qmpx.machine.block.pacing import Pacing
     from qmpx.machine.block.throttling import Limits
 
 MAX_NODES: Final = 4096
@@ -42,6 +46,21 @@ MAX_NAME: Final = 31
 """Bytes of a node's name: QEMU's figure."""
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_CHANGEABLE: Final = frozenset(
+    {
+        *("node-name", "read-only", "auto-read-only", "discard", "cache", "file"),
+        *("detect-zeroes", "force-share", "backing"),
+    }
+)
+_HAVE_BACKING: Final = frozenset({"qcow2", "qcow", "qed", "vmdk"})
+_READ_ONLY: Final = frozenset({"bochs", "cloop", "dmg"})
+_FIXED: Final = {
+    "file": ("filename",),
+    "host_device": ("filename",),
+    "null-co": ("size", "latency-ns", "read-zeroes"),
+    "null-aio": ("size", "latency-ns", "read-zeroes"),
+}
+_CHILDREN: Final = frozenset({"file", "image", "raw", "test", "target", "log"})
 
 
 class BlockGraph:
@@ -70,6 +89,13 @@ class BlockGraph:
         return Jobs(self)
 
     @cached_property
+    def pacing(self) -> "Pacing":
+        """What throttle groups hold back."""
+        from qmpx.machine.block.pacing import Pacing
+
+        return Pacing(self)
+
+    @cached_property
     def exports(self) -> "Exports":
         """What is exported, and the NBD server."""
         from qmpx.machine.block.exports import Exports
@@ -83,6 +109,10 @@ class BlockGraph:
         for drive in self.machine.drives.values():
             if self.node_in(drive) is not None:
                 drive.take(None)
+        for node in self.nodes.values():
+            if isinstance(node, FormatNode):
+                with contextlib.suppress(OSError):  # nobody is left to be told
+                    node.store_bitmaps()
         for node in self.nodes.values():
             node.close()
         self.nodes.clear()
@@ -108,6 +138,13 @@ class BlockGraph:
             return self.node_in(drive)
         return self.nodes.get(name)
 
+    def back_end(self, name: str) -> Node | None:
+        """Return what is in the drive with a back end of that name; ``None``: none."""
+        drive = self.machine.drives.get(name)
+        if drive is None or drive.device != name:
+            return None
+        return self.node_in(drive)
+
     def node_in(self, drive: Drive) -> Node | None:
         """Return the node that is in a drive."""
         for node in self.nodes.values():
@@ -132,16 +169,22 @@ class BlockGraph:
         Raises:
             GenericError: It cannot be made; QEMU's text.
         """
-        if "driver" in options and options.get("driver") not in self.drivers():
-            message = f"Parameter 'driver' does not accept value '{options['driver']}'"
-            raise GenericError(message)
+        self.check(options)
+        node = self.open(options)
+        node.is_owned = True
+        return node
+
+    @staticmethod
+    def check(options: dict[str, Any]) -> None:
+        """Make sure that what a user wants has a driver and a name.
+
+        Raises:
+            GenericError: It has not.
+        """
         _require(options)
         if "node-name" not in options:
             message = "'node-name' must be specified for the root node"
             raise GenericError(message)
-        node = self.open(options)
-        node.is_owned = True
-        return node
 
     @staticmethod
     def drivers() -> frozenset[str]:
@@ -162,11 +205,12 @@ class BlockGraph:
             GenericError: It cannot be made.
         """
         _require(options)
-        name = self._name(options.get("node-name"))
+        name = options.get("node-name")
         made = list[Node]()
         try:
             node = self._open(name, dict(options), read_only, made, depth)
             self.lock()
+            self._load_bitmaps(made)
         except OSError as error:
             self._undo(made)
             raise GenericError(_words(error, options)) from error
@@ -215,6 +259,13 @@ class BlockGraph:
             options["backing"] = None
         return self.open(options)
 
+    def _load_bitmaps(self, nodes: Iterable[Node]) -> None:
+        if self.machine.state is RunState.INMIGRATE:
+            return  # who sends the machine still has them
+        for node in nodes:
+            if isinstance(node, FormatNode):
+                node.load_bitmaps()
+
     def _undo(self, made: list[Node]) -> None:
         for node in reversed(made):
             self._forget(node)
@@ -223,28 +274,41 @@ class BlockGraph:
         if name is None:
             for number in self._numbers:
                 name = f"#block{number:03d}"
-                if name not in self.nodes:
+                if name not in self.nodes and name not in self.jobs.filter_names:
                     break
-        elif not _NAME.fullmatch(name):
-            message = f"Invalid node-name: '{name}'"
-            raise GenericError(message)
-        elif len(name) > MAX_NAME:
-            message = "Node name too long"
-            raise GenericError(message)
-        elif name in self.nodes:
-            message = f"Duplicate nodes with node-name='{name}'"
-            raise GenericError(message)
-        elif name in self.machine.drives:
-            message = f"node-name={name} is conflicting with a device id"
-            raise GenericError(message)
+        else:
+            self.check_name(name)
         if len(self.nodes) >= MAX_NODES:
             message = f"more than {MAX_NODES} block nodes"
             raise GenericError(message)
         return str(name)
 
+    def new_name(self) -> str:
+        """Return a name for a node that nobody has named."""
+        return self._name(None)
+
+    def check_name(self, name: str) -> None:
+        """Make sure that a new node may have a name.
+
+        Raises:
+            GenericError: It may not.
+        """
+        if not _NAME.fullmatch(name):
+            message = f"Invalid node-name: '{name}'"
+            raise GenericError(message)
+        if name in self.machine.drives and self.machine.drives[name].device == name:
+            message = f"node-name={name} is conflicting with a device id"
+            raise GenericError(message)
+        if name in self.nodes or name in self.jobs.filter_names:
+            message = f"Duplicate nodes with node-name='{name}'"
+            raise GenericError(message)
+        if len(name) > MAX_NAME:
+            message = "Node name too long"
+            raise GenericError(message)
+
     def _open(
         self,
-        name: str,
+        given: str | None,
         options: dict[str, Any],
         read_only: bool,  # noqa: FBT001 - internal
         made: list[Node],
@@ -254,6 +318,11 @@ class BlockGraph:
             message = f"more than {opening.MAX_DEPTH} images behind one another"
             raise GenericError(message)
         driver = options["driver"]
+        if driver not in self.drivers():
+            raise self._without_driver(options)
+        if driver not in (*FORMATS, *FILTERS) or driver == "blkdebug":
+            _check_common(options)
+            name = self._name(given)
         read_only = bool(options.get("read-only", read_only))
         if driver == "nbd":
             from qmpx.machine.block.nbd_client import NbdNode
@@ -266,13 +335,18 @@ class BlockGraph:
         if driver in PROTOCOLS:
             node = PROTOCOLS[driver](name, options, read_only=read_only)
             return self._take(node, made)
-        if driver in FORMATS and driver not in WRITABLE and not read_only:
-            if options.get("auto-read-only") not in (True, "on"):
-                message = f"Format '{driver}' is read-only here; open it so"
-                raise GenericError(message)
-            read_only = True
+        wants_write = driver in FORMATS and driver not in WRITABLE and not read_only
+        read_only = read_only or wants_write
         key = "image" if driver == "blkdebug" else "file"
         below = self._child(options[key], made, read_only=read_only, depth=depth)
+        if key == "file":
+            _check_common(options)
+            name = self._name(given)
+        if wants_write and options.get("auto-read-only") not in (True, "on"):
+            message = f"Format '{driver}' is read-only here; open it so"
+            if driver in _READ_ONLY:
+                message = "Image is read-only"
+            raise GenericError(message)
         group = options.get("throttle-group")
         if driver == "throttle" and group not in self.machine.objects:
             message = f"Throttle group '{group}' does not exist"
@@ -291,6 +365,33 @@ class BlockGraph:
         self._open_backing(image, options, made, depth)
         return image
 
+    def _without_driver(self, options: dict[str, Any]) -> GenericError:
+        """Return why there is no node of a driver that QEMU has, and that is not here.
+
+        That is the first node that it refers to and that is not there, if there is one.
+        """
+        for name in ("image", "raw", "test", "target", "log", *options):
+            below = options.get(name)
+            if name in _CHILDREN and isinstance(below, str) and not self.find(below):
+                message = f"Cannot find device='{below}' nor node-name='{below}'"
+                return GenericError(message)
+        try:
+            _check_common(options)
+            if (called := options.get("node-name")) is not None:
+                self.check_name(called)
+        except GenericError as error:
+            return error
+        if options["driver"] == "quorum":
+            count, votes = len(options["children"]), options["vote-threshold"]
+            if not count:
+                return GenericError("Number of provided children must be 1 or more")
+            if votes < 1:
+                return GenericError("Parameter 'vote-threshold' expects a value >= 1")
+            if votes > count:
+                return GenericError("threshold may not exceed children count")
+        message = f"the block driver {options['driver']} is not carried out here"
+        return GenericError(message)
+
     def _child(
         self,
         reference: Any,
@@ -307,8 +408,8 @@ class BlockGraph:
                 raise GenericError(message)
             return node
         _require(reference)
-        name = self._name(reference.get("node-name"))
-        return self._open(name, dict(reference), read_only, made, depth)
+        given = reference.get("node-name")
+        return self._open(given, dict(reference), read_only, made, depth)
 
     def _open_backing(
         self, image: FormatNode, options: dict[str, Any], made: list[Node], depth: int
@@ -349,11 +450,11 @@ class BlockGraph:
         told = WriteThresholdReached(node.name, exceeded, node.write_threshold)
         self.machine.tell(told)
 
-    def reopen(self, options: dict[str, Any]) -> None:
-        """Change what a node can be changed in: read-only, its file, its backing.
+    def named(self, options: dict[str, Any]) -> Node:
+        """Return the node that options are meant for.
 
         Raises:
-            GenericError: It cannot be changed so.
+            GenericError: They name none, or one that is not there.
         """
         name = options.get("node-name")
         if name is None:
@@ -363,8 +464,41 @@ class BlockGraph:
         if node is None:
             message = f"Failed to find node with node-name='{name}'"
             raise GenericError(message)
-        if options.get("driver") != node.driver:
-            message = "Cannot change the option 'driver'"
+        return node
+
+    def reopen(self, options: dict[str, Any]) -> None:
+        """Change what a node can be changed in: read-only, its file, its backing.
+
+        Raises:
+            GenericError: It cannot be changed so.
+        """
+        node = self.named(options)
+        for key in ("backing", "file"):
+            below = options.get(key)
+            if isinstance(below, str) and below not in self.nodes:
+                message = f"Cannot find device='' nor node-name='{below}'"
+                raise GenericError(message)
+        below = self.nodes.get(str(options.get("file")))
+        if below is not None and node in _reached(below):
+            message = (
+                f"Making '{below.name}' a file child of '{node.name}' would create a "
+                "cycle"
+            )
+            raise GenericError(message)
+        if options.get("backing") is not None and node.driver not in _HAVE_BACKING:
+            message = (
+                f"Driver '{node.driver}' of node '{node.name}' does not support "
+                "backing files"
+            )
+            raise GenericError(message)
+        if node.backing is not None and "backing" not in options:
+            message = f"backing is missing for '{node.name}'"
+            raise GenericError(message)
+        if (lost := _lost_option(node, options)) is not None:
+            message = f"Option '{lost}' cannot be reset to its default value"
+            raise GenericError(message)
+        if (changed := _changed_option(node, options)) is not None:
+            message = f"Cannot change the option '{changed}'"
             raise GenericError(message)
         read_only = bool(options.get("read-only", False))
         try:
@@ -396,6 +530,7 @@ class BlockGraph:
 
     def _exchange_file(self, node: Node, below: Node) -> None:
         if isinstance(node, FormatNode):
+            node.release_bitmaps()
             node.flush()
             behind, old = node.backing, node.file
             fresh = FormatNode(
@@ -405,6 +540,7 @@ class BlockGraph:
             node.image = fresh.image
             node.set_file(below)
             node.set_backing(behind)
+            node.load_bitmaps()
         else:
             old = node.file
             node.set_file(below)
@@ -454,6 +590,8 @@ class BlockGraph:
         if self.nodes.pop(node.name, None) is None:
             return  # it went with another
         with contextlib.suppress(OSError):  # what counts was flushed
+            if isinstance(node, FormatNode):
+                node.store_bitmaps()
             node.flush()
         below, behind = node.file, node.backing
         node.set_file(None)
@@ -483,12 +621,15 @@ class BlockGraph:
             if isinstance(node, FormatNode):
                 with contextlib.suppress(OSError):  # whoever reads it is told
                     node.reload()
+                    node.load_bitmaps()
         self._relax()
 
     def inactivate(self) -> None:
         """Write everything down, and let somebody else own the images."""
         for node in self.nodes.values():
             with contextlib.suppress(OSError):  # the guest was told when it flushed
+                if isinstance(node, FormatNode):
+                    node.release_bitmaps()
                 node.flush()
         self.unlock()
 
@@ -536,20 +677,12 @@ class BlockGraph:
         self._put(node, drive)
 
     def check_shared(self, node: Node, drive: Drive) -> None:
-        """Make sure that no other drive writes to what a drive wants to use.
+        """Make sure that nothing that uses a node minds that a drive does, too.
 
         Raises:
-            GenericError: One does.
+            GenericError: Something does.
         """
-        for other in node.drives:
-            if not (other.is_read_only or drive.is_read_only) and other is not drive:
-                message = (
-                    f"Permission conflict on node '{node.name}': permissions 'write' "
-                    f"are both required by block device '{other.id}' (uses node "
-                    f"'{node.name}' as 'root' child) and unshared by block device "
-                    f"'{drive.id}' (uses node '{node.name}' as 'root' child)."
-                )
-                raise GenericError(message)
+        check_drive(node, drive)
 
     def _put(self, node: Node, drive: Drive) -> None:
         node.drives.append(drive)
@@ -580,6 +713,7 @@ class BlockGraph:
         device: str = "",
         removable: bool = False,
         has_tray: bool = False,
+        shares_writes: bool = False,
     ) -> Drive:
         """Plug in a drive that shows a node.
 
@@ -589,6 +723,7 @@ class BlockGraph:
             device: The name of its back end; empty if it has none of its own.
             removable: Whether the medium can be taken out.
             has_tray: Whether there is a tray.
+            shares_writes: Whether others may write to the node.
 
         Raises:
             GenericError: There is no such node, or it can't be used twice.
@@ -598,6 +733,7 @@ class BlockGraph:
             device, id=id_, removable=removable, has_tray=has_tray, tell=machine.tell
         )
         drive.is_read_only = has_tray
+        drive.shares_writes = shares_writes
         if (node := self.nodes.get(node_name or "")) is not None:
             drive.is_read_only = has_tray or node.read_only
         if node_name is not None:
@@ -621,9 +757,7 @@ class BlockGraph:
         drive.take(None)
         known = medium.format if medium.format in (*FORMATS, "raw") else None
         read_only = medium.read_only or known not in (None, "raw", *WRITABLE)
-        node = self.open_file(
-            medium.file, known, read_only=read_only, node_name=name
-        )
+        node = self.open_file(medium.file, known, read_only=read_only, node_name=name)
         self.insert(drive, node.name)
 
     def unplug(self, drive: Drive) -> None:
@@ -650,6 +784,8 @@ class BlockGraph:
         except OSError as error:
             raise GenericError(error.strerror or str(error)) from error
         for other in self.nodes.values():
+            for bitmap in other.bitmaps.values():
+                bitmap.resize(other.size)
             for drive in other.drives:
                 if drive.medium is not None:
                     drive.medium.size = other.size
@@ -667,7 +803,9 @@ class BlockGraph:
             if drive.id.startswith(f"/machine/peripheral/{name}/"):
                 message = "Device does not have a block device backend"
                 raise GenericError(message)
-        raise DeviceNotFound(device=name)
+        self.machine.qom.devices.find(name)
+        message = "Device does not have a block device backend"
+        raise GenericError(message)
 
 
 def is_writable(node: Node) -> bool:
@@ -705,14 +843,57 @@ def require_front(node: Node) -> None:
             raise GenericError(message)
 
 
+def _changed_option(node: Node, options: dict[str, Any]) -> str | None:
+    """Return the first option that a node would have to be made anew for."""
+    if options.get("driver") == node.driver:
+        return None
+    known = {**node.options, "driver": node.driver}
+    for key in in_table_order(options):
+        value = options[key]
+        is_plain = key not in _CHANGEABLE and isinstance(value, str | int)
+        if is_plain and str(known.get(key)) != str(value):
+            return key
+    return "driver"
+
+
+def _check_common(options: dict[str, Any]) -> None:
+    """Check options that all drivers have.
+
+    Raises:
+        GenericError: They contradict one another.
+    """
+    if options.get("force-share") is True and options.get("read-only") is not True:
+        message = "force-share=on can only be used with read-only images"
+        raise GenericError(message)
+    if options.get("detect-zeroes") == "unmap" and options.get("discard") != "unmap":
+        message = (
+            "setting detect-zeroes to unmap is not allowed without setting discard "
+            "operation to unmap"
+        )
+        raise GenericError(message)
+
+
+def _reached(node: Node | None) -> Iterator[Node]:
+    """Yield a node, and all that are below and behind it."""
+    if node is not None:
+        yield node
+        yield from _reached(node.file)
+        yield from _reached(node.backing)
+
+
+def _lost_option(node: Node, options: dict[str, Any]) -> str | None:
+    """Return an option that a node was given, and that cannot be left out again."""
+    for key in _FIXED.get(node.driver, ()):
+        if key in node.options and key not in options:
+            return key
+    return None
+
+
 def _require(options: dict[str, Any]) -> None:
     if "driver" not in options:
         message = "Parameter 'driver' is missing"
         raise GenericError(message)
     driver = options["driver"]
-    if driver not in BlockGraph.drivers():
-        message = f"Parameter 'driver' does not accept value '{driver}'"
-        raise GenericError(message)
     needed = ["file"] if driver in (*FORMATS, *FILTERS) else []
     if driver == "blkdebug":
         needed = ["image"]
@@ -737,5 +918,7 @@ def _words(error: OSError, options: dict[str, Any]) -> str:
         reason = os.strerror(error.errno)
         if error.errno == errno.EISDIR:
             reason = "Is a directory"
+        if isinstance(error, NotLent):
+            return f"Could not dup FD for {name} flags {error.access:x}: {reason}"
         return f"Could not open '{name}': {reason}"
     return error.strerror or str(error) or str(options.get("driver"))

@@ -11,11 +11,14 @@ Every failure is an `OSError`; what is wrong with an image itself is an `ImageEr
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from qmpx.machine.block.storage import Storage
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.bitmaps import Bitmap
 
 MAX_TRANSFER: Final = 32 << 20
 """Bytes of one request: far above what hardware asks for (a megabyte), and little
@@ -266,6 +269,42 @@ class Image:
             OSError: It cannot be done, or there is no such snapshot.
         """
         raise self._no_snapshots()
+
+    @property
+    def why_no_bitmaps(self) -> str:
+        """Why it cannot hold dirty bitmaps, in words; empty if it can."""
+        return os.strerror(errno.ENOTSUP)
+
+    def load_bitmaps(self) -> "list[Bitmap]":
+        """Return the dirty bitmaps that it holds; they are in use from now on.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        return []
+
+    def store_bitmaps(self, bitmaps: "Collection[Bitmap]") -> None:
+        """Hold these dirty bitmaps, and no others; they are not in use any more.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        if bitmaps:
+            raise ImageError(self.filename, self.why_no_bitmaps, errno.ENOTSUP)
+
+    def use_bitmaps(self) -> None:
+        """Say in the image that its dirty bitmaps are in use from now on.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+
+    def forget_bitmap(self, name: str) -> None:
+        """Hold a dirty bitmap no more; nothing happens if it holds none so.
+
+        Raises:
+            OSError: It cannot be written.
+        """
 
     def _no_snapshots(self) -> ImageError:
         message = f"a {self.format} image has no snapshots"

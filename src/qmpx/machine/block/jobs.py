@@ -62,6 +62,9 @@ class Job:
         io_status: ``ok``, or why it was paused: ``failed`` or ``nospace``.
         busy_nodes: The nodes that must stay as they are meanwhile.
         covered: The node that it stands in front of.
+        filter_name: What the node is called that stands there for it.
+        is_filter_named: Whether its user has chosen that name: then all see it.
+        filter_after: The node that was the newest before it.
         group: The jobs that it ends with.
         on_source_error: What is done if it cannot read.
         on_target_error: What is done if it cannot write.
@@ -74,6 +77,8 @@ class Job:
     """Whether one that is cancelled ends before the command is answered."""
     drains_at_start: ClassVar[bool] = False
     """Whether its beginning interrupts it, which shows as a pause."""
+    filter_driver: ClassVar[str] = ""
+    """What the node is that it puts in front of the one it covers; empty for none."""
     follows: ClassVar[bool] = False
     """Whether it becomes ready, and follows writes until it is told to end."""
 
@@ -102,6 +107,9 @@ class Job:
         self.io_status = "ok"
         self.busy_nodes: list[Node] = []
         self.covered: Node | None = None
+        self.filter_name: str | None = None
+        self.is_filter_named = False
+        self.filter_after = ""
         self.group = JobGroup()
         self.group.jobs.append(self)
         self.on_source_error = "report"
@@ -155,7 +163,10 @@ class Job:
             self.prepare()
         except OSError as error:
             self.error = error.strerror or str(error)
-        self._later(0)
+        if self.is_block_job and not self.total and self.error is None:
+            self._go_on()  # there is nothing to wait for
+        else:
+            self._later(0)
 
     def move(self, status: JobStatus) -> None:
         """Come to another state, and tell of it."""
@@ -223,11 +234,27 @@ class Job:
             self._fail(error)
             return
         if done is not None:
-            self._later(done / self.speed if self.speed else 0)
+            wait = done / self.speed if self.speed else 0
+            self._later(max(wait, self._held_back(done)))
         elif self.follows:
             self._become_ready()
         else:
             self.end()
+
+    def _held_back(self, done: int) -> float:
+        """Return for how long throttle groups let it wait, in seconds."""
+        if not done:
+            return 0.0
+        pacing = self.graph.pacing
+        delays = [
+            pacing.delay(node, done, is_write=is_write)
+            for node, is_write in self.passed()
+        ]
+        return max(delays, default=0.0)
+
+    def passed(self) -> "list[tuple[Node, bool]]":
+        """Return the nodes that data go through, and whether they are written there."""
+        return []
 
     def _fail(self, error: OSError) -> None:
         is_source = self.is_reading_error(error)
@@ -493,6 +520,20 @@ class Jobs(dict[str, Job]):
             raise GenericError(message)
         return chosen
 
+    @property
+    def filters(self) -> list[Job]:
+        """The jobs with a node in front of another, oldest first."""
+        return [
+            job
+            for job in self.values()
+            if job.filter_driver and job.covered is not None and job.filter_name
+        ]
+
+    @property
+    def filter_names(self) -> set[str]:
+        """What these nodes are called."""
+        return {str(job.filter_name) for job in self.filters}
+
     def begin(self, job: Job, *, is_started: bool = True) -> None:
         """Enter a job, and start it."""
         self[job.id] = job
@@ -501,6 +542,10 @@ class Jobs(dict[str, Job]):
             node.busy.append(f"block job: {job.type}")
         if job.covered is not None:
             job.covered.covers.append(job.id)
+            if job.filter_driver:
+                job.is_filter_named = job.filter_name is not None
+                job.filter_name = job.filter_name or self.graph.new_name()
+                job.filter_after = next(reversed(self.graph.nodes), "")
         if is_started:
             job.start()
 

@@ -66,3 +66,14 @@ MAX_OPTIONS: Final = 64
 
 BASE_ALLOCATION: Final = "base:allocation"
 """The meta context that tells of holes and zeros."""
+
+ALLOCATION_DEPTH: Final = "qemu:allocation-depth"
+"""QEMU's meta context that tells how far behind the data are: 0 for nowhere."""
+
+DIRTY_BITMAP: Final = "qemu:dirty-bitmap:"
+"""How QEMU's meta contexts begin that tell what is dirty; a bitmap's name follows."""
+
+FIRST_BITMAP: Final = 2
+"""The context of the first bitmap; 0 and 1 are the two that are no bitmaps."""
+
+STATE_DIRTY: Final = 1

@@ -56,7 +56,7 @@ class Session:
         self._writer = writer
         self._export: Export | None = None
         self._is_structured = False
-        self._wants_status = False
+        self._wanted: tuple[str, list[int]] = "", []
         self._has_zeroes = True
 
     @property
@@ -133,8 +133,13 @@ class Session:
         zeroes = bytes(124 if self._has_zeroes else 0)
         told = struct.pack(">QH", export.node.size, self._flags(export))
         self._writer.write(told + zeroes)
-        self._export = export
+        self._take(export)
         return True
+
+    def _take(self, export: "Export") -> None:
+        self._export = export
+        if self._wanted[0] != export.name:  # contexts of another export
+            self._wanted = export.name, []
 
     def _flags(self, export: "Export") -> int:
         flags = nbd.HAS_FLAGS | nbd.SEND_FLUSH | nbd.SEND_FUA | nbd.CAN_MULTI_CONN
@@ -165,7 +170,7 @@ class Session:
         self._reply(option, nbd.REP_INFO, told)
         self._reply(option, nbd.REP_ACK)
         if option == nbd.OPT_GO:
-            self._export = export
+            self._take(export)
             return True
         return False
 
@@ -183,14 +188,22 @@ class Session:
         except (struct.error, UnicodeDecodeError):
             self._reply(option, nbd.REP_ERR_INVALID)
             return
-        if self._exports.named(name) is None or not self._is_structured:
+        export = self._exports.named(name)
+        if export is None or not self._is_structured:
             self._reply(option, nbd.REP_ERR_UNKNOWN)
             return
-        is_all = option == nbd.OPT_LIST_META and not asked
-        if is_all or {nbd.BASE_ALLOCATION, "base:"} & set(asked):
-            told = struct.pack(">I", 0) + nbd.BASE_ALLOCATION.encode()
-            self._reply(option, nbd.REP_META, told)
-            self._wants_status |= option == nbd.OPT_SET_META
+        is_list = option == nbd.OPT_LIST_META
+        told = {
+            context: number
+            for context, number in export.contexts.items()
+            if (is_list and not asked)
+            or any(_asks_for(each, context, is_list=is_list) for each in asked)
+        }
+        if not is_list:
+            self._wanted = name, sorted(told.values())
+        for context, number in told.items():
+            data = struct.pack(">I", 0 if is_list else number) + context.encode()
+            self._reply(option, nbd.REP_META, data)
         self._reply(option, nbd.REP_ACK)
 
     async def _serve_one(self) -> bool:
@@ -206,11 +219,13 @@ class Session:
                 return False
             data = await self._reader.readexactly(length)
         try:
-            answer = self._do(export, kind, flags, offset, length, data)
+            if kind == nbd.CMD_BLOCK_STATUS:
+                self._tell_status(export, flags, cookie, offset, length)
+            else:
+                answer = self._do(export, kind, flags, offset, length, data)
+                self._answer(kind, cookie, offset, answer)
         except OSError as error:
             self._fail(kind, cookie, error)
-        else:
-            self._answer(kind, cookie, offset, answer)
         await self._writer.drain()
         return True
 
@@ -239,8 +254,6 @@ class Session:
             node.write(offset, data)
         elif kind == nbd.CMD_WRITE_ZEROES:
             node.write_zeroes(offset, length)
-        elif kind == nbd.CMD_BLOCK_STATUS and self._wants_status and length:
-            return _extents(export, offset, length, only_one=bool(flags & 8))
         elif kind not in (nbd.CMD_FLUSH, nbd.CMD_TRIM):
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         if kind == nbd.CMD_FLUSH or flags & nbd.FLAG_FUA:
@@ -254,13 +267,30 @@ class Session:
         form = nbd.CHUNK_NONE
         if kind == nbd.CMD_READ and data:
             form, data = nbd.CHUNK_DATA, struct.pack(">Q", offset) + data
-        elif kind == nbd.CMD_BLOCK_STATUS:
-            form = nbd.CHUNK_STATUS
         self._chunk(form, cookie, data)
 
-    def _chunk(self, form: int, cookie: int, data: bytes) -> None:
-        head = nbd.CHUNK.pack(nbd.CHUNK_MAGIC, nbd.CHUNK_DONE, form, cookie, len(data))
+    def _chunk(
+        self, form: int, cookie: int, data: bytes, *, is_last: bool = True
+    ) -> None:
+        flags = nbd.CHUNK_DONE if is_last else 0
+        head = nbd.CHUNK.pack(nbd.CHUNK_MAGIC, flags, form, cookie, len(data))
         self._writer.write(head + data)
+
+    def _tell_status(
+        self, export: "Export", flags: int, cookie: int, offset: int, length: int
+    ) -> None:
+        """Tell what each context that the client has chosen knows of a part."""
+        contexts = self._wanted[1]
+        if not contexts or not length or offset + length > export.node.size:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        only_one = bool(flags & nbd.FLAG_REQ_ONE)
+        told = [
+            _extents(export, number, offset, length, only_one=only_one)
+            for number in contexts
+        ]
+        for number, data in enumerate(told, 1):
+            is_last = number == len(told)
+            self._chunk(nbd.CHUNK_STATUS, cookie, data, is_last=is_last)
 
     def _fail(self, kind: int, cookie: int, error: OSError) -> None:
         code = _CODES.get(error.errno or 0, 5)
@@ -273,16 +303,26 @@ class Session:
             self._writer.write(nbd.SIMPLE.pack(nbd.SIMPLE_MAGIC, code, cookie))
 
 
-def _extents(export: "Export", offset: int, length: int, *, only_one: bool) -> bytes:
-    """Return what is data and what is zero, as the payload of a reply."""
+def _asks_for(query: str, context: str, *, is_list: bool) -> bool:
+    """Whether a query means a context; one that asks for a list may mean several."""
+    if query == context:
+        return True
+    is_group = query in ("base:", "qemu:", nbd.DIRTY_BITMAP)
+    return is_list and is_group and context.startswith(query)
+
+
+def _extents(
+    export: "Export", context: int, offset: int, length: int, *, only_one: bool
+) -> bytes:
+    """Return what a context tells of a part, as the payload of a reply."""
     end, parts = offset + length, list[tuple[int, int]]()
     while offset < end and len(parts) < (1 if only_one else MAX_EXTENTS):
-        kind, run = export.node.status_above(offset, None)
+        state, run = export.state(context, offset)
         run = min(run, end - offset)
-        state = 0 if kind == "data" else nbd.STATE_HOLE | nbd.STATE_ZERO
         if parts and parts[-1][1] == state:
             parts[-1] = (parts[-1][0] + run, state)
         else:
             parts.append((run, state))
         offset += run
-    return struct.pack(">I", 0) + b"".join(struct.pack(">II", *p) for p in parts)
+    packed = b"".join(struct.pack(">II", *part) for part in parts)
+    return struct.pack(">I", context) + packed

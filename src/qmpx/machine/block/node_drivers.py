@@ -5,6 +5,7 @@ import os
 from typing import Any, ClassVar, Final, Protocol
 
 from qmpx.machine.block import locks, opening
+from qmpx.machine.block.debug_config import CONFIG_RULES
 from qmpx.machine.block.image import Image, ImageError
 from qmpx.machine.block.nodes import Node, NodeStorage, NodeView, Status
 from qmpx.machine.block.raw import SECTOR, round_up
@@ -128,7 +129,11 @@ class FileNode(Node):
         wanted = needs(self)
         if wanted != self._locked:
             self._locked = (frozenset(), frozenset())
-            self._storage.lock(*wanted)
+            try:
+                self._storage.lock(*wanted)
+            except OSError as error:  # what QEMU adds, where a person reads it
+                error.add_note(f"Is another process using the image [{self.filename}]?")
+                raise
             self._locked = wanted
 
     def unlock(self) -> None:
@@ -259,6 +264,8 @@ class FormatNode(Node):
     Attributes:
         image: The format.
         expected_backing: What the node behind it is called if nobody has chosen it.
+        has_bitmaps: Whether the dirty bitmaps of the image are here, to be stored when
+            somebody else may want them.
     """
 
     driver = ""
@@ -281,7 +288,41 @@ class FormatNode(Node):
         self.image: Image = opening.FORMATS[driver](storage, read_only=read_only)
         opening.forget_statistics(storage)
         self.expected_backing = self.image.backing_file or ""
+        self.has_bitmaps = False
         self.set_file(file)
+
+    def load_bitmaps(self) -> None:
+        """Take over the dirty bitmaps that the image holds.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        for bitmap in self.image.load_bitmaps():
+            self.bitmaps[bitmap.name] = bitmap
+        self.has_bitmaps = True
+
+    def store_bitmaps(self) -> None:
+        """Let the image hold what was noted in its dirty bitmaps, if it can be written.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        if self.has_bitmaps and not self.read_only:
+            all_here = self.bitmaps.values()
+            kept = [each for each in all_here if each.persistent and not each.is_moved]
+            self.image.store_bitmaps(kept)
+
+    def release_bitmaps(self) -> None:
+        """Leave the dirty bitmaps to the image: somebody else may have it now.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        self.store_bitmaps()
+        self.has_bitmaps = False
+        for name, bitmap in list(self.bitmaps.items()):
+            if bitmap.persistent:
+                del self.bitmaps[name]
 
     def reload(self) -> None:
         """Read the image's tables anew, as somebody else may have written them.
@@ -349,8 +390,12 @@ class FormatNode(Node):
         Raises:
             OSError: It cannot be written.
         """
+        if read_only:
+            self.store_bitmaps()
         super().set_read_only(read_only=read_only)
         self.image.read_only = read_only
+        if self.has_bitmaps and not read_only:
+            self.image.use_bitmaps()
 
     def set_backing(self, node: Node | None) -> None:
         """Put another node behind it; its header is left as it is."""
@@ -422,14 +467,22 @@ class DebugNode(FilterNode):
     def __init__(
         self, name: str, options: dict[str, Any], *, read_only: bool = False
     ) -> None:
+        told: dict[str, Any] = options.pop(CONFIG_RULES, {})
         super().__init__(name, options, read_only=read_only)
         self._rules = [dict(rule) for rule in options.get("inject-error", ())]
-        self._moves = [dict(rule) for rule in options.get("set-state", ())]
+        self._moves = [
+            dict(rule)
+            for rule in (*options.get("set-state", ()), *told.get("set-state", ()))
+        ]
+        self._waiting = list(told.get("inject-error", ()))
         self._state = 1
 
     def hear(self, event: str) -> None:
-        """Follow the rules that move the state at this event."""
+        """Follow the rules that wait for this event."""
         state = self._state
+        for rule in self._waiting:
+            if rule["event"] == event and rule.get("state", 0) in (0, state):
+                self._rules.append(rule)
         for rule in self._moves:
             if rule["event"] == event and rule.get("state", 0) in (0, state):
                 self._state = int(rule["new_state"])

@@ -195,6 +195,25 @@ class Node:
             node = node.file if node.is_filter else node.backing
         return ("zero" if node is None else "behind"), length
 
+    def depth_at(self, offset: int) -> tuple[int, int]:
+        """Tell how far behind the data of a place are, and for how many bytes it is so.
+
+        1 is here, 2 in what is behind it; 0 is nowhere.
+
+        Raises:
+            OSError: It cannot be found out.
+        """
+        node: Node | None = self
+        length, depth = max(1, self.size - offset), 0
+        while node is not None and offset < node.size:
+            kind, run = node.status(offset)
+            length = min(length, run)
+            depth += not node.is_filter
+            if kind != "behind" and not node.is_filter:
+                return depth, length
+            node = node.file if node.is_filter else node.backing
+        return 0, length
+
     def flush(self) -> None:
         """Let the host write down what was written.
 

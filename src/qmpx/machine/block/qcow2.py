@@ -17,14 +17,16 @@ them, size of the state included. All failures are `OSError`.
 
 import errno
 import struct
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.block.image import MAX_SIZE, Image, ImageError, Snapshot
+from qmpx.machine.block.qcow2_bitmaps import BitmapTable
 from qmpx.machine.block.qcow2_clusters import Clusters
 from qmpx.machine.block.qcow2_header import (
     AES,
     AUTOCLEAR_AT,
+    BITMAPS,
     CORRUPT,
     DATA_FILE,
     DIRTY,
@@ -35,6 +37,9 @@ from qmpx.machine.block.qcow2_header import (
 )
 from qmpx.machine.block.qcow2_snapshots import SnapshotTable
 from qmpx.machine.block.storage import Storage
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.bitmaps import Bitmap
 
 COMPATIBLE_AT: Final[int] = 80
 """Where version 3 has the flags that a writer may overlook."""
@@ -59,7 +64,8 @@ class Qcow2(Image):
         self._header = header
         self._clusters = Clusters(storage, header, self._read_behind)
         self._snapshots = SnapshotTable(storage, header, self._clusters)
-        self._autoclear = header.autoclear
+        self._bitmaps = BitmapTable(storage, header, self._clusters.refcounts)
+        self._strange = header.autoclear & ~BITMAPS
         self._refusal = self._why_not()
         self.backing_file = header.backing_file
         self.backing_format = header.backing_format
@@ -103,9 +109,10 @@ class Qcow2(Image):
             raise ImageError(self.filename, "read-only", errno.EROFS)
         if broken := self._broken():
             raise ImageError(self.filename, broken)
-        if self._autoclear:  # features of others that do not survive our writing
-            self.storage.write(AUTOCLEAR_AT, bytes(8))
-            self._autoclear = 0
+        if self._strange:  # features of others that do not survive our writing
+            known = self._header.autoclear & BITMAPS
+            self.storage.write(AUTOCLEAR_AT, struct.pack(">Q", known))
+            self._strange = 0
 
     def set_key(self, password: str) -> None:
         """Take a key; any will do, as there is nothing to check it by.
@@ -172,16 +179,66 @@ class Qcow2(Image):
             }
         is_lazy = bool(self.storage.read(COMPATIBLE_AT, 8)[-1:] > b"\0")
         is_zstd = self.storage.read(COMPRESSION_AT, 1) == b"\1"
+        bitmaps = [bitmap.facts for bitmap in self._bitmaps]
         return {
             "compat": "1.1",
             "compression-type": "zstd"
             if is_zstd and header.features >> 3 & 1
             else "zlib",
             "lazy-refcounts": is_lazy,
+            **({"bitmaps": bitmaps} if bitmaps else {}),
             "refcount-bits": 1 << header.refcount_order,
             "corrupt": bool(header.features & CORRUPT),
             "extended-l2": bool(header.features & EXTENDED_L2),
         }
+
+    @property
+    def why_no_bitmaps(self) -> str:
+        """Why it cannot hold dirty bitmaps, in words; empty if it can."""
+        if self._header.version < 3:
+            return "Cannot store dirty bitmaps in qcow2 v2 files"
+        return ""
+
+    def load_bitmaps(self) -> "list[Bitmap]":
+        """Return the dirty bitmaps that it holds; they are in use from now on.
+
+        Raises:
+            OSError: They cannot be read, or it cannot be said that they are in use.
+        """
+        loaded = list(self._bitmaps.load())
+        if not self.read_only:
+            self.use_bitmaps()
+        return loaded
+
+    def use_bitmaps(self) -> None:
+        """Say in the image that its dirty bitmaps are in use from now on.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self._bitmaps:
+            self._ready(writing=True)
+            self._bitmaps.mark_in_use()
+
+    def store_bitmaps(self, bitmaps: "Collection[Bitmap]") -> None:
+        """Hold these dirty bitmaps, and no others; they are not in use any more.
+
+        Raises:
+            OSError: There is no room for them, or they cannot be written.
+        """
+        if bitmaps or self._bitmaps:
+            self._ready(writing=True)
+            self._bitmaps.store(bitmaps)
+
+    def forget_bitmap(self, name: str) -> None:
+        """Hold a dirty bitmap no more; nothing happens if it holds none so.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if any(bitmap.name == name for bitmap in self._bitmaps):
+            self._ready(writing=True)
+            self._bitmaps.forget(name)
 
     def snapshots(self) -> list[Snapshot]:
         """Return its snapshots, oldest first."""

@@ -5,6 +5,7 @@ Source: the qcow2 specification that QEMU publishes (``docs/interop/qcow2.txt``)
 
 import errno
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,7 +47,32 @@ AES: Final[int] = 1
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION, EXTENDED_L2 = (1 << bit for bit in range(5))
 """Features that a reader must know."""
 
+BITMAPS: Final[int] = 1
+"""The feature that says that the header's word on bitmaps is still true."""
+
 _BACKING_FORMAT: Final = 0xE2792ACA
+_BITMAPS: Final = 0x23852875
+_BITMAPS_FIELDS: Final = struct.Struct(">IIQQ")
+
+MAX_BITMAPS: Final = 65535
+"""Bitmaps of one image: QEMU's figure."""
+MAX_DIRECTORY: Final = 64 << 20
+"""Bytes of the directory of bitmaps: QEMU's figure, all names as long as can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class BitmapDirectory:
+    """Where the directory of bitmaps is.
+
+    Attributes:
+        count: How many bitmaps there are.
+        size: Bytes of the directory.
+        offset: Of the directory.
+    """
+
+    count: int
+    size: int
+    offset: int
 
 
 @dataclass(slots=True)
@@ -69,6 +95,7 @@ class Header:
         refcount_order: The logarithm of the bits of a reference count.
         backing_file: The name of the backing file, or ``None``.
         backing_format: Its format, or ``None``.
+        bitmaps: Where its bitmaps are, or ``None``.
     """
 
     version: int
@@ -86,6 +113,7 @@ class Header:
     refcount_order: int = 4
     backing_file: str | None = None
     backing_format: str | None = None
+    bitmaps: BitmapDirectory | None = None
 
     @property
     def cluster_size(self) -> int:
@@ -151,7 +179,12 @@ def read_header(storage: Storage) -> Header:
     known = DIRTY | CORRUPT | DATA_FILE | COMPRESSION | EXTENDED_L2
     if header.features & ~known:
         raise refuse(f"unknown features {header.features & ~known:#x}")
-    header.backing_format = _backing_format(storage, length, backing_at, cluster)
+    for kind, place, amount in _extensions(storage, length, backing_at, cluster):
+        if kind == _BACKING_FORMAT:
+            name = storage.read(place, min(amount, 16))
+            header.backing_format = name.decode(errors="replace")
+        elif kind == _BITMAPS and header.autoclear & BITMAPS:
+            header.bitmaps = _bitmap_directory(storage, place, amount, cluster)
     if backing_at:
         if not 0 < backing_size <= MAX_BACKING_NAME:
             raise refuse(f"a backing file name of {backing_size} bytes")
@@ -164,28 +197,67 @@ def read_header(storage: Storage) -> Header:
     return header
 
 
-def _backing_format(
+def _extensions(
     storage: Storage, at: int, backing_at: int, cluster: int
-) -> str | None:
-    """Return the format of the backing file, if an extension of the header tells."""
+) -> Iterator[tuple[int, int, int]]:
+    """Yield the kind of each extension of the header, its place and its size."""
     end = backing_at if at < backing_at < cluster else cluster
     for _ in range(MAX_EXTENSIONS):
         data = storage.read(at, 8) if at + 8 <= end else b""
         if len(data) < 8:
-            return None
+            return
         kind, length = struct.unpack(">II", data)
         if not kind or at + 8 + length > end:
-            return None
-        if kind == _BACKING_FORMAT:
-            return storage.read(at + 8, min(length, 16)).decode(errors="replace")
+            return
+        yield kind, at + 8, length
         at += 8 + (length + 7) // 8 * 8
-    return None
+
+
+def _bitmap_directory(
+    storage: Storage, at: int, length: int, cluster: int
+) -> BitmapDirectory:
+    """Return what an extension says of bitmaps.
+
+    Raises:
+        ImageError: It cannot be true.
+    """
+    data = storage.read(at, _BITMAPS_FIELDS.size)
+    if length != _BITMAPS_FIELDS.size or len(data) < length:
+        message = "an extension on bitmaps of another size"
+        raise ImageError(storage.filename, message)
+    count, _, size, offset = _BITMAPS_FIELDS.unpack(data)
+    if (
+        not 0 < count <= MAX_BITMAPS
+        or not 0 < size <= MAX_DIRECTORY
+        or not 0 < offset <= MAX_SIZE
+        or offset % cluster
+    ):
+        message = f"{count} bitmaps in {size} bytes at {offset:#x}"
+        raise ImageError(storage.filename, message)
+    return BitmapDirectory(count, size, offset)
 
 
 def change_backing(
     storage: Storage, header: Header, name: str | None, format_: str | None
 ) -> None:
     """Write another name of a backing file into a header, or none.
+
+    Raises:
+        OSError: It does not fit, or cannot be written.
+    """
+    was = header.backing_file, header.backing_format
+    header.backing_file, header.backing_format = (name or None), format_
+    try:
+        rewrite_header(storage, header)
+    except OSError:
+        header.backing_file, header.backing_format = was
+        raise
+
+
+def rewrite_header(storage: Storage, header: Header) -> None:
+    """Write what a header says of the backing file and of bitmaps, and their flag.
+
+    All else that is in it stays.
 
     Raises:
         OSError: It does not fit, or cannot be written.
@@ -201,21 +273,28 @@ def change_backing(
         end = at + 8 + (size + 7) // 8 * 8
         if not kind or end > cluster - 8:
             break
-        if kind != _BACKING_FORMAT:
+        if kind not in (_BACKING_FORMAT, _BITMAPS):
             extensions += data[at:end]
         at = end
-    raw = (name or "").encode(errors="surrogateescape")
-    if raw and format_:
-        format_name = format_.encode()
+    raw = (header.backing_file or "").encode(errors="surrogateescape")
+    if raw and header.backing_format:
+        format_name = header.backing_format.encode()
         extensions += struct.pack(">II", _BACKING_FORMAT, len(format_name))
         extensions += format_name.ljust(-(-len(format_name) // 8) * 8, b"\0")
+    if (found := header.bitmaps) is not None:
+        fields = _BITMAPS_FIELDS.pack(found.count, 0, found.size, found.offset)
+        extensions += struct.pack(">II", _BITMAPS, len(fields)) + fields
     extensions += bytes(8)
     if len(raw) > MAX_BACKING_NAME or length + len(extensions) + len(raw) > cluster:
         raise ImageError(storage.filename, "no room for the name", errno.EINVAL)
     place = struct.pack(">QI", length + len(extensions) if raw else 0, len(raw))
-    fresh = data[:8] + place + data[20:length] + extensions + raw
+    middle = data[20:length]
+    if header.version == 3:
+        header.autoclear = 0 if found is None else BITMAPS
+        flags = struct.pack(">Q", header.autoclear)
+        middle = data[20:AUTOCLEAR_AT] + flags + data[AUTOCLEAR_AT + 8 : length]
+    fresh = data[:8] + place + middle + extensions + raw
     storage.write(0, fresh.ljust(cluster, b"\0"))
-    header.backing_file, header.backing_format = (name or None), format_
 
 
 def new_image(

@@ -1,6 +1,7 @@
 """Limits of drives: how many bytes and requests a second, and in bursts.
 
-The limits are kept and checked; jobs have a speed of their own.
+The limits are kept, checked and shown. They hold back what the guest does, and jobs do
+not go through a drive: what holds jobs back are groups, `qmpx.machine.block.pacing`.
 
 Source: QEMU 7.2.22, observed.
 """

@@ -75,7 +75,13 @@ def await_incoming(uri: str, arrive: Arrive) -> tuple[str, Stop]:
                 host, port = _endpoint(rest)
                 host = "0.0.0.0" if host in ("", "0") else host  # noqa: S104 - asked for
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
-                listener = socket.create_server((host, port), family=family, backlog=1)
+                listener = socket.create_server(
+                    (host, port),
+                    family=family,
+                    backlog=1,
+                    # All of the host's addresses are those of both families.
+                    dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
+                )
                 name, number = listener.getsockname()[:2]
                 return f"tcp:{name}:{number}", _accept(listener, arrive)
             case "unix":

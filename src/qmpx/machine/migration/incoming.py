@@ -125,6 +125,8 @@ class Incoming:
                 load_ram(self._machine.memory, record.payload)
             case Kind.DISK, Phase.LOADING if self._is_described:
                 load_disk(self._disks, record.payload)
+            case Kind.BITMAP, Phase.LOADING if self._is_described:
+                self._machine.migration.load_bitmap(record.payload)
             case Kind.PART, Phase.LOADING if self._is_described:
                 self._parts.take(record.payload)
             case Kind.END, Phase.LOADING if self._is_described:

@@ -417,6 +417,46 @@ class Migration:
         for disk in self.disks().values():
             disk.flush()
 
+    def write_bitmaps(self, write: Callable[[bytes], None]) -> None:
+        """Write the dirty bitmaps that are to go, if any are.
+
+        Raises:
+            GenericError: One cannot go.
+        """
+        if self.moves_bitmaps:
+            from qmpx.machine.migration.bitmaps import write_bitmaps
+
+            mapping = self.parameters.block_bitmap_mapping
+            write_bitmaps(self._machine.blocks, mapping, write)
+
+    def load_bitmap(self, payload: bytes) -> None:
+        """Take a piece of a dirty bitmap that comes.
+
+        Raises:
+            StreamError: It has no place here.
+        """
+        from qmpx.machine.migration.bitmaps import load_bitmap
+
+        mapping = self.parameters.block_bitmap_mapping
+        load_bitmap(self._machine.blocks, mapping, payload)
+
+    @property
+    def moves_bitmaps(self) -> bool:
+        """Whether dirty bitmaps go through the stream."""
+        return (
+            "dirty-bitmaps" in self.capabilities and "blocks" in self._machine.__dict__
+        )
+
+    def let_images_go(self) -> None:
+        """Write down all that is to be in images: the destination opens them next."""
+        if "blocks" in self._machine.__dict__:
+            self._machine.blocks.inactivate()
+
+    def take_images_back(self) -> None:
+        """Own the images again, as the destination does not want them."""
+        if "blocks" in self._machine.__dict__:
+            self._machine.blocks.activate()
+
     def let_guest_write(self, seconds: float) -> None:
         """Count the pages as written that the guest writes in *seconds* of running."""
         guest, memory = self._machine.guest, self._machine.memory

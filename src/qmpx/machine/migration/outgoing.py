@@ -20,6 +20,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from qmpx.errors import GenericError
 from qmpx.machine.happenings import WokenUp
 from qmpx.machine.migration.contents import describe, write_parts
 from qmpx.machine.migration.counterpart import Counterpart
@@ -117,6 +118,7 @@ class Outgoing:
         self._other.token = secrets.token_bytes(TOKEN_SIZE)
         self._is_in_doubt = False
         self._is_one_way = False  # whether the end of the stream gives it away
+        self._has_let_go = False  # of the images
         self._timer: Timer | None = None
         self._turn: Timer | None = None
         self._burst = 0  # bytes written in this call of the loop
@@ -345,6 +347,15 @@ class Outgoing:
             while self.disks.remaining:
                 self.disks.step(self.disks.total)
         self._settings.flush_disks()
+        try:
+            self._settings.write_bitmaps(
+                lambda payload: self._write(Kind.BITMAP, payload)
+            )
+        except GenericError as error:
+            self._fail(error.desc)
+            return
+        self._has_let_go = True
+        self._settings.let_images_go()
         self._begin_pass()
         self.ram.step(everything)
         self.ram.flush()
@@ -472,6 +483,8 @@ class Outgoing:
             self._other.close()
         if self._machine.state is RunState.FINISH_MIGRATE and self._home is not None:
             gone = may_be_asked or outcome is Outcome.COMPLETED
+            if self._has_let_go and not gone:
+                self._settings.take_images_back()
             self._machine.transfer(RunState.POSTMIGRATE if gone else self._home)
         self._on_end(outcome, reason)
 

@@ -9,9 +9,12 @@ Source: QEMU 7.2.22, observed: names, defaults, limits and refusals.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
+
+if TYPE_CHECKING:
+    from qmpx.machine.migration.bitmaps import NodeAlias
 
 CAPABILITIES: Final = (
     "xbzrle",
@@ -98,7 +101,7 @@ class Parameters:
     multifd_compression: str = "none"
     multifd_zlib_level: int = 1
     multifd_zstd_level: int = 1
-    block_bitmap_mapping: tuple[object, ...] | None = None
+    block_bitmap_mapping: tuple["NodeAlias", ...] | None = None
 
 
 NAMES: Final = tuple(field.name for field in fields(Parameters))

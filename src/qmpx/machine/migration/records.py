@@ -48,6 +48,8 @@ class Kind(enum.IntEnum):
     """A piece of the state of a part."""
     END = 5
     """The state is complete: its SHA-256, and who may go on."""
+    BITMAP = 6
+    """A piece of a dirty bitmap of a node."""
     GO = 16
     """To the destination: it is yours."""
     ABORT = 17

@@ -214,7 +214,11 @@ class Devices:
         raise GenericError(message)
 
     def _create(
-        self, facts: ModelFacts, bus: Bus | None, id_: str | None, board_name: str | None
+        self,
+        facts: ModelFacts,
+        bus: Bus | None,
+        id_: str | None,
+        board_name: str | None,
     ) -> Device:
         machine = self._tree.root.children["machine"]
         if board_name is not None:

@@ -33,6 +33,7 @@ MAX_RECORD: Final = 16 * 2**20
 MAX_INDEX: Final = 16 * 2**20
 """Bytes of the index, inflated: some 100 for each record."""
 
+_MAX_HEAD: Final = 64 * 1024  # of the first three lines: a version is short
 _WINDOW: Final = 32 * 1024  # what deflate looks back
 ANY: Final = "*"
 """In a key: the answer is the same with every accelerator."""
@@ -55,16 +56,17 @@ class Profile:
 
     def __init__(self, data: bytes, name: str) -> None:
         self.name = name
-        magic, _, rest = data.partition(b"\n")
-        if magic + b"\n" != MAGIC:
+        if not data.startswith(MAGIC):
             message = f"{name} is no profile: make one with 'qmpx profile capture'"
             raise _error(message)
-        self.version, _, rest = rest.partition(b"\n")
-        sizes, _, rest = rest.partition(b"\n")
+        self.version, _, sizes = data[len(MAGIC) : _MAX_HEAD].partition(b"\n")
+        sizes, _, _ = sizes.partition(b"\n")
         try:
             index, dictionary = map(int, sizes.split())
         except ValueError:
             raise self._damaged() from None
+        begin = len(MAGIC) + len(self.version) + len(sizes) + 2
+        rest = memoryview(data)[begin:]  # a megabyte, which is not copied
         self._index_text = rest[:index]
         self._dictionary_text = rest[index : index + dictionary]
         self._records = rest[index + dictionary :]
@@ -139,7 +141,9 @@ class Profile:
             raise self._damaged() from None
         return index
 
-    def _inflate(self, inflater: zlib._Decompress, data: bytes, most: int) -> bytes:
+    def _inflate(
+        self, inflater: zlib._Decompress, data: memoryview, most: int
+    ) -> bytes:
         try:
             text = inflater.decompress(data, most)
         except zlib.error:

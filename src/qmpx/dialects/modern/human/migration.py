@@ -249,6 +249,16 @@ async def info_migrate(session: SessionLike) -> str:
         disk = info["disk"]
         for name in ("transferred", "remaining", "total"):
             lines.append(f"{name} disk: {_kbytes(disk[name])}")
+    if (cache := info.get("xbzrle-cache")) is not None:
+        lines += [
+            f"cache size: {cache['cache-size']} bytes",
+            f"xbzrle transferred: {_kbytes(cache['bytes'])}",
+            f"xbzrle pages: {cache['pages']} pages",
+            f"xbzrle cache miss: {cache['cache-miss']} pages",
+            f"xbzrle cache miss rate: {cache['cache-miss-rate']:.2f}",
+            f"xbzrle encoding rate: {cache['encoding-rate']:.2f}",
+            f"xbzrle overflow: {cache['overflow']}",
+        ]
     if info.get("cpu-throttle-percentage"):
         lines.append(f"cpu throttle percentage: {info['cpu-throttle-percentage']}")
     for address in info.get("socket-address", ()):
