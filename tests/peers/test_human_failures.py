@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import qmpx
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,8 +22,8 @@ netdev_add nosuch,id=x | netdev_del nosuch | chardev-add file,id=c,path=/nonexis
 chardev-add null,id=c2,frob=1 | chardev-remove nosuch | savevm x | loadvm nosuch
 delvm nosuch | migrate frob:1 | migrate_set_capability nosuch on
 migrate_set_parameter nosuch 1 | migrate_set_parameter max-bandwidth zz
-x | x/zz 0 | x/4i nosuch | x/4x (1+ | x/4x 0xffffffffffff0000 | print $nosuch | print 1/0
-cpu 99 | cpu x | stop now please | info registers -z | info lapic 99
+x | x/zz 0 | x/4i nosuch | x/4x (1+ | x/4x 0xffffffffffff0000 | print $nosuch
+print 1/0 | cpu 99 | cpu x | stop now please | info registers -z | info lapic 99
 info qom-tree /nosuch | balloon 64 | block_resize nosuch 1M | block_resize hd0 zz
 block_job_cancel nosuch | block_stream nosuch | commit nosuch
 drive_mirror nosuch /tmp/x | drive_backup hd0 /nonexistent/x | snapshot_blkdev hd0
@@ -36,7 +37,8 @@ gpa2hva 0xffffffffff | gdbserver frob | log frob | logfile /nonexistent/x
 trace-event nosuch on | watchdog_action frob | boot_set z | wavcapture /x nosuch
 ringbuf_read nosuch 1 | nbd_server_add nosuch | nbd_server_start frob
 pcie_aer_inject_error nosuch 1 | mce 0 99 0 0 0 0 | closefd nosuch
-calc_dirty_rate 0 | replay_seek 1 | replay_break 1 | singlestep maybe | info stats nosuch
+calc_dirty_rate 0 | replay_seek 1 | replay_break 1 | singlestep maybe
+info stats nosuch
 """
 
 WORKING = """\
@@ -44,8 +46,9 @@ info status | info version | info block | info block -v | info blockstats | info
 info registers | info mtree | info qtree | info qom-tree | info network | info chardev
 info pci | info usernet | info irq | info pic | info lapic | info name | info uuid
 info kvm | info roms | info snapshots | info migrate | info migrate_capabilities
-info migrate_parameters | info mice | info jit | info tpm | info memdev | info ramblock
-info dirty_rate | info sync-profile | info block-jobs | help | help info | help eject | ?
+info migrate_parameters | info mice | info jit | info tpm | info memdev
+info ramblock | info dirty_rate | info sync-profile | info block-jobs | help | help info
+help eject | ?
 x/4x 0 | x/2i 0xffff0 | xp/4x 0xf0000 | print 1+1 | sum 0 1024 | i /b 0x60
 qom-list / | qom-list /machine | qom-get /machine type | gva2gpa 0x100 | gpa2hva 0
 stop | cont | cpu 0 | log none | log help | sendkey a | device_add help

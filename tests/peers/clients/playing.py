@@ -8,6 +8,8 @@ what was noted. It imports nothing of the project but its neighbours.
 import json
 import os
 import pathlib
+import re
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -42,6 +44,11 @@ class Place:
     def file(self, name: str) -> str:
         """Return the path of a file in the folder."""
         return str(self.folder / name)
+
+    def is_served(self) -> bool:
+        """Tell whether somebody listens on the QMP socket."""
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.qmp) == 0
 
     def image(self, name: str, size: int) -> str:
         """Make a raw image, and return its path."""
@@ -114,4 +121,6 @@ def shape(value: Any) -> Any:
         return {key: shape(each) for key, each in sorted(value.items())}
     if isinstance(value, list):
         return [shape(each) for each in value]
+    if isinstance(value, str):
+        return re.sub("^#block[0-9]+$", "#block", value)
     return "number" if isinstance(value, int | float) else value

@@ -59,12 +59,6 @@ def telnet(place: Place) -> Iterator[Telnet]:
             terminal.close()
 
 
-def is_served(path: str) -> bool:
-    """Tell whether somebody listens."""
-    with socket.socket(socket.AF_UNIX) as client:
-        return client.connect_ex(path) == 0
-
-
 @script.scene
 def lines(place: Place, note: Note) -> None:
     with telnet(place) as terminal:
@@ -108,7 +102,7 @@ def quits(place: Place, note: Note) -> None:
     with telnet(place) as terminal:
         assert terminal.process.stdin is not None
         terminal.process.stdin.write(b"q\n")
-        note(until(lambda: not is_served(place.hmp)))
+        note(until(lambda: not place.is_served()))
 
 
 script.play()
