@@ -126,6 +126,14 @@ class CommandReader:
         """How many bytes are still to be looked at."""
         return len(self._data) - self._position
 
+    @property
+    def held(self) -> int:
+        """About how many bytes of memory the text takes that is no message yet."""
+        held = self.unread
+        if self._lexer is not None and self._parser is not None:
+            held += self._lexer.held + self._parser.held
+        return held
+
     def take(self) -> list[Item]:
         """Return the next items; an empty list when all that was fed is read."""
         if self._position >= len(self._data):

@@ -222,6 +222,11 @@ class Lexer:
         """Whether no token has begun, and nothing bad is being skipped."""
         return self._state is State.START
 
+    @property
+    def held(self) -> int:
+        """Bytes of the token that has begun."""
+        return len(self._token)
+
     def next_token(self, data: bytes, position: int) -> tuple[Token | None, int]:
         """Return the next token from *position* on, and the position behind it.
 

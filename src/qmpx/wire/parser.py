@@ -30,6 +30,11 @@ _UINT64_MAX: Final = 2**64 - 1
 _KEYWORDS: Final = {b"true": True, b"false": False, b"null": None}
 
 
+TOKEN_COST: Final = 100
+"""Bytes of memory that a token takes beside its text, once it is read: an object, and a
+place in another one."""
+
+
 class Limits(NamedTuple):
     """What one unfinished message may come to. The defaults are QEMU's.
 
@@ -121,6 +126,11 @@ class Parser:
     def is_idle(self) -> bool:
         """Whether no message has begun."""
         return self._count == 0
+
+    @property
+    def held(self) -> int:
+        """About how many bytes of memory the tokens take that make no value yet."""
+        return 0 if self._fault is not None else self._size + self._count * TOKEN_COST
 
     def push(self, token: Token) -> Parsed | Malformed | None:
         """Take the next token; return the message that ends with it, if one does."""

@@ -206,8 +206,6 @@ class ServerSession:
                 return QMPExtraInputObjectMember(member=member)
             if asked:
                 return _clash(member, asked[0])
-            if not isinstance(value, str):
-                return QMPBadInputObjectMember(member=member, expected="string")
             asked.append(member)
         if (
             command.arguments is not UNSET
