@@ -25,7 +25,7 @@ import pytest
 from tests.peers.libvirt import libvirt_version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 # No deadline for one example: on a busy machine it measures the machine.
 hypothesis.settings.register_profile(
@@ -212,3 +212,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if REQUIRE_REAL and not all(PEERS[name].optional for name in absent):
         pytest.fail(f"QMPX_REQUIRE_REAL=1, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    """Let reports be such as can go to another process: without lone surrogates."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode())
+        for name, text in report.sections
+    ]
+    return report

@@ -197,7 +197,7 @@ def _pair(machine: Machine, options: OptionList) -> NicRequest:
     back_end = {name: text for name, text in options.items() if name not in own}
     count = len(machine.network.nics)
     id_ = back_end.setdefault("id", f"nic{count}-net")
-    _make(machine, options, back_end, add=machine.network.add_netdev)
+    _make(options, back_end, add=machine.network.add_netdev)
     wanted = {"type": "nic", "netdev": id_}
     if (model := options.get("model")) is not None:
         wanted["model"] = model
@@ -207,10 +207,10 @@ def _pair(machine: Machine, options: OptionList) -> NicRequest:
 
 
 def _enter(machine: Machine, options: OptionList) -> None:
-    _make(machine, options, dict(options), add=machine.network.add_legacy)
+    _make(options, dict(options), add=machine.network.add_legacy)
 
 
-def _make(machine: Machine, options: OptionList, values: Any, *, add: Any) -> None:
+def _make(options: OptionList, values: Any, *, add: Any) -> None:
     from qmpx.errors import CommandError
 
     try:
