@@ -26,6 +26,7 @@ ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "QMP_SOCKET")
+    and not name.startswith("QMPX_TOKEN")
 }
 
 

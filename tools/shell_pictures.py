@@ -24,7 +24,7 @@ from rich.text import Text
 
 ASSETS = Path(__file__).parents[1] / "docs" / "assets"
 QMPX = Path(sys.executable).parent / "qmpx"
-COLUMNS, ROWS = 116, 26
+COLUMNS = 116
 PAUSE: Final = 1.0  # seconds until a screen is as it will be
 
 BOOT_SECTOR: Final = b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa"
@@ -38,14 +38,16 @@ class Picture(NamedTuple):
         words: The command; names stand for machines.
         keys: What is typed, a second between two; an empty one is a second more.
         is_screen: Whether the command fills the screen; if not, it is shown, too.
+        rows: How high the screen is.
     """
 
     words: list[str]
     keys: tuple[str, ...] = ()
     is_screen: bool = False
+    rows: int = 22
 
 
-BACKUP: Final = ["job-id=nightly", "device=disk", "target=copy", "sync=full"]
+BACKUP: Final = ["device=disk", "target=copy", "sync=full"]
 
 PICTURES: Final[dict[str, Picture]] = {
     "shell-completion.svg": Picture(
@@ -65,7 +67,10 @@ PICTURES: Final[dict[str, Picture]] = {
         ["shell", "{web}"], ("help block_resize", "Enter", "hmp dr"), is_screen=True
     ),
     "shell-refusal.svg": Picture(
-        ["shell", "{look}"], ("query-status", "Enter", "stop", "Enter"), is_screen=True
+        ["shell", "{look}"],
+        ("query-status", "Enter", "stop", "Enter"),
+        is_screen=True,
+        rows=19,
     ),
     "top.svg": Picture(
         ["top", "{db}", "{web}", "{mail}", "{gone}"],
@@ -76,7 +81,7 @@ PICTURES: Final[dict[str, Picture]] = {
     "doctor.svg": Picture(["doctor", "{web}"]),
     "doctor-held.svg": Picture(["doctor", "{held}", "--timeout", "0.5"]),
     "job.svg": Picture(
-        ["job", "{db}", "run", "blockdev-backup", *BACKUP, "speed:=400000"]
+        ["job", "{db}", "run", "blockdev-backup", *BACKUP, "speed:=5000000"], ("",) * 4
     ),
     "tour.svg": Picture(["tour", "--fast"]),
 }
@@ -92,11 +97,12 @@ class Screen:
     Args:
         folder: Where it may keep its socket.
         words: What runs on it.
+        rows: How high it is.
     """
 
-    def __init__(self, folder: Path, words: list[str]) -> None:
+    def __init__(self, folder: Path, words: list[str], rows: int) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
-        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
+        size = ["-x", str(COLUMNS), "-y", str(rows)]
         state = f"XDG_STATE_HOME={folder}"
         self._run("new-session", "-d", *size, shlex.join(["env", state, *words]))
 
@@ -111,7 +117,7 @@ class Screen:
 
     def contents(self) -> str:
         """Return what is shown, with its colours."""
-        return self._run("capture-pane", "-p", "-e")
+        return self._run("capture-pane", "-p", "-e", "-N")
 
     def end(self) -> None:
         """End it."""
@@ -185,7 +191,7 @@ def machines(folder: Path) -> Iterator[dict[str, str]]:
 def draw(name: str, picture: Picture, folder: Path, places: dict[str, str]) -> None:
     """Draw one picture."""
     words = [each.format(**places) for each in picture.words]
-    screen = Screen(folder, on_screen(words, is_screen=picture.is_screen))
+    screen = Screen(folder, on_screen(words, is_screen=picture.is_screen), picture.rows)
     try:
         time.sleep(2 * PAUSE)
         for key in picture.keys:

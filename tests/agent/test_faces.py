@@ -12,10 +12,12 @@ import pytest
 import qmpx
 from qmpx import agent as agents
 from qmpx import errors
+from qmpx.transcript import read_transcript
 from tests.agent.conftest import SECONDS, ByScript, Peer, base64_of, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Start = Callable[..., ByScript]
     Connect = Callable[..., Any]
@@ -402,3 +404,31 @@ def test_a_sleep_that_is_refused_is_an_error(
     by_script(lambda peer: peer.serve(suspend_disk=refusal(text)))
     with pytest.raises(errors.GenericError, match=text):
         connect(path).call("suspend", "disk")
+
+
+def test_what_is_said_can_be_written_down(
+    path: str, by_script: Start, connect: Connect, tmp_path: Path
+) -> None:
+    by_script(lambda peer: peer.serve(ping={}, set_user_password={}))
+    file = tmp_path / "talk.jsonl"
+    guest = connect(path, record=file)
+    guest.call("execute", "guest-ping")
+    secret = {"username": "a", "password": "hunter2", "crypted": 0}
+    guest.call("execute", "guest-set-user-password", secret)
+    guest.call("close")
+    with file.open("rb") as lines:
+        entries = list(read_transcript(lines))
+    notes = [entry.note for entry in entries if entry.kind == "note"]
+    said = [entry.message for entry in entries if entry.kind != "note"]
+    assert notes == ["connected", "closed"]
+    assert said == [
+        {"execute": "guest-sync-delimited", "arguments": {"id": said[1]["return"]}},
+        {"return": said[1]["return"]},
+        {"execute": "guest-ping"},
+        {"return": {}},
+        {
+            "execute": "guest-set-user-password",
+            "arguments": {"username": "a", "password": "[redacted]", "crypted": 0},
+        },
+        {"return": {}},
+    ]

@@ -17,6 +17,7 @@ from qmpx.cli.trees import (
     graph_tree,
     qdev_tree,
     qom_tree,
+    with_formats,
 )
 from qmpx.errors import RemoteProtocolError
 
@@ -144,3 +145,29 @@ def test_the_picture_is_xml_with_a_box_for_each_node_in_its_row() -> None:
 
 def test_an_empty_graph_is_an_empty_picture() -> None:
     assert picture(Graph([], [])).findall("*")
+
+
+def test_a_node_is_called_by_its_format() -> None:
+    graph = Graph(
+        [("1", "hd0", "backend"), ("2", "disk0", "driver"), ("3", "gone", "driver")],
+        [("1", "2", "root")],
+    )
+    told = [{"node-name": "disk0", "drv": "qcow2"}, {"node-name": "hd0", "drv": "raw"}]
+    assert with_formats(graph, told).nodes == [
+        ("1", "hd0", "backend"),
+        ("2", "disk0", "qcow2"),
+        ("3", "gone", "driver"),
+    ]
+
+
+def test_what_is_used_stands_below_who_uses_it() -> None:
+    graph = Graph(
+        [(name, name, "raw") for name in ("a", "b", "of-b", "of-a")],
+        [("a", "of-a", "file"), ("b", "of-b", "file")],
+    )
+    texts = [
+        (float(each.get("x", "")), each.text)
+        for each in picture(graph).iter("{http://www.w3.org/2000/svg}text")
+        if each.text in ("of-a", "of-b")
+    ]
+    assert [text for _, text in sorted(texts)] == ["of-a", "of-b"]

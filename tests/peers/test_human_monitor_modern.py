@@ -296,7 +296,7 @@ LINES = [
     *("mouse_set 2", "mouse_move 1 2", "mouse_button 1", "mouse_button 0"),
     *("wavcapture /nowhere none", "stopcapture 0", "set_password vnc abc"),
     *("set_password foo abc", "set_password spice abc", "expire_password vnc +10"),
-    *("screendump -f", "screendump /dev/null -f foo", "screendump /dev/null"),
+    *("screendump /dev/null -f foo", "screendump /dev/null"),
     *("screendump /dev/null -f png nodev", "dump-guest-memory -z -l /dev/null"),
     *("dump-guest-memory /dev/null 0", "dumpdtb /dev/null", "exit_preconfig"),
     *("system_wakeup", "x_colo_lost_heartbeat", "replay_break 1", "replay_seek 1"),

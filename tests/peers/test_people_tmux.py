@@ -55,7 +55,7 @@ def shown(folder: Path, *words: str) -> str:
         (["screenshot", "{}", "-"], ["nothing for a terminal", "status 2"]),
         (["type", "{}", "a", "--json"], ['{"typed": 1}', "status 0"]),
         (["job", "{}"], ["no jobs", "status 0"]),
-        (["tree", "{}", "block"], ["└── ide1-cd0", "status 0"]),
+        (["tree", "{}", "block"], ["── ide1-cd0", "status 0"]),
         (["doctor", "{}"], ["ok   socket:", "ok   machine:", "status 0"]),
         (["completion", "fish"], ["complete -c qmpx", "status 0"]),
     ],

@@ -12,7 +12,7 @@ import pytest
 import qmpx
 from tests.loops import short_directory
 from tests.peers.tmux import Terminal, terminal
-from tests.programs import QMPX, SECONDS, serving
+from tests.programs import QMPX, SECONDS, serving, sharing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,6 +109,55 @@ def test_commands_arguments_and_values_are_completed(
     shell.shows("eject force=t", "true")  # it is offered, now
     shell.screen.press("Tab")
     shell.shows("eject force=true")
+
+
+def test_documentation_explains_what_is_offered(folder: Path) -> None:
+    (folder / "qapi-schema.json").write_text(
+        "##\n# @eject:\n#\n# Take out what is in there.\n#\n# @device: which drive\n#\n"
+        "# @id: which device\n#\n# @force: even if the guest holds it\n##\n"
+        "{ 'command': 'eject',\n"
+        "  'data': { '*device': 'str', '*id': 'str', '*force': 'bool' } }\n"
+    )
+    with (
+        serving("--name", "box") as server,
+        terminal(
+            folder, run_shell(folder, server.address, "--schema", str(folder))
+        ) as screen,
+    ):
+        shell = Shell(screen)
+        shell.shows("Connected to QEMU", "(QEMU)", "running")
+        shell.type("eje")
+        shell.shows("eject", "Take out what is in there.")
+        shell.type("ct ")
+        shell.shows("device=", "which drive", "force=", "even if the guest holds it")
+        shell.type("force=")
+        shell.shows("eject force: bool: even if the guest holds it")
+        screen.press("C-u")
+        shell.enter("help eject")
+        shell.shows("command eject", "Take out", "device?: str", "which drive")
+
+
+def test_only_what_a_role_allows_is_completed(folder: Path) -> None:
+    with (
+        serving("--name", "box") as server,
+        sharing(server.path, "--role", "observe") as place,
+        terminal(folder, run_shell(folder, str(place))) as screen,
+    ):
+        shell = Shell(screen)
+        shell.shows("Connected to QEMU", "(QEMU)", "running")
+        shell.type("query-s")
+        shell.shows("query-status")
+        screen.press("C-u")
+        shell.enter("help")
+        shell.shows("Tab completes; there are")
+        shell.type("sto")
+        shell.shows("(QEMU) sto")
+        screen.press("Tab")
+        shell.enter("p")
+        shown = shell.shows(
+            "The role observe does not allow stop here", "query-commands lists"
+        )
+        assert "(QEMU) stop" in shown
 
 
 def test_names_of_the_machine_are_completed_when_tab_asks(

@@ -190,6 +190,35 @@ def test_a_paused_channel_leaves_input_to_the_kernel(run: Run) -> None:
     run(main())
 
 
+class Counting(Channel):
+    """Counts how often the loop has it read."""
+
+    reads = 0
+
+    def _read(self) -> None:
+        self.reads += 1
+        super()._read()
+
+
+def test_what_comes_to_a_paused_channel_is_looked_at_once(run: Run) -> None:
+    async def main() -> None:
+        sock, peer = socket.socketpair()
+        with peer:
+            told = Told()
+            channel = Counting(asyncio.get_running_loop(), sock, told)
+            channel.resume_reading()
+            channel.pause_reading()
+            peer.send(b"hello")
+            await settle(20)
+            assert channel.reads == 1
+            channel.resume_reading()
+            await settle()
+            assert (told.data, channel.reads) == (b"hello", 2)
+            channel.abort()
+
+    run(main())
+
+
 # Descriptors.
 
 

@@ -37,6 +37,7 @@ class AsyncAgent:
         connect_timeout: Seconds for the connection to be made.
         wait: Seconds for QEMU to listen.
         max_message_size: Most bytes of one reply.
+        record: A file for the transcript.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class AsyncAgent:
         connect_timeout: float = CONNECT_TIMEOUT,
         wait: float = 0.0,
         max_message_size: int = MAX_MESSAGE_SIZE,
+        record: str | os.PathLike[str] | None = None,
     ) -> None:
         self.address = address
         self._timeout = timeout
         self._connect_timeout = connect_timeout
         self._wait = wait
-        self._core = AgentCore(max_message_size)
+        self._core = AgentCore(max_message_size, record)
         self._turn = asyncio.Lock()
         self._is_closed = False
         self._fd = -1
@@ -123,6 +125,7 @@ class AsyncAgent:
         try:
             if data is None:
                 return await self._receive()
+            self._core.sending(data)
             rest = memoryview(data)
             while rest:
                 try:
@@ -171,6 +174,7 @@ class AsyncAgent:
             self._fd = await reach_async(self.address, self._connect_timeout, 0.0)
 
     def _disconnect(self) -> None:
+        self._core.restart()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):

@@ -38,6 +38,7 @@ class Agent:
         connect_timeout: Seconds for the connection to be made.
         wait: Seconds for QEMU to listen.
         max_message_size: Most bytes of one reply.
+        record: A file for the transcript.
 
     Raises:
         ConnectError: There is no connection. That there is one does not mean that there
@@ -52,11 +53,12 @@ class Agent:
         connect_timeout: float = CONNECT_TIMEOUT,
         wait: float = 0.0,
         max_message_size: int = MAX_MESSAGE_SIZE,
+        record: str | os.PathLike[str] | None = None,
     ) -> None:
         self.address = address
         self._timeout = timeout
         self._connect_timeout = connect_timeout
-        self._core = AgentCore(max_message_size)
+        self._core = AgentCore(max_message_size, record)
         self._turn = threading.Lock()
         self._is_closed = False
         self._fd = reach(address, connect_timeout, wait)
@@ -125,6 +127,7 @@ class Agent:
         try:
             if data is None:
                 return self._receive(deadline)
+            self._core.sending(data)
             rest = memoryview(data)
             while rest:
                 self._wait(select.POLLOUT, deadline)
@@ -160,6 +163,7 @@ class Agent:
             self._fd = reach(self.address, self._connect_timeout, 0.0)
 
     def _disconnect(self) -> None:
+        self._core.restart()
         fd, self._fd = self._fd, -1
         if fd >= 0:
             with contextlib.suppress(OSError):

@@ -10,13 +10,17 @@ qemu-ga 7.2.
 """
 
 import itertools
+import os
 import random
 from collections.abc import Generator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from qmpx.errors import CommandError, ConnectionLost, QmpxError, RemoteProtocolError
+
+if TYPE_CHECKING:
+    from qmpx.client.recording import Recording
 
 MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
 """Most bytes of one reply; the agent reads files in pieces of at most 48 MB."""
@@ -40,15 +44,32 @@ class AgentCore:
 
     Args:
         max_message_size: Most bytes of one reply.
+        record: A file for the transcript.
 
     Attributes:
         is_in_step: Whether the next reply is that of the next command.
     """
 
-    __slots__ = ("_buffer", "_max_message_size", "_numbers", "_searched", "is_in_step")
+    __slots__ = (
+        "_buffer",
+        "_max_message_size",
+        "_numbers",
+        "_recording",
+        "_searched",
+        "is_in_step",
+    )
 
-    def __init__(self, max_message_size: int = MAX_MESSAGE_SIZE) -> None:
+    def __init__(
+        self,
+        max_message_size: int = MAX_MESSAGE_SIZE,
+        record: str | os.PathLike[str] | None = None,
+    ) -> None:
         self._max_message_size = max_message_size
+        self._recording: Recording | None = None
+        if record is not None:
+            from qmpx.client import recording  # few need it
+
+            self._recording = recording.Recording(record)
         # Begun anywhere, so that the reply to a client before us is not taken for ours.
         self._numbers = itertools.count(random.randrange(1, 2**31))  # noqa: S311
         self.restart()
@@ -58,6 +79,13 @@ class AgentCore:
         self._buffer = bytearray()
         self._searched = 0
         self.is_in_step = False
+        if self._recording is not None:
+            self._recording.end()
+
+    def sending(self, data: bytes) -> None:
+        """Note that *data* is sent."""
+        if self._recording is not None:
+            self._recording.sent(data)
 
     def feed(self, data: bytes) -> None:
         """Take what was read.
@@ -65,6 +93,8 @@ class AgentCore:
         Raises:
             RemoteProtocolError: It is more than any reply.
         """
+        if self._recording is not None:
+            self._recording.received(data)
         self._buffer += data
         if len(self._buffer) > self._max_message_size:
             self.restart()

@@ -20,6 +20,7 @@ def connect(
     connect_timeout: float = CONNECT_TIMEOUT,
     wait: float = 0.0,
     max_message_size: int = MAX_MESSAGE_SIZE,
+    record: str | os.PathLike[str] | None = None,
 ) -> "Agent":
     """Connect to where a guest's agent is, and return a client that blocks.
 
@@ -32,9 +33,12 @@ def connect(
         connect_timeout: Seconds for the connection to be made.
         wait: Seconds for a QEMU that is starting and does not listen yet.
         max_message_size: Most bytes of one reply.
+        record: A file to which the conversation is appended as it goes, without the
+            secrets that are known to be in it; ``qmpx transcript`` reads it.
 
     Raises:
         AddressError: That is no address.
+        LocalProtocolError: The file cannot be written.
         ConnectError: There is no connection. That there is one does not mean that the
             agent runs: see `Agent.wait_ready`.
     """
@@ -46,6 +50,7 @@ def connect(
         connect_timeout=connect_timeout,
         wait=wait,
         max_message_size=max_message_size,
+        record=record,
     )
 
 
@@ -56,6 +61,7 @@ def connect_async(
     connect_timeout: float = CONNECT_TIMEOUT,
     wait: float = 0.0,
     max_message_size: int = MAX_MESSAGE_SIZE,
+    record: str | os.PathLike[str] | None = None,
 ) -> "Connecting":
     """Connect from asyncio: await the result, or use it in ``async with``.
 
@@ -71,5 +77,6 @@ def connect_async(
             connect_timeout=connect_timeout,
             wait=wait,
             max_message_size=max_message_size,
+            record=record,
         )
     )

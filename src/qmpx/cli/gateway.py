@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from qmpx.cli.output import print_json
 from qmpx.errors import AddressError
 from qmpx.gateway.systemd import Notifier, take_sockets
 
@@ -118,6 +119,9 @@ def _check(arguments: argparse.Namespace) -> int:
     refuse_twins(configuration.upstream)
     check_configuration(configuration)
     count = len(configuration.upstream)
+    if arguments.json:
+        print_json({"file": arguments.file, "upstreams": count})
+        return 0
     print(f"{arguments.file}: in order, {count} upstream" + "s" * (count != 1))
     return 0
 

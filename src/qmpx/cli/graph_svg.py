@@ -1,5 +1,6 @@
 """The graph of block nodes as SVG: who uses above, what is used below."""
 
+import itertools
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -16,7 +17,8 @@ _ARROW: Final = (
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
     'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
 )
-_COLOURS: Final = {"backend": "#cfe8ff", "job": "#ffe3c2", "driver": "#e3f4dc"}
+_COLOURS: Final = {"backend": "#cfe8ff", "job": "#ffe3c2"}
+_NODE: Final = "#e3f4dc"
 
 
 def graph_svg(graph: Graph) -> str:
@@ -50,7 +52,7 @@ def graph_svg(graph: Graph) -> str:
         name, kind = names[id_]
         parts.append(
             f'<rect x="{x:.1f}" y="{y:.1f}" width="{box:.1f}" height="{_BOX_HEIGHT}" '
-            f'rx="6" fill="{_COLOURS.get(kind, "#eeeeee")}" stroke="#444"/>'
+            f'rx="6" fill="{_COLOURS.get(kind, _NODE)}" stroke="#444"/>'
             f'<text x="{x + box / 2:.1f}" y="{y + 19:.1f}" text-anchor="middle">'
             f"{_text(name)}</text>"
             f'<text x="{x + box / 2:.1f}" y="{y + 36:.1f}" text-anchor="middle" '
@@ -75,7 +77,18 @@ def _rows(graph: Graph) -> list[list[str]]:
     rows: list[list[str]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for id_, row in depth.items():
         rows[row].append(id_)
-    return [row for row in rows if row]
+    rows = [each for each in rows if each]
+    for above, below in itertools.pairwise(rows):
+        # What is used stands below who uses it, so that fewer lines cross.
+        below.sort(key=lambda id_: _middle(id_, above, graph))
+    return rows
+
+
+def _middle(id_: str, above: list[str], graph: Graph) -> float:
+    """Return where the users of a node stand in the row above, on average."""
+    users = [parent for parent, child, _role in graph.edges if child == id_]
+    places = [above.index(parent) for parent in users if parent in above]
+    return sum(places) / len(places) if places else float(len(above))
 
 
 def _edge(

@@ -16,13 +16,13 @@ from qmpx.cli.keeping_options import add_keeping
 from qmpx.cli.people_options import add_people
 from qmpx.cli.policy_options import add_policy
 from qmpx.cli.recording_options import add_recordings
-from qmpx.errors import QmpxError
+from qmpx.errors import CommandError, QmpxError
 
 EXIT_STATUSES = """\
 exit status:
   0  done             3  no connection, or no greeting     6  connection lost
   1  the peer's error 4  no reply before the deadline    130  interrupted
-  2  usage
+  2  usage            5  refused by a gateway's rules
 """
 
 ADDRESS_FORMS = """\
@@ -52,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         from qmpx.cli.output import printable
 
         print(f"qmpx: {printable(str(error))}", file=sys.stderr)
+        if isinstance(error, CommandError):
+            from qmpx.cli.refusals import REFUSED, what_to_do
+
+            if advice := what_to_do(error):
+                print(printable(advice), file=sys.stderr)
+                return REFUSED
         return error.exit_status
     except KeyboardInterrupt:
         return 130

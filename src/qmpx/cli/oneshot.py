@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from qmpx.errors import (
     CommandError,
+    CommandNotFound,
     ConnectionLost,
     DeadlineExceeded,
     LocalProtocolError,
@@ -18,8 +19,8 @@ from qmpx.errors import (
     RemoteProtocolError,
 )
 from qmpx.transport.address import parse_address
-from qmpx.transport.dial import dial
-from qmpx.transport.stream import Stream
+from qmpx.transport.bearer import AUTHENTICATE, Token, token_of
+from qmpx.transport.dial import open_stream
 
 MAX_REPLY: Final = 64 * 1024 * 1024
 """Most bytes of a reply, as for the client."""
@@ -71,7 +72,10 @@ class _Conversation:
         self._address = parse_address(address)
         self._timeout = timeout
         self._deadline = time.monotonic() + timeout
-        self._stream = Stream(dial(self._address, timeout=timeout))
+        self._token = token_of(None)
+        if self._token is not None and not self._token.may_go_to(self._address):
+            self._token = None
+        self._stream = open_stream(self._address, timeout=timeout)
         self._text = bytearray()
         self._messages: list[Any] = []
 
@@ -98,6 +102,21 @@ class _Conversation:
         if reply is None:
             raise self._silence()
         _value(reply, "qmp_capabilities")
+        if self._token is not None:
+            self._show(self._token)
+
+    def _show(self, token: Token) -> None:
+        """Show the environment's token; a server that takes none is none the worse."""
+        message = {"execute": AUTHENTICATE, "arguments": {"token": token.reveal()}}
+        reply = self.ask(message, 0, self._deadline)
+        if reply is None:
+            raise self._silence()
+        try:
+            _value(reply, AUTHENTICATE)
+        except CommandNotFound:
+            return
+        except CommandError as error:
+            raise token.refused(self._address, error.desc) from error
 
     def _silence(self) -> QmpxError:
         from qmpx.client.silence import explain_silence

@@ -54,6 +54,24 @@ def _add_shell(add: Any, command: Command) -> None:
         "-H", "--hmp", action="store_true", help="begin with the human monitor"
     )
     parser.add_argument(
+        "-N",
+        "--skip-negotiation",
+        action="store_true",
+        help="talk with a guest agent, which neither greets nor negotiates",
+    )
+    parser.add_argument(
+        "-p",
+        "--pretty",
+        action="store_true",
+        help="show answers as JSON that is indented, through a pipe, too",
+    )
+    parser.add_argument(
+        "--schema",
+        metavar="PATH",
+        help="explain with the documentation in these QAPI files: the first of them, "
+        "or QEMU's sources",
+    )
+    parser.add_argument(
         "-v", "--verbose", action="store_true", help="show what crosses the wire"
     )
     parser.add_argument(
@@ -66,7 +84,9 @@ def _add_shell(add: Any, command: Command) -> None:
         help="do not ask before what may destroy something",
     )
     parser.add_argument(
+        "-l",
         "--record",
+        "--log",
         metavar="FILE",
         help="write the conversation down, without secrets; see 'qmpx transcript'",
     )

@@ -17,6 +17,7 @@ from qmpx.cli.trees import (
     graph_tree,
     qdev_tree,
     qom_tree,
+    with_formats,
 )
 from qmpx.client import Client, connect
 from qmpx.errors import CommandNotFound, LocalProtocolError
@@ -69,7 +70,9 @@ def _tree(client: Client, kind: str, arguments: argparse.Namespace) -> Part:
 
 def _graph(client: Client) -> Graph:
     try:
-        return block_graph(client.execute("x-debug-query-block-graph"))
+        graph = block_graph(client.execute("x-debug-query-block-graph"))
     except CommandNotFound:
         nodes = client.execute("query-named-block-nodes", flat=True)
         return block_nodes(client.execute("query-block"), nodes)
+    nodes = client.execute("query-named-block-nodes", flat=True)
+    return with_formats(graph, nodes)

@@ -107,8 +107,8 @@ class Graph(Struct):
     """The graph of block nodes.
 
     Attributes:
-        nodes: What is in it: an id, a name, and what it is (``driver``, ``backend`` or
-            ``job``).
+        nodes: What is in it: an id, a name, and what it is: ``backend``, ``job``, or a
+            node's format, such as ``qcow2``.
         edges: Who uses whom: two ids, and as what.
     """
 
@@ -139,6 +139,25 @@ def block_graph(told: Any) -> Graph:
         message = f"the block graph cannot be read: {error!r}"
         raise RemoteProtocolError(message) from error
     return Graph(nodes, edges)
+
+
+def with_formats(graph: Graph, told: Any) -> Graph:
+    """Return the graph with each node's format in the place of ``driver``.
+
+    Args:
+        graph: The graph.
+        told: What ``query-named-block-nodes`` returned.
+    """
+    formats = {
+        str(each.get("node-name")): str(each.get("drv", "driver"))
+        for each in (told if isinstance(told, list) else ())
+        if isinstance(each, dict)
+    }
+    nodes = [
+        (id_, name, formats.get(name, kind) if kind == "driver" else kind)
+        for id_, name, kind in graph.nodes
+    ]
+    return Graph(nodes, graph.edges)
 
 
 def block_nodes(drives: Sequence[dict[str, Any]], nodes: Sequence[Any]) -> Graph:

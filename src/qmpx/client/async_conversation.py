@@ -6,6 +6,8 @@ No task runs for it: replies and events are handed on as they are read.
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Self
 
@@ -23,6 +25,7 @@ from qmpx.client.core import (
     Default,
     Timeout,
     closed_by_peer,
+    is_taken,
     read_value,
     require_verb,
 )
@@ -34,7 +37,8 @@ from qmpx.errors import (
     QmpxError,
     RemoteProtocolError,
 )
-from qmpx.transport.address import Address
+from qmpx.transport.address import Address, TlsAddress
+from qmpx.transport.bearer import Token
 from qmpx.transport.channel import Channel, close_fds
 from qmpx.transport.descriptors import require_sendable
 from qmpx.transport.dial import Alive, dial_async
@@ -112,8 +116,11 @@ class AsyncConversation:
         capabilities: Sequence[str] = CAPABILITIES,
         reconnect: bool = False,
         max_message_size: int = MAX_MESSAGE_SIZE,
+        token: Token | None = None,
+        record: str | os.PathLike[str] | None = None,
     ) -> None:
         self.address = address
+        self._token = token
         is_default = isinstance(timeout, Default)
         self.timeout: float | None = (
             TIMEOUT if isinstance(timeout, Default) else timeout
@@ -124,7 +131,12 @@ class AsyncConversation:
         self._alive = alive
         self._capabilities = tuple(capabilities)
         self._reconnect = reconnect
-        self._core = ClientCore(max_message_size, reconnects=reconnect)
+        if record is None:
+            self._core = ClientCore(max_message_size, reconnects=reconnect)
+        else:
+            from qmpx.client.recording import RecordedCore  # few need it
+
+            self._core = RecordedCore(record, max_message_size, reconnects=reconnect)
         self._loop: asyncio.AbstractEventLoop
         self._channel: Channel | None = None
         self._is_closed = False
@@ -147,14 +159,20 @@ class AsyncConversation:
 
     async def _open(self, wait: float) -> None:
         begin = self._loop.time()
+        token = self._token
+        if token is not None and not token.may_go_to(self.address):
+            token = None
         sock = await dial_async(
-            self.address, timeout=self._connect_timeout, wait=wait, alive=self._alive
+            self.address,
+            timeout=self._connect_timeout,
+            wait=wait,
+            alive=self._alive,
+            by_tls=True,
         )
         # What was spent on waiting for a program to start does not count.
         deadline = begin + self._connect_timeout
         deadline += min(self._loop.time() - begin, wait)
-        channel = Channel(self._loop, sock, self)
-        self._channel = channel
+        channel = self._channel = self._channel_over(sock)
         self._is_open = False
         channel.resume_reading()
         patience = self._loop.call_at(deadline, self._lose_patience)
@@ -162,10 +180,14 @@ class AsyncConversation:
             while self._core.greeting is None and self._core.failure is None:
                 await self._change()
             if self._core.failure is not None:
-                raise self._core.failure
+                raise self._failed_handshake(channel) or self._core.failure
             call = PendingCall(self._loop.create_future(), float("inf"))
             channel.write(self._core.negotiation(call, self._capabilities))
             read_value(await call.future, "qmp_capabilities")
+            if token is not None:
+                call = PendingCall(self._loop.create_future(), float("inf"))
+                channel.write(self._core.authentication(call, token))
+                is_taken(await call.future, token, self.address)
             self._is_open = True
         except DeadlineExceeded:
             try:
@@ -181,6 +203,38 @@ class AsyncConversation:
             raise
         finally:
             patience.cancel()
+
+    def _channel_over(self, sock: socket.socket) -> Channel:
+        if not isinstance(self.address, TlsAddress):
+            return Channel(self._loop, sock, self)
+        from qmpx.transport.tls import TlsChannel  # few need it, and it is not free
+        from qmpx.transport.tls_client import client_context
+
+        try:
+            context = client_context(self.address)
+        except BaseException:
+            sock.close()
+            raise
+        return TlsChannel(
+            self._loop,
+            sock,
+            self,
+            context,
+            TlsChannel.resume_reading,
+            timeout=self._connect_timeout,
+            server_name=self.address.server_name,
+        )
+
+    def _failed_handshake(self, channel: Channel) -> QmpxError | None:
+        """Return why there is no conversation in TLS; ``None``: there is one."""
+        if not isinstance(self.address, TlsAddress):
+            return None
+        from qmpx.transport.tls import TlsChannel
+        from qmpx.transport.tls_client import failed_handshake
+
+        if not isinstance(channel, TlsChannel) or channel.is_open:
+            return None
+        return failed_handshake(self.address, channel.failure)
 
     def _lose_patience(self) -> None:
         error = DeadlineExceeded("", self._connect_timeout, "greeting")

@@ -69,6 +69,8 @@ class AsyncClient(AsyncConversation, AsyncMachineCalls):
         reconnect: Whether a lost connection is made anew, in the background; calls that
             come meanwhile wait for it within their time.
         max_message_size: Most bytes of one message of the server.
+        token: What a gateway is shown, to know who this is.
+        record: A file for the transcript.
 
     Attributes:
         address: Where the monitor is.

@@ -65,6 +65,8 @@ class Client(Conversation, MachineCalls):
         reconnect: Whether a call after the connection was lost makes a new one, within
             its own time.
         max_message_size: Most bytes of one message of the server.
+        token: What a gateway is shown, to know who this is.
+        record: A file for the transcript.
 
     Attributes:
         address: Where the monitor is.

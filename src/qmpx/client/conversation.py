@@ -5,6 +5,7 @@ reads for another wakes that one.
 """
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -28,6 +29,7 @@ from qmpx.client.core import (
     Default,
     Timeout,
     closed_by_peer,
+    is_taken,
     read_value,
     require_verb,
 )
@@ -40,8 +42,9 @@ from qmpx.errors import (
     RemoteProtocolError,
 )
 from qmpx.transport.address import Address
+from qmpx.transport.bearer import AUTHENTICATE, Token
 from qmpx.transport.descriptors import require_sendable
-from qmpx.transport.dial import Alive, dial
+from qmpx.transport.dial import Alive, open_stream
 from qmpx.transport.stream import Stream
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 from qmpx.wire.messages import Greeting, ServerMessage
@@ -79,8 +82,11 @@ class Conversation:
         capabilities: Sequence[str] = CAPABILITIES,
         reconnect: bool = False,
         max_message_size: int = MAX_MESSAGE_SIZE,
+        token: Token | None = None,
+        record: str | os.PathLike[str] | None = None,
     ) -> None:
         self.address = address
+        self._token = token
         is_default = isinstance(timeout, Default)
         self.timeout: float | None = (
             TIMEOUT if isinstance(timeout, Default) else timeout
@@ -89,7 +95,12 @@ class Conversation:
         self._connect_timeout = connect_timeout
         self._capabilities = tuple(capabilities)
         self._reconnect = reconnect
-        self._core = ClientCore(max_message_size, reconnects=reconnect)
+        if record is None:
+            self._core = ClientCore(max_message_size, reconnects=reconnect)
+        else:
+            from qmpx.client.recording import RecordedCore  # few need it
+
+            self._core = RecordedCore(record, max_message_size, reconnects=reconnect)
         # Who sends, or connects anew, has this lock; it is taken before the other.
         self._sending = threading.RLock()
         # A Condition's own "with" is Python code; its lock's is not.
@@ -112,10 +123,13 @@ class Conversation:
         client meanwhile, and their own deadlines hold.
         """
         begin = time.monotonic()
-        sock = dial(self.address, timeout=timeout, wait=wait, alive=alive)
+        token = self._token
+        if token is not None and not token.may_go_to(self.address):
+            token = None
+        stream = open_stream(self.address, timeout=timeout, wait=wait, alive=alive)
         # What was spent on waiting for a program to start does not count.
         deadline = begin + timeout + min(time.monotonic() - begin, wait)
-        stream, core, call = Stream(sock), self._core, Call()
+        sock, core, call = stream.sock, self._core, Call()
         try:
             with self._lock:
                 if self._is_closed:
@@ -134,10 +148,23 @@ class Conversation:
             if not self._read_until(lambda: call.is_done, deadline):
                 raise explain_silence(self.address, sock, timeout)
             read_value(self._outcome(call), "qmp_capabilities")
+            if token is not None:
+                self._show(stream, token, deadline)
             self._is_open = True
         except BaseException:
             stream.close()
             raise
+
+    def _show(self, stream: Stream, token: Token, deadline: float) -> None:
+        """Show a token to a gateway; see `is_taken`."""
+        call = Call()
+        with self._lock:
+            data = self._core.authentication(call, token)
+        if not self._send(stream, data, deadline) or not self._read_until(
+            lambda: call.is_done, deadline
+        ):
+            raise DeadlineExceeded(AUTHENTICATE, self._connect_timeout)
+        is_taken(self._outcome(call), token, self.address)
 
     # The conversation.
 

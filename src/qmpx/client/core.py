@@ -17,11 +17,14 @@ from msgspec import UNSET, Raw, Struct
 from qmpx.client.events import RECONNECTED, Event, EventBuffer
 from qmpx.errors import (
     CommandError,
+    CommandNotFound,
     ConnectionLost,
     LocalProtocolError,
     QmpxError,
     RemoteProtocolError,
 )
+from qmpx.transport.address import Address
+from qmpx.transport.bearer import AUTHENTICATE, Token
 from qmpx.wire.client import MAX_MESSAGE_SIZE, MessageReader
 from qmpx.wire.messages import Greeting, ServerMessage
 
@@ -243,6 +246,10 @@ class ClientCore:
         arguments = {"enable": wanted} if wanted else None
         return self.issue(_Negotiation(self, waiter), "qmp_capabilities", arguments)
 
+    def authentication(self, waiter: Waiter, token: Token) -> bytes:
+        """Return the command that shows a token to a gateway."""
+        return ClientCore.issue(self, waiter, AUTHENTICATE, {"token": token.reveal()})
+
     def abandon(self, id_: int, count: int = 1) -> None:
         """Wait no more for some calls; their replies will be dropped."""
         for each in range(id_, id_ + count):
@@ -442,6 +449,24 @@ def read_error(message: ServerMessage, name: str) -> QmpxError:
         return RemoteProtocolError(f"the reply to {name!r} holds nothing")
     data = error.data if isinstance(error.data, dict) else {}
     return CommandError.from_reply(error.error_class, error.desc, data, name)
+
+
+def is_taken(message: ServerMessage, token: Token, address: Address) -> bool:
+    """Whether a token was taken; it is not where a server knows nothing of tokens.
+
+    Raises:
+        ConnectError: It does not count there, or was given for this very server.
+    """
+    try:
+        read_value(message, AUTHENTICATE)
+    except CommandNotFound as error:
+        if not token.source:
+            raise token.refused(address, "the server takes none") from error
+        logger.info("%s takes no tokens; that of %s is not used", address, token.source)
+        return False
+    except CommandError as error:
+        raise token.refused(address, error.desc) from error
+    return True
 
 
 def merge(arguments: Arguments, more: dict[str, Any]) -> Arguments:

@@ -15,6 +15,7 @@ from qmpx.errors import (
     RemoteProtocolError,
 )
 from qmpx.transport.address import Address, default_address, parse_address
+from qmpx.transport.bearer import Token, token_of
 from qmpx.transport.dial import Alive
 from qmpx.wire.client import MAX_MESSAGE_SIZE
 
@@ -34,6 +35,8 @@ def connect(
     capabilities: Sequence[str] = CAPABILITIES,
     reconnect: bool = False,
     max_message_size: int = MAX_MESSAGE_SIZE,
+    token: str | Token | None = None,
+    record: str | os.PathLike[str] | None = None,
 ) -> Client:
     """Connect to a monitor, and return a client that blocks.
 
@@ -50,9 +53,16 @@ def connect(
         capabilities: What to enable if it is offered.
         reconnect: Whether a call after the connection was lost makes a new one.
         max_message_size: Most bytes of one message of the server.
+        token: What a gateway is shown to know who this is, each time that a connection
+            is made; else what the environment has (`qmpx.transport.bearer.token_of`).
+            An empty one: nothing, whatever the environment has.
+        record: A file to which the conversation is appended as it goes, without the
+            secrets that are known to be in it; ``qmpx transcript`` reads it. It does
+            not tell which commands took descriptors along.
 
     Raises:
         AddressError: That is no address.
+        LocalProtocolError: That is no token, or the file cannot be written.
         ConnectError: There is no conversation; the message says why and what to do.
     """
     return Client(
@@ -65,6 +75,8 @@ def connect(
         capabilities=capabilities,
         reconnect=reconnect,
         max_message_size=max_message_size,
+        token=token_of(token),
+        record=record,
     )
 
 
@@ -86,7 +98,7 @@ def examine(
 
     where = default_address() if address is None else parse_address(address)
     try:
-        with Client(where, connect_timeout=timeout) as vm:
+        with Client(where, connect_timeout=timeout, token=token_of(None)) as vm:
             return vm.examine(timeout=timeout)
     except ConnectError as error:
         is_there = isinstance(error, GreetingTimeout)
@@ -106,6 +118,8 @@ def connect_async(
     capabilities: Sequence[str] = CAPABILITIES,
     reconnect: bool = False,
     max_message_size: int = MAX_MESSAGE_SIZE,
+    token: str | Token | None = None,
+    record: str | os.PathLike[str] | None = None,
 ) -> "Connecting":
     """Connect to a monitor from asyncio: await the result, or use it in ``async with``.
 
@@ -126,5 +140,7 @@ def connect_async(
             capabilities=capabilities,
             reconnect=reconnect,
             max_message_size=max_message_size,
+            token=token_of(token),
+            record=record,
         )
     )

@@ -6,12 +6,12 @@ causes them, and looks for itself when events may be missing.
 Source: QEMU's QAPI schema; observed on QEMU 7.2.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
+from qmpx.client.complaints import complaint
 from qmpx.client.core import DEFAULT, Arguments, Timeout
 from qmpx.client.deadlines import EXIT_TIMEOUT
 from qmpx.client.events import RECONNECTED, Event
@@ -28,16 +28,6 @@ from qmpx.errors import (
 LOOK_FIRST: Final = 0.05
 LOOK_LAST: Final = 1.0
 """Seconds between two looks at a migration; doubled from the first to the last."""
-
-_COMPLAINTS: Final = re.compile(
-    r"""[^\n]+\nTry\ "help\ [^\n]+"\ for\ more\ information
-    | \w+\ '[^'\n]*'\ not\ found
-    | invalid\ (parameter:|CPU\ index)[^\n]*
-    | Could\ not\ open\ [^\n]*
-    """,
-    re.VERBOSE,
-)
-"""What is told, with no sign before it, when a command fails: all of the text."""
 
 Matching = Mapping[str, Any] | Callable[[Event], bool] | None
 
@@ -271,26 +261,9 @@ def hmp(
         arguments["cpu-index"] = cpu_index
     text = yield Run("human-monitor-command", arguments, timeout)
     text = str(text).replace("\r\n", "\n")
-    if check and (reason := complaint(text)):
+    if check and (reason := complaint(text, line)):
         raise OperationFailed(f"{line!r}", reason)
     return text
-
-
-def complaint(text: str) -> str:
-    """Return what a human monitor complains of; empty if it does not.
-
-    Its replies are text for people, but what it complains in is one of few forms.
-
-    Args:
-        text: What it said.
-    """
-    text = text.replace("\r\n", "\n")
-    first = text.lstrip().partition("\n")[0].strip()
-    if first.startswith("Error: "):
-        return first.removeprefix("Error: ")
-    if first.startswith(("unknown command: ", "invalid command")):
-        return first
-    return first if _COMPLAINTS.fullmatch(text.strip()) else ""
 
 
 def type_text(

@@ -71,13 +71,11 @@ class Signature:
         "_check",
         "_decode",
         "_decode_wide",
-        "_fields",
         "_is_lax",
         "_last_text",
         "_last_value",
         "_names",
         "_returns_constants",
-        "_wide_fields",
         "is_async",
         "may_return_doubles",
         "members",
@@ -122,12 +120,13 @@ class Signature:
                 if self._boxed is None
                 else check_for(self.members[0].annotation)
             )
+            self._decode = self._decoder(fields)
+            self._decode_wide = (
+                self._decode if wide_fields == fields else self._decoder(wide_fields)
+            )
         except (TypeError, ValueError) as error:
             message = f"{name}: {error}"
             raise TypeError(message) from None
-        self._fields, self._wide_fields = fields, wide_fields
-        self._decode: Callable[[Any], Any] = self._decode_first
-        self._decode_wide: Callable[[Any], Any] = self._decode_wide_first
         self._is_lax = any(_decodes_laxly(m.annotation) for m in self.members)
         self.returns = hints.get("return", Any)
         self.is_async = inspect.iscoroutinefunction(handler)
@@ -135,16 +134,6 @@ class Signature:
         self._returns_constants = _is_constant(self.returns)
         self._last_value: Any = None
         self._last_text = b"{}"
-
-    # Most commands are never called: a decoder is made for the first call.
-
-    def _decode_first(self, text: Any) -> Any:
-        self._decode = self._decoder(self._fields)
-        return self._decode(text)
-
-    def _decode_wide_first(self, text: Any) -> Any:
-        self._decode_wide = self._decoder(self._wide_fields)
-        return self._decode_wide(text)
 
     def _decoder(self, fields: list[Any]) -> Callable[[Any], Any]:
         is_boxed = self._boxed is not None

@@ -103,7 +103,7 @@ def test_what_only_the_machine_knows_is_named(
         ("query-status ", "query-status: no arguments -> StatusInfo"),
         ("block-set-x ", "block-set-x"),
         ("blockdev-add file.cache.", "blockdev-add file.cache: [direct] [no-flush]"),
-        ("as ", "as auto|json|table: how answers are shown"),
+        ("as ", "as auto|json|table|pretty: how answers are shown"),
         ("", ""),
     ],
 )

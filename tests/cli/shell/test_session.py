@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.conftest import by_hand
-from tests.programs import ENVIRONMENT, QMPX, qmpx, serving
+from tests.programs import ENVIRONMENT, QMPX, qmpx, serving, sharing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.cli.conftest import Talk
@@ -193,3 +194,124 @@ def test_without_the_extra_it_is_said_what_to_install(tmp_path: Path) -> None:
     assert ended.returncode != 0
     text = "prompt_toolkit and rich, which are not installed: pip install 'qmpx[shell]'"
     assert text in " ".join(ended.stdout.split())
+
+
+def test_help_says_what_the_documentation_says(box: Served, tmp_path: Path) -> None:
+    first = tmp_path / "qapi-schema.json"
+    first.write_text(
+        "##\n# @query-name:\n#\n# How it is called.\n##\n{ 'command': 'query-name' }\n"
+    )
+    status, stdout, stderr = shell(
+        box.address, "help query-name\n", "--schema", str(tmp_path)
+    )
+    assert (status, stderr) == (0, "")
+    assert stdout.splitlines()[:2] == ["command query-name", "  How it is called."]
+
+
+def test_a_schema_that_cannot_be_read_is_told(box: Served, tmp_path: Path) -> None:
+    status, stdout, stderr = shell(
+        box.address, "query-name\n", "--schema", str(tmp_path)
+    )
+    assert (status, stdout) == (1, "")
+    assert "there is no qapi-schema.json in it" in stderr
+
+
+@pytest.mark.parametrize("switch", ["-p", "--pretty"])
+def test_answers_are_indented_on_demand(box: Served, switch: str) -> None:
+    assert shell(box.address, "query-name\n", switch) == (
+        0,
+        '{\n  "name": "box"\n}\n',
+        "",
+    )
+
+
+@pytest.mark.parametrize("switch", ["-l", "--log", "--record"])
+def test_the_conversation_is_written_down(
+    box: Served, tmp_path: Path, switch: str
+) -> None:
+    file = tmp_path / "talk.jsonl"
+    shell(box.address, "query-name\n", switch, str(file))
+    lines = file.read_text().splitlines()
+    messages = [json.loads(line).get("msg", {}) for line in lines]
+    names = [message["execute"] for message in messages if "execute" in message]
+    assert (names[0], names[-1]) == ("qmp_capabilities", "query-name")
+    assert [m for m in messages if m.get("return") == {"name": "box"}] != []
+
+
+def test_verbose_shows_what_crosses_the_wire(box: Served) -> None:
+    _, stdout, stderr = shell(box.address, "query-name\n", "-v")
+    assert stdout == '{"name": "box"}\n'
+    assert '-> {"execute":"query-name"' in stderr
+    assert '<- {"return": {"name": "box"}' in stderr
+
+
+@pytest.fixture
+def agent_socket() -> Iterator[str]:
+    """Give the socket of a guest agent that knows two commands."""
+    replies = {
+        "guest-info": {
+            "supported_commands": [
+                {"name": name, "enabled": True}
+                for name in ("guest-ping", "guest-get-host-name")
+            ]
+        },
+        "guest-ping": {},
+        "guest-get-host-name": {"host-name": "guest"},
+    }
+
+    def talk(peer: Talk) -> None:
+        while line := peer.line().lstrip(b"\xff"):
+            command = json.loads(line)
+            name = command["execute"]
+            if name == "guest-sync-delimited":
+                number = command["arguments"]["id"]
+                peer.send(b'\xff{"return": %d}\n' % number)
+            elif name in replies:
+                peer.send(json.dumps({"return": replies[name]}).encode() + b"\n")
+            else:
+                text = f"The command {name} has not been found"
+                error = {"class": "CommandNotFound", "desc": text}
+                peer.send(json.dumps({"error": error}).encode() + b"\n")
+
+    with by_hand(talk) as address:
+        yield address
+
+
+def test_a_guest_agent_is_talked_with(agent_socket: str) -> None:
+    lines = "guest-ping\nguest-get-host-name\nhelp guest-ping\noob guest-ping\nfrob\n"
+    unknown = "The command frob has not been found"
+    status, stdout, stderr = shell(agent_socket, lines, "-N", "-v")
+    assert (status, stdout.splitlines()) == (
+        1,
+        [
+            "{}",
+            '{"host-name": "guest"}',
+            "guest-ping",
+            "  this peer tells names only, and no arguments",
+        ],
+    )
+    assert stderr.splitlines() == [
+        '-> {"execute": "guest-ping"}',
+        '<- {"return": {}}',
+        '-> {"execute": "guest-get-host-name"}',
+        '<- {"return": {"host-name": "guest"}}',
+        "the guest agent runs nothing out of band, and not 'guest-ping' either",
+        '-> {"execute": "frob"}',
+        f'<- {{"error": {{"class": "CommandNotFound", "desc": "{unknown}"}}}}',
+        f"CommandNotFound: {unknown}",
+    ]
+
+
+def test_a_refusal_says_which_role_and_what_to_do(box: Served) -> None:
+    with sharing(box.path, "--role", "observe") as place:
+        status, stdout, stderr = shell(str(place), "help\nstop\n")
+        refused = qmpx("run", str(place), "stop")
+    advice = (
+        "query-commands lists what the role observe allows; "
+        "whoever runs the gateway can give another"
+    )
+    said = "GenericError: The role observe does not allow stop here: no rule allows it "
+    assert (status, stderr.splitlines()) == (1, [f"{said}(class C1)", advice])
+    assert "help NAME" in stdout
+    assert refused.returncode == 5
+    assert refused.stderr.splitlines() == [f"qmpx: {said}(class C1)", advice]

@@ -374,7 +374,7 @@ def _own(slot: Slot, schema: Schema | None) -> Iterator[Candidate]:
         case "events":
             names = ["off", "last", *(schema.events if schema is not None else ())]
         case "as":
-            names = ["auto", "json", "table"]
+            names = ["auto", "json", "table", "pretty"]
         case "ask":
             names = ["on", "off"]
         case _:

@@ -7,6 +7,7 @@ from qmpx.cli.human_text import HumanCommand
 from qmpx.cli.output import printable
 from qmpx.cli.schema_text import details
 from qmpx.cli.shell.line import OWN
+from qmpx.cli.shell.prose import explained
 from qmpx.errors import LocalProtocolError
 from qmpx.qapi.model import Schema
 
@@ -32,7 +33,12 @@ def general_help(schema: Schema | None) -> str:
 
 
 def help_on(
-    name: str, schema: Schema | None, human_commands: Sequence[HumanCommand]
+    name: str,
+    schema: Schema | None,
+    human_commands: Sequence[HumanCommand],
+    prose: Schema | None = None,
+    *,
+    has_types: bool = True,
 ) -> str:
     """Return what there is to know of one thing.
 
@@ -41,6 +47,8 @@ def help_on(
             human monitor.
         schema: What the peer says of itself.
         human_commands: The commands of its human monitor.
+        prose: A schema with documentation.
+        has_types: Whether *schema* has more than names.
 
     Raises:
         LocalProtocolError: There is no such thing.
@@ -48,6 +56,10 @@ def help_on(
     if name in OWN:
         return f"{OWN[name][0]}\n  {OWN[name][1]}"
     if schema is not None and (found := schema.find(name)) is not None:
+        if not has_types:
+            return printable(f"{name}\n  this peer tells names only, and no arguments")
+        if prose is not None:
+            found = explained(found, prose)
         return printable("\n".join(details(schema, found)))
     for each in human_commands:
         if name in each.names:

@@ -17,7 +17,7 @@ OWN: Final = {
     ),
     "oob": ("oob COMMAND ...", "run a command out of band, ahead of the queue"),
     "cpu": ("cpu N", "the processor that the human monitor's commands are about"),
-    "as": ("as auto|json|table", "how answers are shown"),
+    "as": ("as auto|json|table|pretty", "how answers are shown"),
     "ask": ("ask on|off", "whether to ask before what may destroy something"),
     "exit": ("exit", "leave the shell; the machine goes on. So does Ctrl-D"),
 }

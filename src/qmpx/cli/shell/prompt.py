@@ -35,9 +35,9 @@ from qmpx.cli.shell.completion import (
 from qmpx.cli.shell.human_completion import human_slot
 from qmpx.cli.shell.line import is_complete
 from qmpx.cli.shell.places import TIMEOUT, Names, names_at
+from qmpx.cli.shell.prose import names_explained, place_explained
 from qmpx.cli.shell.session import Session
 from qmpx.cli.tables import Table
-from qmpx.client.asynchronous import AsyncClient
 
 FRESH: Final = 5.0
 """Seconds for which what the machine told for completion is not asked for again."""
@@ -153,13 +153,24 @@ class ShellCompleter(Completer):
             names = await self._names(places, prefix, given, may_ask=asked)
             slot = slot_at(text, None)._replace(prefix=prefix)
             found = [*found, *offered(slot, names)]
+        said = self._said(text)
         for each in found:
+            about = said.get(each.shown.rpartition(".")[2].rstrip("="), "")
             yield Completion(
                 each.text,
                 start_position=start - len(text),
                 display=printable(each.shown),
-                display_meta=printable(each.about),
+                display_meta=printable(about or each.about),
             )
+
+    def _said(self, text: str) -> dict[str, str]:
+        """Return what the documentation says of what may stand there."""
+        session = self._session
+        if session.prose is None or session.is_human:
+            return {}
+        return names_explained(
+            text, session.prose, in_transaction=session.in_transaction
+        )
 
     def _look(self, text: str) -> tuple[int, list[Candidate], str, dict[str, str]]:
         session = self._session
@@ -200,7 +211,13 @@ class ShellCompleter(Completer):
             found = human_slot(line, session.human_commands, session.human_topics)
             return found.about
         slot = slot_at(text, session.schema, in_transaction=session.in_transaction)
-        return explanation(slot, session.schema)
+        told = explanation(slot, session.schema)
+        if session.prose is None:
+            return told
+        said = place_explained(
+            text, session.prose, in_transaction=session.in_transaction
+        )
+        return ": ".join(filter(None, (told, said))) if told != said else told
 
 
 class Terminal:
@@ -239,7 +256,7 @@ class Terminal:
         width = shutil.get_terminal_size().columns
         return FormattedText([("", about.replace("\n", " ")[: width - 1])])
 
-    async def run(self, client: AsyncClient) -> None:
+    async def run(self, client: Any) -> None:
         """Converse until the person leaves."""
         with patch_stdout(raw=True):
             listening = asyncio.create_task(self._listen(client))
@@ -250,7 +267,7 @@ class Terminal:
                 listening.cancel()
                 await asyncio.gather(listening, return_exceptions=True)
 
-    async def _listen(self, client: AsyncClient) -> None:
+    async def _listen(self, client: Any) -> None:
         async with client.events() as events:
             async for event in events:
                 self._session.happened(event)

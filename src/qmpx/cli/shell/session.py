@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from qmpx.cli.coloured import json_text, painted
 from qmpx.cli.human_text import HumanCommand, commands_in
 from qmpx.cli.output import printable
+from qmpx.cli.refusals import what_to_do
 from qmpx.cli.shell.help_text import general_help, help_on
 from qmpx.cli.shell.line import (
     OWN,
@@ -28,8 +29,8 @@ from qmpx.cli.shell.line import (
 )
 from qmpx.cli.tables import Table, table_of
 from qmpx.client.asynchronous import AsyncClient
+from qmpx.client.complaints import complaint
 from qmpx.client.events import RECONNECTED, Event
-from qmpx.client.operations import complaint
 from qmpx.errors import (
     CommandError,
     CommandNotFound,
@@ -99,13 +100,14 @@ class Session:
         output: Where its words go.
         is_human: Whether lines are for the human monitor.
         asks: Whether to ask before what may destroy something.
-        shows: ``auto``, ``json`` or ``table``.
+        shows: ``auto``, ``json``, ``table``, or ``pretty`` for indented JSON always.
 
     Attributes:
         vocabulary: What the peer says of itself, once that is known.
         human_commands: The commands of the human monitor, once these were asked for.
         human_topics: What its ``info`` knows, likewise.
         state: The machine's state, as far as events told.
+        prose: A schema with documentation, if one was given.
         failures: How many lines failed.
     """
 
@@ -126,11 +128,13 @@ class Session:
         self._output = output
         self._asks = asks
         self._shows = shows
+        self.prose: Schema | None = None
         self._cpu: int | None = None
         self._actions: list[dict[str, Any]] | None = None
         self._patterns: list[str] = []
         self._events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self._documentation = ""
         self._client: AsyncClient | None = None
         self._learned: asyncio.Task[None] | None = None
         self._losing: asyncio.Task[None] | None = None
@@ -138,7 +142,11 @@ class Session:
     @property
     def schema(self) -> Schema | None:
         """The peer's schema; names only, if it has no types."""
-        return None if self.vocabulary is None else self.vocabulary.schema
+        if self.vocabulary is None:
+            return None
+        if self.prose is not None and not self.vocabulary.has_types:
+            return self.prose  # what was given has types
+        return self.vocabulary.schema
 
     @property
     def in_transaction(self) -> bool:
@@ -157,9 +165,15 @@ class Session:
         """Whether there is a conversation."""
         return self._client is not None and self._client.is_connected
 
-    def attach(self, client: AsyncClient) -> None:
-        """Take a client that has connected; ask what its peer is in the background."""
+    def attach(self, client: AsyncClient, documentation: str = "") -> None:
+        """Take a client that has connected; ask what its peer is in the background.
+
+        Args:
+            client: The client.
+            documentation: A schema's file that is to explain what it knows.
+        """
         self._client = client
+        self._documentation = documentation
         self._learn()
 
     def _learn(self) -> None:
@@ -175,8 +189,19 @@ class Session:
 
     async def _ask_all(self) -> None:
         try:
+            if self._documentation and self.prose is None:
+                # Imported when needed, which is seldom.
+                from qmpx.qapi.language import load_schema
+
+                self.prose = await asyncio.to_thread(load_schema, self._documentation)
+        except QmpxError as error:
+            self.failures += 1
+            self._tell(f"no documentation: {error}", _RED)
+        try:
             self.vocabulary = await self._ask_vocabulary()
-            status = await self.ask("query-status", {}, SCHEMA_TIMEOUT)
+            status = None
+            if "query-status" in self.vocabulary.schema.commands:
+                status = await self.ask("query-status", {}, SCHEMA_TIMEOUT)
             if isinstance(status, dict):
                 self.state = printable(str(status.get("status", "")))
             await self._ask_human()
@@ -250,21 +275,27 @@ class Session:
         except CommandError as error:
             self.failures += 1
             self._tell(f"{type(error).__name__}: {error.desc}{self._hint(error)}", _RED)
+            if advice := what_to_do(error):
+                self._tell(advice, _DIM)
         except QmpxError as error:
             self.failures += 1
             self._tell(str(error), _RED)
         return True
 
     def _meaning(self, line: str) -> Meaning:
-        schema = self.schema
-        if self.vocabulary is not None and not self.vocabulary.has_types:
-            schema = None
+        schema = self._typed()
         if not self.is_human:
             return read_line(line, schema, in_transaction=self.in_transaction)
         word = line.split()[0]
         if word in ("hmp", "exit", "events", "cpu"):
             return read_line(line, schema)
         return Human(line)
+
+    def _typed(self) -> Schema | None:
+        """Return the schema, if it has more than names."""
+        if self.vocabulary is None or self.vocabulary.has_types:
+            return self.schema
+        return self.prose
 
     def _hint(self, error: CommandError) -> str:
         if not isinstance(error, CommandNotFound) or self.schema is None:
@@ -320,7 +351,7 @@ class Session:
         spent = time.perf_counter() - begin
         await _let_events_first()
         shown = printable(str(text).replace("\r\n", "\n")).rstrip("\n")
-        if complaint(str(text)):
+        if complaint(str(text), line):
             self.failures += 1
             self._tell(shown, _RED)
         elif shown:
@@ -363,7 +394,11 @@ class Session:
             case "help", []:
                 self._output.show(general_help(self.schema))
             case "help", [what]:
-                self._output.show(help_on(what, self.schema, self.human_commands))
+                known, has_types = self.human_commands, self._typed() is not None
+                text = help_on(
+                    what, self.schema, known, self.prose, has_types=has_types
+                )
+                self._output.show(text)
             case "events", _:
                 self._filter(words)
             case "cpu", []:
@@ -371,7 +406,7 @@ class Session:
                 self._tell(f"processor: {cpu}", _DIM)
             case "cpu", [number] if number.isdigit():
                 self._cpu = int(number)
-            case "as", ["auto" | "json" | "table" as shows]:
+            case "as", ["auto" | "json" | "table" | "pretty" as shows]:
                 self._shows = shows
             case "ask", ["on" | "off" as switch]:
                 self._asks = switch == "on"
@@ -400,9 +435,11 @@ class Session:
         if value == {}:
             self._output.show("{}")
             return
-        table = table_of(value, command) if self._shows != "json" else None
+        is_json = self._shows in ("json", "pretty")
+        table = None if is_json else table_of(value, command)
         if table is None or (self._shows == "auto" and not self._output.is_terminal):
-            indent = 2 if self._output.is_terminal else None
+            is_spread = self._output.is_terminal or self._shows == "pretty"
+            indent = 2 if is_spread else None
             colour = self._output.has_colour
             self._output.show(json_text(value, colour=colour, indent=indent))
         else:

@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from qmpx.cli.discovery import Found, discover
 from qmpx.cli.output import printable
+from qmpx.cli.shell.prose import first_file
 from qmpx.cli.shell.session import Output, Session
 from qmpx.errors import AddressError, LocalProtocolError
 from qmpx.transport.address import Address, default_address, parse_address
+from qmpx.transport.bearer import token_of
 
 EMBEDDED: Final = "0"
 """What a person answers to get a machine that is embedded in the shell."""
@@ -123,6 +125,9 @@ async def _converse(
     # Imported when it is known where the monitor is.
     from qmpx.cli.shell.observed import ObservedClient
 
+    documentation = ""
+    if arguments.schema is not None:
+        documentation = first_file(arguments.schema)
     output: Any
     if is_terminal:
         from qmpx.cli.shell.prompt import Terminal, TerminalOutput
@@ -136,22 +141,35 @@ async def _converse(
         output,
         is_human=arguments.hmp,
         asks=is_terminal and not arguments.yes,
-        shows="json" if arguments.json else "auto",
+        shows=_shows(arguments),
     )
     with _watch(arguments, output) as watch:
-        client = ObservedClient(
-            address,
-            watch,
-            session.lost,
-            timeout=None,
-            connect_timeout=arguments.connect_timeout,
-            wait=arguments.wait,
-        )
+        if arguments.skip_negotiation:
+            from qmpx.cli.shell.agent_talk import AgentTalk
+
+            client: Any = AgentTalk(
+                address,
+                watch,
+                connect_timeout=arguments.connect_timeout,
+                wait=arguments.wait,
+            )
+            greeting = printable(f"A guest agent at {address}, as far as is known.")
+        else:
+            client = ObservedClient(
+                address,
+                watch,
+                session.lost,
+                timeout=None,
+                connect_timeout=arguments.connect_timeout,
+                wait=arguments.wait,
+                token=token_of(None),
+            )
+            greeting = ""
         await client.open()
         try:
-            session.attach(client)
+            session.attach(client, documentation)
             if is_terminal:
-                print(_banner(client, address))
+                print(greeting or _banner(client, address))
                 await Terminal(session, output, str(address)).run(client)
                 return 0
             await run_lines(session)
@@ -159,6 +177,12 @@ async def _converse(
         finally:
             await session.close()
             await client.close()
+
+
+def _shows(arguments: argparse.Namespace) -> str:
+    if arguments.pretty:
+        return "pretty"
+    return "json" if arguments.json else "auto"
 
 
 def _banner(client: Any, address: Address) -> str:

@@ -17,6 +17,12 @@ from qmpx.cli.top.watching import Machine
 REDRAW: Final = 0.5
 """Seconds between two pictures."""
 
+_UNSEEN: Final = {
+    "cpu": "cannot be seen from here",
+    "network": "cannot be seen",
+}
+"""What is said in the place of a graph that there cannot be."""
+
 _COLUMNS: Final = ("machine", "state", "cpu %", "read/s", "write/s", "in/s", "out/s")
 _COLUMNS_MORE: Final = ("jobs", "last event")
 
@@ -83,21 +89,29 @@ class TopScreen(App[None]):
                 table.update_cell(str(number), heading, text, update_width=True)
         machine = self._machines[min(table.cursor_row, len(self._machines) - 1)]
         series = list(machine.rates)
-        busy = [100 * (each.cpu or 0.0) for each in series]
+        busy = [None if each.cpu is None else 100 * each.cpu for each in series]
         self._graph("cpu", busy, "processors, % of one")
         disk = [each.read + each.written for each in series]
         self._graph("disk", disk, "disk, bytes a second")
-        network = [(each.received or 0.0) + (each.sent or 0.0) for each in series]
+        network = [
+            None
+            if each.received is None and each.sent is None
+            else (each.received or 0.0) + (each.sent or 0.0)
+            for each in series
+        ]
         self._graph("network", network, "network, bytes a second")
         self.query_one("#about", Static).update(about(machine))
 
-    def _graph(self, name: str, values: list[float], title: str) -> None:
+    def _graph(self, name: str, values: Sequence[float | None], title: str) -> None:
+        known = [each or 0.0 for each in values]
         # A graph begins at its least value, and one of equal values is all full: so 0
         # is always in it, and where there is nothing else there is no graph.
-        shown = [0.0, *values] if any(values) else []
+        shown = [0.0, *known] if any(known) else []
         self.query_one(f"#{name}", Sparkline).data = shown
-        highest = human(max(values, default=0.0))
-        self.query_one(f"#{name}-title", Static).update(f"{title}, up to {highest}")
+        text = f"{title}, up to {human(max(known, default=0.0))}"
+        if values and all(each is None for each in values):
+            text = f"{title}: {_UNSEEN[name]}"
+        self.query_one(f"#{name}-title", Static).update(text)
 
 
 def row(machine: Machine) -> list[Text]:
