@@ -12,6 +12,7 @@ from benchmarks import machine, report
 from benchmarks.client_rounds import measure_clients
 from benchmarks.crowd_rounds import measure_crowds, measure_mutes
 from benchmarks.fleet_rounds import measure_fleets
+from benchmarks.gateway_rounds import measure_gateways
 from benchmarks.goals import GOALS, judge
 from benchmarks.lab import ROOT, open_lab
 from benchmarks.process_rounds import measure_processes
@@ -19,6 +20,7 @@ from benchmarks.profiling import profile
 from benchmarks.schema_rounds import measure_schema
 from benchmarks.server_rounds import measure_servers, measure_starts
 from benchmarks.shell_rounds import measure_shell
+from benchmarks.standin_rounds import measure_standins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +86,8 @@ def _run(lab: Lab, *, write: bool) -> int:
     measure_servers(lab)
     measure_crowds(lab)
     measure_fleets(lab)
+    measure_gateways(lab)
+    measure_standins(lab)
     with lab.one_core():
         measure_starts(lab)
         measure_mutes(lab)

@@ -118,6 +118,8 @@ _CLIENT: Final = "Client, against qemu.qmp, on one fixed responder"
 _REAL: Final = "Client, against a real QEMU"
 _PROCESS: Final = "Process"
 _SCHEMA: Final = "Schema, QEMU 9.2's"
+_GATEWAY: Final = "The gateway, before a bare responder"
+_STANDIN: Final = "The stand-in, against QEMU"
 _PEOPLE: Final = "What a person waits for"
 
 
@@ -163,6 +165,7 @@ def _process(form: Form, limit: float, metric: str, title: str, anchor: str) -> 
     return Goal(_PROCESS, title, metric, "ms", form, limit, anchor=anchor)
 
 
+_LEAST: Final = Form.AT_LEAST
 _P64 = "server.pipe64.cpu"
 _GATHER = "client.gather64.cpu"
 
@@ -305,6 +308,51 @@ GOALS: Final = (
             (500, "parse", "files read and checked, CPU"),
             (100, "compile", "validation of all commands compiled, CPU"),
             (200, "bindings", "a program that imports the bindings, CPU"),
+        )
+    ),
+    *(
+        Goal(
+            _GATEWAY, title, "gateway.seq.added", "us", Form.AT_MOST, 60, f"qmpx{more}"
+        )
+        for more, title in (
+            ("", "added to one command, p50"),
+            ("-role", "the same, with a role"),
+            ("-audit", "the same, with an audit, which has all commands"),
+            ("-journal", "the same, with a journal of events"),
+        )
+    ),
+    *(
+        Goal(_GATEWAY, title, f"gateway.{metric}", unit, form, limit, anchor=anchor)
+        for form, limit, metric, unit, title, anchor in (
+            (Form.TIMES, 0.1, "crowd64.rate", "/s", "commands of 64 clients", "direct"),
+            (_LEAST, 0.5, "crowd64.fair", "least/most", "served of these", "direct"),
+            (
+                Form.BEST,
+                0.5,
+                "single.cpu",
+                "us",
+                "one event to 1,000, CPU",
+                "responder",
+            ),
+            (_LEAST, 3e5, "stream.rate", "/s", "single events to 1,000", "responder"),
+            (
+                _LEAST,
+                3e5,
+                "bursts.rate",
+                "/s",
+                "64 events at once to 1,000",
+                "responder",
+            ),
+            (Form.AT_MOST, 4, "memory.each", "kB", "memory of each client", "direct"),
+        )
+    ),
+    *(
+        Goal(_STANDIN, title, f"standin.{metric}", unit, form, limit, anchor="qemu")
+        for form, limit, metric, unit, title in (
+            (Form.SHARE, 1, "start.wall", "ms", "start to greeting"),
+            (Form.TIMES, 1, "memory.idle", "MB", "memory, idle"),
+            (Form.SHARE, 1, "libvirt.start", "ms", "virsh start"),
+            (Form.SHARE, 1, "libvirt.destroy", "ms", "virsh destroy"),
         )
     ),
     *(

@@ -175,6 +175,11 @@ def keep_schema(lab: Lab, address: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a child: ours, with the project's root to import."""
+    """Return the environment of a child: ours, with the project's root to import.
+
+    Bytecode is kept, as where a package is installed: nothing is to be compiled again.
+    """
     path = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{path}".rstrip(os.pathsep)}
+    made = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{path}".rstrip(os.pathsep)}
+    made.pop("PYTHONDONTWRITEBYTECODE", None)
+    return made

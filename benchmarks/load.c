@@ -9,7 +9,10 @@
  *         schema  query-qmp-schema, one at a time                  ops warm
  *         churn   connect, negotiate, close                        ops warm
  *         events  stop and cont, alternating, *depth* in a write;
- *                 *sessions* sessions get the events               ops depth sessions
+ *                 *sessions* sessions get the events; *apart*: the one that
+ *                 sends is another, at the first socket; *ahead*: so many writes
+ *                 before all events of the first must have come
+ *                                                 ops depth sessions apart ahead
  *         crowd   *sessions* at once, one request in flight each   ops sessions
  *         mute    *bytes* of requests sent, nothing read     bytes probes stall
  *
@@ -290,7 +293,8 @@ static void churn(long ops, long warm)
     result(ops, now() - start, times, ops, "%s", "");
 }
 
-static int *open_crowd(long count, int poller)
+/* Open sessions at all sockets in turn; *apart*: the first at the first, no other. */
+static int *open_crowd(long count, int poller, int apart)
 {
     int *fds = calloc((size_t)count, sizeof *fds);
     struct stream stream = {0};
@@ -298,7 +302,7 @@ static int *open_crowd(long count, int poller)
         die("memory");
     for (long i = 0; i < count; i++) {
         struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)i};
-        open_stream(&stream, paths[i % path_count]);
+        open_stream(&stream, paths[apart ? i > 0 : i % path_count]);
         fds[i] = stream.fd;
         if (epoll_ctl(poller, EPOLL_CTL_ADD, fds[i], &event))
             die("epoll");
@@ -327,12 +331,13 @@ static long collect(int poller, const int *fds, long expected, int quiet)
     return lines;
 }
 
-static void events(long ops, long depth, long sessions)
+static void events(long ops, long depth, long sessions, int apart, long ahead)
 {
     int poller = epoll_create1(EPOLL_CLOEXEC);
-    int *fds = open_crowd(sessions, poller);
+    long told = sessions;
+    int *fds = open_crowd(sessions += apart, poller, apart);
     char *batch = malloc((size_t)depth * 64);
-    long batches = ops / depth, lost = 0;
+    long batches = ops / depth, owed = 0;
     size_t size = 0;
     int64_t start = 0;
     static const char CONT[] = "{\"execute\":\"cont\"}\n";
@@ -345,16 +350,19 @@ static void events(long ops, long depth, long sessions)
     collect(poller, fds, sessions + 1, 300);
     for (long i = -1; i < batches; i++) {
         long expected = depth + depth * sessions;
+        long wait = i < 0 || i == batches - 1 ? 0 : ahead * expected;
         if (i == 0) {
             phase("ready");
             start = now();
         }
         send_all(fds[0], batch, size);
-        lost += expected - collect(poller, fds, expected, 10000);
-        if (lost)
-            die("%ld of %ld lines did not come", lost, expected);
+        owed += expected;
+        if (owed > wait)
+            owed -= collect(poller, fds, owed - wait, 10000);
+        if (owed > wait || owed < 0)
+            die("%ld lines too few, or too many", owed);
     }
-    result(batches * depth * sessions, now() - start, NULL, 0, ", \"commands\": %ld",
+    result(batches * depth * told, now() - start, NULL, 0, ", \"commands\": %ld",
            batches * depth);
 }
 
@@ -368,7 +376,7 @@ static void crowd(long ops, long sessions)
         die("memory");
     phase("empty");
     int64_t start = now();
-    int *fds = open_crowd(sessions, poller);
+    int *fds = open_crowd(sessions, poller, 0);
     int64_t opened = now() - start;
     phase("open");
     start = now();
@@ -509,7 +517,8 @@ int main(int argc, char **argv)
     else if (!strcmp(mode, "churn"))
         churn(ops, warm);
     else if (!strcmp(mode, "events"))
-        events(ops, depth, sessions);
+        events(ops, depth, sessions, option(argc, argv, "apart", 0) && path_count > 1,
+               option(argc, argv, "ahead", 0));
     else if (!strcmp(mode, "crowd"))
         crowd(ops, sessions);
     else if (!strcmp(mode, "mute"))

@@ -48,6 +48,15 @@ _METHOD: Final = """\
   above have passed (schema replies and 1,000 sessions with events among them).
 - Each client figure comes from a process of its own; the responder answers all.
 - The raw socket loop sends `json.dumps` of the request, an integer id included.
+- What the gateway adds to a command is the difference of two medians that were taken
+  within a second, one directly at the bare responder and one through `qmpx share`
+  before it, both by the load generator, which blocks. All three share a core.
+- Events for the gateway's clients are caused at the responder directly: one that all
+  must have before the next; a stream of single ones, at most 16 of them ahead of the
+  slowest client; 64 at once. Gateway and clients use all cores.
+- The stand-in and QEMU inherit a socket that listens already, with a client in it, as
+  from libvirt. `virsh start` and `destroy` are those of a private libvirtd, and include
+  `virsh` itself; what an emulator can do was asked before.
 - Server and load, and client and responder, share one core, where they take turns:
   waking an idle core of a virtual machine costs more than what is measured, and varies
   more. This helps QEMU, too, whose two threads hand each request over. Only the crowds

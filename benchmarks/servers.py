@@ -105,12 +105,48 @@ def serve(
     Raises:
         ServerFailed: It ended, or did not greet in time; with what it said.
     """
+    addresses = _new_places(lab, subject, sockets)
+    line = command(lab, subject, addresses, wrapper)
+    with _running(subject, addresses, line, ending) as server:
+        yield server
+
+
+@contextmanager
+def share(lab: Lab, subject: str, upstream: Path, *options: str) -> Iterator[Server]:
+    """Start a gateway before the server at *upstream*, as `serve` does.
+
+    Args:
+        lab: Where programs and files are.
+        subject: What the gateway is called among the figures.
+        upstream: The socket of the server.
+        options: Of ``qmpx share``, beside the addresses.
+
+    Raises:
+        ServerFailed: See `serve`.
+    """
+    addresses = _new_places(lab, subject, 1)
+    line = [sys.executable, "-m", "qmpx", "share", f"unix:{upstream}"]
+    line += ["--listen", f"unix:{addresses[0]}", *options]
+    with _running(subject, addresses, line, signal.SIGTERM) as server:
+        yield server
+
+
+def _new_places(lab: Lab, subject: str, sockets: int) -> tuple[Path, ...]:
     name = f"{subject}-{time.monotonic_ns()}"
-    addresses = tuple(lab.scratch / f"{name}.{i}" for i in range(sockets))
-    log = lab.scratch / f"{name}.log"
+    return tuple(lab.scratch / f"{name}.{i}" for i in range(sockets))
+
+
+@contextmanager
+def _running(
+    subject: str,
+    addresses: tuple[Path, ...],
+    line: list[str],
+    ending: signal.Signals,
+) -> Iterator[Server]:
+    log = addresses[0].with_suffix(".log")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(lab, subject, addresses, wrapper),
+            line,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -23,7 +23,7 @@ from qmpx.gateway.effects import changes
 from qmpx.gateway.identity import Identity
 from qmpx.gateway.lease import CHANGED as LEASE_CHANGED
 from qmpx.gateway.observing import Bystander
-from qmpx.gateway.policy import Decision
+from qmpx.gateway.policy import AUTHENTICATE, Decision, Role
 from qmpx.gateway.sparing import Sparing
 from qmpx.transcript.redaction import without_secrets
 
@@ -142,6 +142,7 @@ class Audit:
         if self._sync_failure:
             message = f"{self._file.path} cannot be written: {self._sync_failure}"
             raise AuditError(message)
+        _shorten(line)
         number = self._file.announce(line)
         if self.settings.sync == "always":
             try:
@@ -159,6 +160,7 @@ class Audit:
 
     def tell(self, line: Line) -> None:
         """Write a line soon."""
+        _shorten(line)
         was = self._file.lost
         self._file.tell(line)
         self.lost += self._file.lost - was
@@ -235,6 +237,7 @@ class AuditObserver(Bystander):
         self._audit = audit
         self._upstream = upstream
         self._open: dict[tuple[int, str, int], deque[int]] = {}
+        self._known: dict[int, tuple[Identity, Role, Who]] = {}
         self._turned = Sparing(TURNED)
         self._turned_timer: asyncio.TimerHandle | None = None
 
@@ -245,6 +248,7 @@ class AuditObserver(Bystander):
     def disconnected(self, client: Client, reason: str) -> None:
         """Write that a client has gone."""
         self._tell("disconnected", client, reason=reason)
+        self._known.pop(client.number, None)
 
     def identified(self, client: Client) -> None:
         """Write who a client has shown to be."""
@@ -309,17 +313,23 @@ class AuditObserver(Bystander):
         seconds: float,
     ) -> None:
         """Write down how a command ended."""
-        how: dict[str, Any] = {"outcome": outcome, "seconds": round(seconds, 6)}
+        line = Line(0, "", "", "answered", self._upstream, self._who_of(client), name)
+        line.outcome = outcome
+        line.seconds = round(seconds, 6)
         if changes(name, arguments):
             key = client.number, name, id(arguments)
             numbers = self._open.get(key)
-            intent = numbers.popleft() if numbers else 0
+            line.kind = "outcome"
+            line.intent = numbers.popleft() if numbers else 0
             if not numbers:
                 self._open.pop(key, None)
-            self._tell("outcome", client, command=name, intent=intent, **how)
-        elif self._audit.settings.reads:
-            about = _of_command(name, arguments, decision)
-            self._tell("answered", client, **about, **how)
+            self._audit.tell(line)
+        elif self._audit.settings.reads or name == AUTHENTICATE:
+            line.arguments = shown_arguments(name, arguments)
+            line.verdict = decision.verdict
+            line.rule = decision.rule
+            line.reason = decision.reason
+            self._audit.tell(line)
 
     def event(
         self,
@@ -340,18 +350,20 @@ class AuditObserver(Bystander):
         self._audit.tell(self._line(kind, client, **members))
 
     def _line(self, kind: str, client: Client | None, **members: Any) -> Line:
-        who: Who | UnsetType = UNSET
-        if client is not None:
-            who = Who(
-                _short(f"{client.identity.kind}:{client.identity.name}"),
-                client.role.name,
-                client.number,
-                client.listener,
-            )
-        for name in ("command", "reason"):
-            if name in members:
-                members[name] = _short(members[name])
+        who = UNSET if client is None else self._who_of(client)
         return Line(0, "", "", kind, self._upstream, who, **members)
+
+    def _who_of(self, client: Client) -> Who:
+        """Return who a client is; made once for each identity and role it has."""
+        identity, role = client.identity, client.role
+        known = self._known.get(client.number)
+        if known is None or known[0] is not identity or known[1] is not role:
+            name = _short(f"{identity.kind}:{identity.name}")
+            who = Who(name, role.name, client.number, client.listener)
+            known = identity, role, who
+            if client.session.channel is not None:  # it has not gone
+                self._known[client.number] = known
+        return known[2]
 
 
 def _origin(identity: Identity) -> dict[str, Any]:
@@ -369,6 +381,14 @@ def _of_command(
         "rule": decision.rule,
         "reason": decision.reason,
     }
+
+
+def _shorten(line: Line) -> None:
+    """Cut off what a client can make as long as it likes."""
+    if len(line.command) > MAX_TEXT:
+        line.command = _short(line.command)
+    if len(line.reason) > MAX_TEXT:
+        line.reason = _short(line.reason)
 
 
 def _short(text: str) -> str:

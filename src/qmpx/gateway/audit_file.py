@@ -37,6 +37,7 @@ from qmpx.gateway.chain import (
     encode,
     read_head,
 )
+from qmpx.gateway.own_files import open_own
 
 MAX_SIZE: Final = 64 * 1024 * 1024
 """Bytes of a file, after which the next one is begun: some 200,000 lines, which are
@@ -48,8 +49,7 @@ MAX_UNWRITTEN: Final = 1024 * 1024
 MAX_GATHERED: Final = 64 * 1024
 """Bytes of lines that are gathered before they are written with one call."""
 
-_MODE: Final = 0o600  # who may read what was done is its owner's to say
-_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 logger = logging.getLogger("qmpx.gateway")
 
@@ -216,11 +216,9 @@ class AuditFile:
     # Its beginning.
 
     def _open(self) -> None:
-        self._fd = os.open(self.path, _FLAGS, _MODE)
+        self._fd = open_own(self.path, _FLAGS)
         _lock(self._fd, self.path)
-        self._head_fd = os.open(
-            f"{self.path}.head", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE
-        )
+        self._head_fd = open_own(f"{self.path}.head", os.O_RDWR | os.O_CREAT)
         known = read_head(os.pread(self._head_fd, 4096, 0))
         self._size = os.fstat(self._fd).st_size
         torn = self._read_end(self.path)
@@ -277,9 +275,7 @@ class AuditFile:
 
     def _put_aside(self, torn: bytes) -> None:
         """Move what is torn to a file of its own; after that it is here no more."""
-        fd = os.open(
-            self._aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _MODE
-        )
+        fd = open_own(self._aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
             os.write(fd, torn)
             os.fsync(fd)
@@ -312,7 +308,7 @@ class AuditFile:
         try:
             os.fdatasync(self._fd)
             os.rename(self.path, self._part(number))
-            fd = os.open(self.path, _FLAGS, _MODE)
+            fd = open_own(self.path, _FLAGS)
         except OSError as error:
             logger.error(  # noqa: TRY400 - the reason is all there is to tell
                 "%s: no new file was begun: %s", self.path, error.strerror

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from qmpx.errors import QmpxError
+from qmpx.gateway.own_files import open_own
 
 BUSY_TIMEOUT: Final = 5.0
 """Seconds that a reader or a writer waits for the other; they hardly ever have to."""
@@ -124,8 +125,7 @@ class JournalFile:
             raise
 
     def _open(self, synchronous: str) -> sqlite3.Connection:
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.close(fd)
+        os.close(open_own(self.path, os.O_RDWR | os.O_CREAT))
         database = sqlite3.connect(
             self.path,
             timeout=BUSY_TIMEOUT,
@@ -350,8 +350,7 @@ def _told(path: str) -> Iterator[None]:
 def _lock(path: str) -> int:
     """Let no other process write to this journal; return what holds it."""
     with _told(path):
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-        fd = os.open(f"{path}.lock", flags, 0o600)
+        fd = open_own(f"{path}.lock", os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -105,6 +105,13 @@ class Bystander:
         """Do nothing."""
 
 
+def watches_commands(observer: Observer) -> bool:
+    """Whether an observer does anything when it is told of a command."""
+    kind = type(observer)
+    told = getattr(kind, "decided", None), getattr(kind, "answered", None)
+    return told != (Bystander.decided, Bystander.answered)
+
+
 class Identified(Protocol):
     """Is told, too, who a client is that has shown it only now; observers may."""
 

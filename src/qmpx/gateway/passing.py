@@ -40,6 +40,16 @@ class _ErrorBody(Struct):
     error_class: str = field(default="GenericError", name="class")
 
 
+def passed_error(body: bytes) -> CommandError:
+    """Return the error for a reply's; another one where that is none."""
+    try:
+        msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        message = "The monitor behind the gateway replied with what is no error"
+        return GenericError(message)
+    return PassedError(body)
+
+
 class LostError(GenericError):
     """The monitor was lost while it had a command; what came of it is not known."""
 

@@ -26,8 +26,10 @@ from qmpx.errors import AddressError
 from qmpx.gateway.client import Client
 from qmpx.gateway.doorkeeper import Doorkeeper
 from qmpx.gateway.fan_out import FanOut
+from qmpx.gateway.hoarding import Hoards
 from qmpx.gateway.identity import identify
 from qmpx.gateway.link import Link
+from qmpx.gateway.observing import watches_commands
 from qmpx.gateway.passing import PassedError, UpstreamMessage, spell_event
 from qmpx.gateway.pipeline import Pipeline
 from qmpx.gateway.policy import SHOWN
@@ -118,6 +120,7 @@ class SharedMonitor(Monitor):
         self._door: Door | None = None
         self._local_schema: tuple[int, tuple[SchemaInfo, ...]] | None = None
         self._pipeline = Pipeline(self)
+        self._hoards = Hoards(self)
         self._forwarded = _ForwardingEntries(self.commands, self._entry_for)
         self.upstream = Upstream(
             place,
@@ -137,6 +140,7 @@ class SharedMonitor(Monitor):
         return self
 
     async def __aexit__(self, *exception: object) -> None:
+        self._hoards.close()
         await self.upstream.close()
 
     @property
@@ -266,6 +270,7 @@ class SharedMonitor(Monitor):
     def admit(self, client: Client) -> bool:
         """Count a client among those who are here; whether nobody objects."""
         self._clients[client.session] = client
+        self._hoards.watch()
         self.tell("connected", client)
         return not client.farewell
 
@@ -317,9 +322,7 @@ class SharedMonitor(Monitor):
         name, data, text = str(message.event), message.data, spell_event(message)
         if self.observers:
             self.tell("event", sequence, name, data, text)
-        self._fan_out.deliver(
-            sequence, message, text, only_subscribed=only_subscribed
-        )
+        self._fan_out.deliver(sequence, message, text, only_subscribed=only_subscribed)
 
     def _entry_for(self, name: str) -> tuple[Entry, bool]:
         """Return an entry for any name, and whether it may be kept."""
@@ -333,8 +336,8 @@ class SharedMonitor(Monitor):
     ) -> Deferred:
         client = self._clients[session]
         if client.role.is_unrestricted and not (
-            self.observers
-            or self.gates
+            self.gates
+            or self.is_watched
             or (self.answers and self._may_know(name))
             or (self.local and name in SHOWN)
         ):
@@ -342,6 +345,11 @@ class SharedMonitor(Monitor):
                 session, name, arguments, is_out_of_band=session.is_out_of_band
             )
         return self._pipeline.run(client, name, arguments)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether an observer cares for commands, not just for clients or events."""
+        return any(map(watches_commands, self.observers))
 
     def _may_know(self, name: str) -> bool:
         return self.remembered is None or name in self.remembered

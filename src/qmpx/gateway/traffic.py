@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import UNSET, UnsetType
 
-from qmpx.errors import GenericError
+from qmpx.errors import CommandError, GenericError
 from qmpx.gateway.fairness import FairQueue
 from qmpx.gateway.passing import (
     LostError,
-    PassedError,
     Request,
     UpstreamMessage,
     away,
     lost,
     on_one_line,
+    passed_error,
 )
 from qmpx.gateway.patience import overdue
 from qmpx.monitor.deferred import Deferred
@@ -246,7 +246,7 @@ class Traffic:
         if self.tally is not None:
             self.tally.ended(request)
         if message.error is not UNSET:
-            error = PassedError(on_one_line(message.error))
+            error = passed_error(on_one_line(message.error))
             if request.fds:
                 self._claim(request, error)
             else:
@@ -255,7 +255,7 @@ class Traffic:
         request.drop_fds()
         request.deferred.set_result(on_one_line(message.returned))
 
-    def _claim(self, request: Request, error: PassedError) -> None:
+    def _claim(self, request: Request, error: CommandError) -> None:
         """Take back a descriptor that a command did not take, for it failed before.
 
         If there is one the command's client has it still, as with a monitor of its own.
