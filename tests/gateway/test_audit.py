@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import json
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ from qmpx.gateway.audit import (
     shown_arguments,
 )
 from qmpx.gateway.chain import Verifier, digest_of
+from qmpx.gateway.identity import Identity
 from qmpx.gateway.lease import Leases
 from qmpx.gateway.policy import Decision
 from tests.gateway.test_audit_file import full_disk
@@ -341,3 +344,48 @@ def test_arguments_are_shown_without_secrets(
 def test_settings_have_bounds(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         AuditSettings("audit.jsonl", **options)
+
+
+@pytest.mark.slow
+def test_those_who_are_not_let_in_have_lines_and_of_very_many_their_number(
+    run: Run, watch: Watch, log: Path
+) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with watch() as (shared, _):
+            identity = Identity("unix", "mallory", uid=7, gid=7, pid=9)
+            for _ in range(100):
+                shared.tell("turned_away", identity, "unix:here", "it has no role")
+            deadline = loop.time() + 10
+            while "too many to tell" not in await asyncio.to_thread(log.read_text):
+                assert loop.time() < deadline
+                await asyncio.sleep(0.02)
+
+    with silenced("qmpx.gateway"):
+        run(main())
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    turned = [line for line in lines if line["kind"] == "turned-away"]
+    *each, rest = turned
+    assert 20 <= len(each) < 40
+    assert each[0]["who"]["identity"] == "unix:mallory"
+    assert each[0]["reason"] == "it has no role"
+    assert each[0]["more"] == {"uid": 7, "gid": 7, "pid": 9}
+    assert len(each) + rest["more"]["count"] == 100
+
+
+def test_names_and_reasons_of_any_length_have_short_lines(
+    run: Run, watch: Watch, connect: Connect, log: Path
+) -> None:
+    async def main() -> None:
+        async with watch() as (shared, _):
+            peer = await connect(NEGOTIATE)
+            await peer.ask(command("x" * 100_000))
+            shared.tell("upstream_changed", "away", "y" * 100_000)
+            peer.close()
+            await settle()
+
+    with silenced("qmpx.gateway"):
+        run(main())
+    text = log.read_text()
+    assert "(100000 characters, sha256 " in text
+    assert max(map(len, text.splitlines())) < 2000

@@ -30,12 +30,22 @@ def main() -> None:
             continue
         match os.read(0, 1):
             case b"s":
+                if daemon:
+                    wait_for(daemon)  # until then its pid file is locked
                 daemon = os.spawnvp(os.P_NOWAIT, sys.argv[1], sys.argv[1:])  # noqa: S606
             case b"t" | b"k" as order if daemon:
                 how = signal.SIGTERM if order == b"t" else signal.SIGKILL
                 os.kill(daemon, how)
             case b"":
                 return
+
+
+def wait_for(child: int) -> None:
+    """Wait until a child has ended."""
+    try:
+        os.waitpid(child, 0)
+    except ChildProcessError:
+        return  # it is buried
 
 
 def bury() -> None:

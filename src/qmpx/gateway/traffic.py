@@ -106,7 +106,7 @@ class Traffic:
         return request.deferred
 
     def _may_go_at_once(self, request: Request) -> bool:
-        """Whether it is a command's turn already: nothing waits, as most of the time."""
+        """Whether it is a command's turn already: nothing waits, as mostly."""
         return (
             self._sent_in_band < IN_BAND_AT_ONCE
             and not self.is_reading

@@ -99,7 +99,6 @@ class Created:
         put({})
         shown.writers["limits"] = put
 
-
     def close(self) -> None:
         """Let go of what it has of the world outside."""
 

@@ -3,7 +3,6 @@
 It is a secret: nothing that is printed, logged or raised holds it.
 """
 
-import logging
 import os
 import stat
 from typing import Final
@@ -19,8 +18,6 @@ MAX_TOKEN: Final = 256
 
 VARIABLE: Final = "QMPX_TOKEN"
 FILE_VARIABLE: Final = "QMPX_TOKEN_FILE"
-
-logger = logging.getLogger("qmpx.client")
 
 
 class Token:
@@ -69,7 +66,9 @@ class Token:
         if not self.source:
             hint = f"use tls{str(address).removeprefix('tcp')}, or a tunnel"
             raise ConnectError(str(address), reason, hint)
-        logger.warning(
+        import logging  # a one-shot command does without it
+
+        logging.getLogger("qmpx.client").warning(
             "%s: the token of %s is not sent: %s", address, self.source, reason
         )
         return False

@@ -60,42 +60,50 @@ DISGUISED = [
     b'{"QMP": {}, "execute": "stop", "error": {}}',
     # One command in another.
     b'{"execute": "human-monitor-command", "arguments": {"command-line": "stop"}}',
-    b'{"execute": "human-monitor-command", "arguments": '
-    b'{"command-line": "info status\\nstop"}}',
-    b'{"execute": "human-monitor-command", "arguments": '
-    b'{"command-line": "info status", "command-line": "stop"}}',
-    b'{"execute": "human-monitor-command", "arguments": '
-    b'{"command-line": "info status", "command\\u002dline": "stop"}}',
-    b'{"execute": "human-monitor-command", "arguments": '
-    b'{"command-line": "info status; stop"}}',
-    b'{"execute": "human-monitor-command", "arguments": '
-    b'{"command-line": "info status\\u0000"}}',
+    (
+        b'{"execute": "human-monitor-command", "arguments": '
+        b'{"command-line": "info status\\nstop"}}'
+    ),
+    (
+        b'{"execute": "human-monitor-command", "arguments": '
+        b'{"command-line": "info status", "command-line": "stop"}}'
+    ),
+    (
+        b'{"execute": "human-monitor-command", "arguments": '
+        b'{"command-line": "info status", "command\\u002dline": "stop"}}'
+    ),
+    (
+        b'{"execute": "human-monitor-command", "arguments": '
+        b'{"command-line": "info status; stop"}}'
+    ),
+    (
+        b'{"execute": "human-monitor-command", "arguments": '
+        b'{"command-line": "info status\\u0000"}}'
+    ),
     b'{"execute": "transaction", "arguments": {"actions": [{"type": "stop"}]}}',
-    b'{"execute": "transaction", "arguments": {"actions": [{"type": "abort", '
-    b'"data": {}, "type": "blockdev-snapshot-sync"}]}}',
-    b'{"execute": "transaction", "arguments": {"actions": [], "actions": '
-    b'[{"type": "blockdev-backup", "data": {}}]}}',
+    (
+        b'{"execute": "transaction", "arguments": {"actions": [{"type": "abort", '
+        b'"data": {}, "type": "blockdev-snapshot-sync"}]}}'
+    ),
+    (
+        b'{"execute": "transaction", "arguments": {"actions": [], "actions": '
+        b'[{"type": "blockdev-backup", "data": {}}]}}'
+    ),
 ]
 
 
 @pytest.mark.parametrize("way", ["low", "tcp"])
-@pytest.mark.parametrize("data", DISGUISED, ids=range(len(DISGUISED)))
-def test_no_disguise_makes_a_command_another_one(
-    target: Target, data: bytes, way: str
-) -> None:
-    if way == "low":
-        peer = target.connect("low")
-    else:
-        peer = target.connect_tcp(target.plain)
+def test_no_disguise_makes_a_command_another_one(target: Target, way: str) -> None:
+    is_tcp = way == "tcp"
+    peer = target.connect_tcp(target.plain) if is_tcp else target.connect("low")
     with peer:
-        peer.greeted().send(data, {"execute": "query-status", "id": "last"})
-        while (message := peer.receive()).get("id") != "last":
-            if data.startswith((b'"execute" "stop"', b"[")):
-                continue  # several errors
-            harmless = message.get("return", {}) == {"name": "box"}
-            assert harmless or "error" in message, message
-            assert message.get("event") != "STOP"
-        assert message == {**RUNNING, "id": "last"}
+        peer.greeted()
+        for data in DISGUISED:
+            peer.send(data, {"execute": "query-status", "id": "last"})
+            while (message := peer.receive()).get("id") != "last":
+                harmless = message.get("return", {}) == {"name": "box"}
+                assert harmless or "error" in message, (data, message)
+            assert message == {**RUNNING, "id": "last"}, data
 
 
 def nested(depth: int) -> dict[str, object]:
@@ -113,8 +121,8 @@ def test_a_transaction_in_a_transaction_is_refused(target: Target, depth: int) -
         refused = peer.greeted().ask(nested(depth))
         assert "does not allow transaction here" in refused["error"]["desc"]
         assert peer.ask({"execute": "query-status"}) == RUNNING
-    line = target.wait_for_audit(lambda it: it["kind"] == "refused", since)
-    assert line["command"] == "transaction"
+    line = target.wait_for_audit(lambda it: it.get("command") == "transaction", since)
+    assert line["kind"] == "refused"
     assert line["verdict"] == "deny"
 
 

@@ -165,7 +165,6 @@ class ProfileTypes:
             self._templates[kind, name] = made
         return self._templates[kind, name]
 
-
     def of_version(self, board: str) -> Mapping[str, Mapping[str, Any]]:
         """Return the values by type that differ from those on the newest board."""
         if board not in self._versions:
@@ -177,7 +176,6 @@ class ProfileTypes:
                 for kind, values in told.items()
             }
         return self._versions[board]
-
 
     def pci_facts(self, name: str) -> PciHeader | None:
         """Return what a PCI device of a type shows; ``None`` if that is not known."""
