@@ -266,7 +266,7 @@ def test_arguments_become_json(value: Any, text: bytes | None) -> None:
         {"a": ({"b": -math.inf},)},
         {"a": None, "b": math.nan},
         math.nan,
-        {"a": object()},
+        {"a": ...},
         {"a": "\udc80"},
         {"\ud800": 1},
         {"a": 1j},

@@ -367,7 +367,7 @@ NO_JSON = [
     {"a": math.nan},
     {"a": [1, {"b": math.inf}]},
     {"a": None, "b": (-math.inf,)},
-    {"a": object()},
+    {"a": ...},
     {"a": {(1, 2): 3}},
     {"a": "\ud800"},
     {"a": 1j},

@@ -353,7 +353,11 @@ def test_a_token_gives_its_role_and_is_told_to_nobody(
     assert TOKEN not in str(notes.told)
 
 
-@pytest.mark.parametrize("token", [OLD, REVOKED, DIGEST, "", TOKEN + " ", TOKEN[:-1]])
+@pytest.mark.parametrize(
+    "token",
+    [OLD, REVOKED, DIGEST, "", TOKEN + " ", TOKEN[:-1]],
+    ids=["old", "revoked", "its digest", "none", "with a blank", "cut off"],
+)
 def test_a_token_that_does_not_count_gives_nothing(
     run: Run, guard: Any, connect: Connect, token: str
 ) -> None:
