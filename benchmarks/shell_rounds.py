@@ -15,6 +15,8 @@ from qmpx.cli.shell.completion import candidates, explanation, slot_at
 from qmpx.qapi.shipped import shipped_schema
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.lab import Lab
 
 FIGURES: Final = ("help", "run", "prompt", "complete")
@@ -72,7 +74,8 @@ def _start(lab: Lab, address: str) -> None:
         lab.samples.add("shell.help.wall", "qmpx", _wall_ms([*ours, "--help"]))
         line = [*ours, "run", address, "query-status"]
         lab.samples.add("shell.run.wall", "qmpx", _wall_ms(line))
-        lab.samples.add("shell.prompt.wall", "qmpx", _prompt_ms(ours[0], address))
+        prompt = _prompt_ms(ours[0], address, lab.scratch)
+        lab.samples.add("shell.prompt.wall", "qmpx", prompt)
 
 
 def _wall_ms(line: list[str]) -> float:
@@ -89,8 +92,14 @@ def _wall_ms(line: list[str]) -> float:
     return (time.perf_counter() - begin) * 1e3
 
 
-def _prompt_ms(program: str, address: str) -> float:
-    """Start the shell on a terminal; return the time until its first prompt."""
+def _prompt_ms(program: str, address: str, state: Path) -> float:
+    """Start the shell on a terminal; return the time until its first prompt.
+
+    Args:
+        program: The program.
+        address: What it connects to.
+        state: Where it may keep its history.
+    """
     begin = time.perf_counter()
     leader, follower = pty.openpty()
     with subprocess.Popen(
@@ -99,7 +108,7 @@ def _prompt_ms(program: str, address: str) -> float:
         stdout=follower,
         stderr=follower,
         cwd=ROOT,
-        env={**environment(), "TERM": "xterm", "XDG_STATE_HOME": "/nonexistent"},
+        env={**environment(), "TERM": "xterm", "XDG_STATE_HOME": str(state)},
     ) as process:
         os.close(follower)
         shown = b""

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 import pytest
@@ -32,7 +32,7 @@ from tests.monitor.conftest import NEGOTIATE, command
 from tests.programs import ENVIRONMENT, QMPX, SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.monitor.conftest import Connect, Run
@@ -131,15 +131,22 @@ def load(path: Path, is_over: threading.Event) -> None:
                     talk.send({"execute": "tick"})
 
 
-class Resuming:
-    """A client that remembers which number it has seen last, and what it was of.
+T = TypeVar("T")
+
+
+class Resuming(Generic[T]):
+    """A client that goes on behind the last event that it has seen.
+
+    Args:
+        read: Returns what is to be remembered of an event.
 
     Attributes:
-        seen: The count that each number stands for.
+        seen: That, by the event's number.
     """
 
-    def __init__(self) -> None:
-        self.seen: dict[int, int] = {}
+    def __init__(self, read: Callable[[dict[str, Any]], T]) -> None:
+        self._read = read
+        self.seen: dict[int, T] = {}
 
     def follow(self, path: Path, enough: int, enough_seen: threading.Event) -> None:
         """Resume, and take what comes until the gateway is gone."""
@@ -154,11 +161,16 @@ class Resuming:
                     continue
                 number = message["x-qmpx-sequence"]
                 assert number == max(self.seen, default=0) + 1
-                self.seen[number] = message["data"]["count"]
+                self.seen[number] = self._read(message)
                 received += 1
                 if received == enough:
                     enough_seen.set()
         enough_seen.set()
+
+
+def count_of(tick: dict[str, Any]) -> int:
+    """Return which tick an event tells of."""
+    return int(tick["data"]["count"])
 
 
 def check_audit(folder: Path) -> list[Line]:
@@ -230,7 +242,7 @@ def test_a_file_that_is_no_good_is_an_error_at_once(
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_what_was_acknowledged_survives_whenever_the_gateway_is_killed() -> None:
-    client = Resuming()
+    client = Resuming(count_of)
     with (
         short_directory() as folder,
         monitor_that_ticks().serve_in_thread(
@@ -243,7 +255,7 @@ def test_what_was_acknowledged_survives_whenever_the_gateway_is_killed() -> None
             killed_once(folder, client, random.Random(kill))
             check_audit(folder)
         # All that was seen is there, and is what it was; nothing is there twice.
-        everything = Resuming()
+        everything = Resuming(count_of)
         killed_once(folder, everything, random.Random(0), enough=len(client.seen))
         assert {n: everything.seen[n] for n in client.seen} == client.seen
         counts = list(everything.seen.values())
@@ -260,7 +272,7 @@ def test_what_was_acknowledged_survives_whenever_the_gateway_is_killed() -> None
 
 
 def killed_once(
-    folder: Path, client: Resuming, chance: random.Random, enough: int = 1
+    folder: Path, client: Resuming[int], chance: random.Random, enough: int = 1
 ) -> None:
     """Run a gateway, put load on it, kill it at some moment."""
     path = folder / "shared"

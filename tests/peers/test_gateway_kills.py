@@ -20,7 +20,7 @@ import pytest
 
 from qmpx.gateway.audit_file import AuditFile
 from qmpx.gateway.journal_file import JournalReader
-from tests.gateway.test_equipment import CONFIGURATION, Talk, check_audit
+from tests.gateway.test_equipment import CONFIGURATION, Resuming, Talk, check_audit
 from tests.loops import short_directory
 from tests.programs import ENVIRONMENT, QMPX, SECONDS
 
@@ -35,34 +35,12 @@ KILLS = int(os.environ.get("QMPX_GATEWAY_KILLS", "12"))
 LOADS = 2  # clients that stop the machine and let it go on
 
 
-class Resuming:
-    """A client that goes on behind the last event that it has seen.
+Seen = tuple[str, Any]
 
-    Attributes:
-        seen: Name and time of the event of each number.
-    """
 
-    def __init__(self) -> None:
-        self.seen: dict[int, tuple[str, Any]] = {}
-
-    def follow(self, path: Path, enough: int, enough_seen: threading.Event) -> None:
-        """Resume, and take what comes until the gateway is gone."""
-        talk = Talk(path)
-        with talk.sock:
-            last = max(self.seen, default=0)
-            talk.send({"execute": "x-qmpx-subscribe", "arguments": {"since": last}})
-            received = 0
-            for message in talk.messages():
-                assert "error" not in message, message
-                if "x-qmpx-sequence" not in message:
-                    continue
-                number = message["x-qmpx-sequence"]
-                assert number == max(self.seen, default=0) + 1
-                self.seen[number] = message["event"], message["timestamp"]
-                received += 1
-                if received == enough:
-                    enough_seen.set()
-        enough_seen.set()
+def name_and_time(message: dict[str, Any]) -> Seen:
+    """Return what an event is, and when it happened."""
+    return message["event"], message["timestamp"]
 
 
 def load(path: Path, is_over: threading.Event) -> None:
@@ -77,7 +55,7 @@ def load(path: Path, is_over: threading.Event) -> None:
                     talk.send(both[number % 2])
 
 
-def kill_once(folder: Path, upstream: Path, client: Resuming, seed: int) -> None:
+def kill_once(folder: Path, upstream: Path, client: Resuming[Seen], seed: int) -> None:
     """Run a gateway, put load on it, and kill it at some moment."""
     path = folder / "shared"
     path.unlink(missing_ok=True)
@@ -119,7 +97,7 @@ def test_a_killed_gateway_loses_no_event_that_was_acknowledged_and_repeats_none(
     qemu: StartQemu,
 ) -> None:
     machine = qemu()
-    client = Resuming()
+    client = Resuming(name_and_time)
     with short_directory() as folder:
         (folder / "gateway.toml").write_text(CONFIGURATION.format(folder=folder))
         for seed in range(KILLS):

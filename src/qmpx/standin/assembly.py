@@ -588,8 +588,7 @@ class Assembly:
         try:
             device = await self.machine.characters.open({**options, "id": label})
         except CommandError as error:
-            detail = next(iter(getattr(error, "__notes__", ())), error.desc)
-            raise options.failure(detail) from None
+            raise options.refusal(error) from None
         if options["backend"] == "pty":
             where = device.filename.removeprefix("pty:")
             told = f"char device redirected to {where} (label {label})\n"

@@ -11,12 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from qmpx.errors import CommandError
 from qmpx.machine.drive import Interface, Kind
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import OptionList
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from qmpx.machine import Machine
     from qmpx.machine.network.requests import NicRequest
@@ -187,7 +188,7 @@ def make_networks(line: CommandLine, machine: Machine) -> list[NicRequest]:
         elif kind == "nic":
             requests.append(machine.network.note_nic(dict(options)))
         else:
-            _enter(machine, options)
+            _make(options, dict(options), machine.network.add_legacy)
     return requests
 
 
@@ -197,7 +198,7 @@ def _pair(machine: Machine, options: OptionList) -> NicRequest:
     back_end = {name: text for name, text in options.items() if name not in own}
     count = len(machine.network.nics)
     id_ = back_end.setdefault("id", f"nic{count}-net")
-    _make(options, back_end, add=machine.network.add_netdev)
+    _make(options, back_end, machine.network.add_netdev)
     wanted = {"type": "nic", "netdev": id_}
     if (model := options.get("model")) is not None:
         wanted["model"] = model
@@ -206,18 +207,13 @@ def _pair(machine: Machine, options: OptionList) -> NicRequest:
     return machine.network.note_nic(wanted)
 
 
-def _enter(machine: Machine, options: OptionList) -> None:
-    _make(options, dict(options), add=machine.network.add_legacy)
-
-
-def _make(options: OptionList, values: Any, *, add: Any) -> None:
-    from qmpx.errors import CommandError
-
+def _make(
+    options: OptionList, values: dict[str, str], add: Callable[[dict[str, str]], object]
+) -> None:
     try:
         add(values)
     except CommandError as error:
-        detail = next(iter(getattr(error, "__notes__", ())), error.desc)
-        raise options.failure(detail) from None
+        raise options.refusal(error) from None
 
 
 def board_devices(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, Final
 
+    from qmpx.errors import CommandError
+
     OptionTypes = Mapping[str, str]  # name to ``str``, ``bool``, ``number``, ``size``
 
 MAX_INDEX: Final = 1000
@@ -125,6 +127,13 @@ class OptionList(dict[str, str]):
     def failure(self, message: str) -> StartFailure:
         """Return what says that this option is wrong."""
         return StartFailure(message, self.option, self.text)
+
+    def refusal(self, error: CommandError) -> StartFailure:
+        """Return what says that what this option asks for cannot be had.
+
+        A note of the error tells more than its text, which is the same for programs.
+        """
+        return self.failure(next(iter(getattr(error, "__notes__", ())), error.desc))
 
     def switch(self, name: str, *, default: bool = False) -> bool:
         """Return the position of a switch."""

@@ -95,7 +95,6 @@ class _Running:
         self._monitors: list[Monitor] = [self._assembly.monitor]
         self._ended = asyncio.Event()
         self._status = 0
-        self._status = 0
         self._hold(self._assembly.monitor)
 
     async def serve(self) -> int:

@@ -6,7 +6,7 @@ Source: QEMU 7.2.22, schema file ``pci.json``, observed.
 from typing import Annotated, NotRequired, TypedDict
 
 from qmpx.machine import Machine
-from qmpx.machine.qom.pci_models import CLASSES
+from qmpx.machine.pci_classes import CLASSES
 from qmpx.machine.qom.pci_space import PciFunction, pci_functions
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Values

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from qmpx.machine.devices.device import Bus, Device
-from qmpx.machine.devices.models import PCI_CLASSES, Model
+from qmpx.machine.devices.models import Model
 from qmpx.machine.devices.numbered import VirtioSerialBus
 from qmpx.machine.devices.pci import UNMAPPED, PciFunction
 from qmpx.machine.devices.usb import UsbBus
+from qmpx.machine.pci_classes import CLASSES_2010
 
 _WORD: int = 2**64
 
@@ -73,7 +74,7 @@ def _place_lines(device: Device) -> Iterator[str]:
 
 def _pci_lines(function: PciFunction) -> Iterator[str]:
     facts = function.facts
-    name = PCI_CLASSES.get(facts.class_code, f"Class {facts.class_code:04x}")
+    name = CLASSES_2010.get(facts.class_code, f"Class {facts.class_code:04x}")
     secondary = function.bridge.secondary if function.bridge is not None else 0
     yield (
         f"class {name}, addr {secondary:02x}:{function.slot:02x}.{function.function:x},"

@@ -13,13 +13,13 @@ from qmpx.machine import Machine
 from qmpx.machine.devices.departure import wait_until_gone
 from qmpx.machine.devices.device import Device, Refusal
 from qmpx.machine.devices.hotplug import add_drive, add_nic, add_storage
-from qmpx.machine.devices.models import PCI_CLASSES
 from qmpx.machine.devices.pci import (
     UNMAPPED,
     PciBus,
     PciFunction,
     parse_pci_address,
 )
+from qmpx.machine.pci_classes import CLASSES_2010
 from qmpx.monitor.human import CommandTable, HumanSession
 from qmpx.monitor.human.options import parse_options
 from qmpx.monitor.registry import SessionLike
@@ -114,8 +114,8 @@ def _pci_info(
 ) -> dict[str, Any]:
     facts = function.facts
     kind: dict[str, Any] = {"class": facts.class_code}
-    if facts.class_code in PCI_CLASSES:
-        kind["desc"] = PCI_CLASSES[facts.class_code]
+    if facts.class_code in CLASSES_2010:
+        kind["desc"] = CLASSES_2010[facts.class_code]
     info: dict[str, Any] = {
         "bus": bus.pci_number,
         "slot": function.slot,

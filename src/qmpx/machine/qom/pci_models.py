@@ -155,39 +155,6 @@ SAME: Final = {
 }
 """Models that look as others do."""
 
-CLASSES: Final = {
-    0x0100: "SCSI controller",
-    0x0101: "IDE controller",
-    0x0102: "Floppy controller",
-    0x0103: "IPI controller",
-    0x0104: "RAID controller",
-    0x0106: "SATA controller",
-    0x0107: "SAS controller",
-    0x0180: "Storage controller",
-    0x0200: "Ethernet controller",
-    0x0280: "Network controller",
-    0x0300: "VGA controller",
-    0x0301: "XGA controller",
-    0x0302: "3D controller",
-    0x0380: "Display controller",
-    0x0400: "Video controller",
-    0x0401: "Audio controller",
-    0x0402: "Phone",
-    0x0403: "Audio controller",
-    0x0500: "RAM controller",
-    0x0600: "Host bridge",
-    0x0601: "ISA bridge",
-    0x0604: "PCI bridge",
-    0x0680: "Bridge",
-    0x0700: "Serial port",
-    0x0701: "Parallel port",
-    0x0900: "Keyboard",
-    0x0902: "Mouse",
-    0x0C03: "USB controller",
-    0x0C05: "SMBus",
-}
-"""The names of classes; others have none."""
-
 BRIDGE_CLASS: Final = 0x0604
 """The class of what has a bus of its own behind it."""
 

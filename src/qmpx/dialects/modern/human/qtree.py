@@ -12,9 +12,9 @@ from qmpx.dialects.modern.human.declaring import HumanTable, true_false
 from qmpx.dialects.modern.readable import usb_product
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
+from qmpx.machine.pci_classes import CLASSES
 from qmpx.machine.qom.buses import Bus, Device
 from qmpx.machine.qom.objects import WORKER, QomObject
-from qmpx.machine.qom.pci_models import CLASSES
 from qmpx.machine.qom.pci_space import PciFunction, pci_functions, walk
 
 commands = HumanTable()
