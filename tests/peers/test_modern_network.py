@@ -78,12 +78,6 @@ ROWS: list[dict[str, Any]] = [
     {"type": "netmap", "id": "n", "ifname": "x"},
     {"type": "stream", "id": "n"},
     {"type": "stream", "id": "n", "addr": {"type": "inet", "host": "127.0.0.1"}},
-    {
-        "type": "stream",
-        "id": "n",
-        "addr": {"type": "inet", "host": "127.0.0.1", "port": "0"},
-        "server": True,
-    },
     {"type": "none", "id": "n"},
     {"type": "nic", "id": "n"},
 ]
@@ -102,6 +96,21 @@ def test_back_ends_are_made_and_refused_alike(both: Twins, row: dict[str, Any]) 
         ("query-rx-filter", {"name": "n"}),
     ):
         alike((both.theirs.run(name, arguments), both.ours.run(name, arguments)))
+
+
+def test_a_stream_that_listens_is_made_alike() -> None:
+    # In a pair of its own, that is not asked to delete it: QEMU 7.2 listens in a
+    # thread, and writes into what netdev_del has freed when that is done later.
+    listening = {"type": "inet", "host": "127.0.0.1", "port": "0"}
+    row = {"type": "stream", "id": "n", "addr": listening, "server": True}
+    with twins() as both:
+        for name, arguments in (
+            ("netdev_add", row),
+            ("netdev_add", row),
+            ("set_link", {"name": "n", "up": False}),
+            ("query-rx-filter", {"name": "n"}),
+        ):
+            alike((both.theirs.run(name, arguments), both.ours.run(name, arguments)))
 
 
 def test_what_is_handed_over_and_is_no_tap_is_gone_alike(both: Twins) -> None:
