@@ -54,7 +54,12 @@ def test_members_that_nobody_knows_are_passed_over() -> None:
             b'{"t": 1, "dir": "to", "msg": {}}',
             'f:2: expected "dir": "->" or "<-", not \'to\'',
         ),
+        (
+            b'{"t": 1, "dir": "->", "msg": ' + b"[" * 5000 + b"]" * 5000 + b"}",
+            'f:2: expected {"t": ..., "dir"',
+        ),
     ],
+    ids=["no object", "no time", "no direction", "another direction", "too deep"],
 )
 def test_a_line_that_is_none_is_named(line: bytes, message: str) -> None:
     with pytest.raises(TranscriptError) as raised:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -563,6 +564,33 @@ def test_a_long_id_is_read_without_copying_it_for_each_token(
             return super().next_token(data, position)
 
     monkeypatch.setattr(framing, "Lexer", WatchfulLexer)
-    text = b"[" + b"1," * 500 + b"1]"
-    assert respell(text) == text.replace(b",", b", ")
+    text = b"[" + b"1," * 500 + b"10e1]"
+    assert respell(text) == b"[" + b"1, " * 500 + b"100]"
     assert len(buffers) == 1
+
+
+def test_a_long_id_that_is_alike_for_everybody_is_read_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(framing, "Lexer", None)
+    text = b"[" + b'{"a":1.50},' * 500 + b"-0]"
+    assert respell(text) == b"[" + b'{"a": 1.5}, ' * 500 + b"0]"
+    with pytest.raises(TypeError):
+        respell(b'{"a":1,"a":1}')  # this is for the parser to refuse
+
+
+@given(json_values)
+def test_what_is_read_at_once_is_what_the_parser_reads(value: Any) -> None:
+    text = json.dumps(value, ensure_ascii=False).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        outcomes = [respelled(text)]
+        patch.setattr(framing, "_UNLIKE", re.compile(b""))  # nothing is alike
+        outcomes.append(respelled(text))
+    assert outcomes[0] == outcomes[1]
+
+
+def respelled(text: bytes) -> bytes | None:
+    try:
+        return respell(text)
+    except ValueError:
+        return None

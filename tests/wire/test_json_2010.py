@@ -203,6 +203,16 @@ def test_a_value_too_deep_for_recursion_is_spelled() -> None:
     assert encode(value) == b"[" * 200 + b'"x"' + b"]" * 200
 
 
+@pytest.mark.parametrize("depth", [200, 1000, 5000])
+def test_any_depth_is_spelled_with_its_members_in_order(depth: int) -> None:
+    value: Any = {"b": 1, "a": 2}
+    for _ in range(depth):
+        value = {"b": value, "a": [3]}
+    inner = encode({"b": 1, "a": 2})
+    begin, end = encode({"b": 7, "a": [3]}).split(b"7")
+    assert encode(value) == begin * depth + inner + end * depth
+
+
 @given(st.text())
 def test_any_text_is_read_back_from_its_modern_spelling(text: str) -> None:
     token = json.dumps(text).encode()
@@ -214,7 +224,16 @@ def test_any_text_is_read_back_from_its_modern_spelling(text: str) -> None:
     assert read_string(token) == halves
 
 
-IDS = [b"1", b'"a"', b"1.50", b"0.000001", b"[1.0]", b'"\\/"', b"123456789012345678901"]
+IDS = [
+    b"[" * 1000 + b"]" * 1000,
+    b"1",
+    b'"a"',
+    b"1.50",
+    b"0.000001",
+    b"[1.0]",
+    b'"\\/"',
+    b"123456789012345678901",
+]
 
 
 @pytest.mark.parametrize("text", IDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmpx.wire.member_order import bucket, order
+from qmpx.wire.member_order import MAX_NAMES, bucket, order
 
 ORDERS = [
     ("version capabilities", "version capabilities"),
@@ -30,6 +30,15 @@ def test_members_stand_in_the_order_of_their_hash(
     given_names: str, expected: str
 ) -> None:
     assert " ".join(order(given_names.split())) == expected
+
+
+@pytest.mark.parametrize(("length", "is_remembered"), [(3, True), (MAX_NAMES, False)])
+def test_orders_of_long_names_are_not_remembered(
+    length: int, is_remembered: bool
+) -> None:
+    names = ("b" * length, "remembered")
+    assert order(names) == order(names)
+    assert (order(names) is order(names)) is is_remembered
 
 
 def test_a_bucket_is_one_of_512() -> None:

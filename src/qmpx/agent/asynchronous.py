@@ -14,8 +14,9 @@ from qmpx.agent.deadlines import CONNECT_TIMEOUT
 from qmpx.agent.operations import MAX_FILE, Finished
 from qmpx.agent.reaching import reach_async
 from qmpx.agent.waking import tries
+from qmpx.client.arguments import Arguments, merge
 from qmpx.client.async_steps import carry_out_async
-from qmpx.client.core import DEFAULT, Arguments, Timeout, merge
+from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.client.steps import Steps
 from qmpx.errors import ConnectionLost, DeadlineExceeded, QmpxError
 from qmpx.transport.address import Address

@@ -15,7 +15,8 @@ from qmpx.agent.deadlines import CONNECT_TIMEOUT, DEADLINES, TIMEOUT
 from qmpx.agent.operations import MAX_FILE, Finished
 from qmpx.agent.reaching import reach
 from qmpx.agent.waking import tries
-from qmpx.client.core import DEFAULT, Arguments, Default, Timeout, merge
+from qmpx.client.arguments import Arguments, merge
+from qmpx.client.deadlines import DEFAULT, Default, Timeout
 from qmpx.client.steps import Steps, carry_out
 from qmpx.errors import ConnectionLost, DeadlineExceeded, QmpxError
 from qmpx.transport.address import Address

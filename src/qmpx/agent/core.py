@@ -140,7 +140,9 @@ class AgentCore:
             del self._buffer[: end + 1]
             self._searched = 0
             line = yield from self._next_line()
-            if _number(line) == number:
+            # There may be another within it: the first was old, and what it began
+            # was never ended.
+            if _number(line.rpartition(DELIMITER)[2]) == number:
                 return old
 
     def _next_line(self) -> Generator[bytes | None, bytes | None, bytes]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from qmpx.agent.core import MAX_MESSAGE_SIZE
 from qmpx.agent.deadlines import CONNECT_TIMEOUT
-from qmpx.client.core import DEFAULT, Timeout
+from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.transport.address import Address, parse_address
 
 if TYPE_CHECKING:

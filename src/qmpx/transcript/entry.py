@@ -168,7 +168,7 @@ def read_transcript(lines: Iterable[bytes], name: str = "") -> Iterator[Entry]:
             continue
         try:
             entry = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             message = (
                 'expected {"t": ..., "dir": "->" or "<-", "conn": ..., "msg": {...}}: '
                 f"{error}"

@@ -101,7 +101,7 @@ def _read_libvirt_spy(data: bytes, name: str) -> Iterator[Entry]:
         try:
             spied = msgspec.json.decode(line)
             time = float(spied["t"])
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError):
+        except (msgspec.DecodeError, KeyError, TypeError, ValueError, RecursionError):
             message = 'expected an object with "t", a time'
             raise TranscriptError(message, name, line_number) from None
         connection = numbers.setdefault(spied.get("pid"), len(numbers) + 1)

@@ -143,7 +143,7 @@ class Channel:
             self._watched = False
             self._loop.remove_reader(self._fd)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send *data* now, and keep what the socket does not take. Never blocks."""
         if self._sock is None or self._closing:
             return

@@ -159,7 +159,7 @@ class TlsChannel(Channel):
         self._feed = False
         super().pause_reading()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send *data* now, and keep what the socket does not take. Never blocks."""
         if self.is_open and data and not self.is_closing:
             self._tls.write(data)

@@ -12,7 +12,7 @@ Source: observed on QEMU 7.2.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -122,7 +122,10 @@ def encode_string(text: str) -> str:
 
 
 def walk(
-    value: Any, spell: Callable[[float], str], spell_string: Callable[[str], str]
+    value: Any,
+    spell: Callable[[float], str],
+    spell_string: Callable[[str], str],
+    order: Callable[[Iterable[str]], Sequence[str]] = tuple,
 ) -> bytes:
     """Write a parsed value, however deep it is: with a stack of our own.
 
@@ -130,6 +133,7 @@ def walk(
         value: What a parser returned.
         spell: Spells a double.
         spell_string: Spells a string, quotes included.
+        order: Puts the members of an object in order.
     """
     out: list[str] = []
     stack: list[Any] = [value]  # values still to write, and _Text between them
@@ -147,7 +151,7 @@ def walk(
             out.append(spell(item))
         elif isinstance(item, dict):
             stack.append(_Text("}"))
-            for key in reversed(item):
+            for key in reversed(order(item)):
                 stack += (item[key], _Text(f"{spell_string(key)}: "), _Text(", "))
             stack[-1:] = [_Text("{")] if item else [stack[-1], _Text("{")]
         else:

@@ -299,7 +299,10 @@ _NOT_ALIKE: Final = re.compile(rb"[0-9][.e][0-9-]|\\u[dD][89a-fA-F]|\\u007[fF]|n
 
 def encode(value: Any) -> bytes:
     """Return *value* as 0.13 would write it: members in the order of their hash."""
-    value = _reorder(value)
+    try:
+        value = _reorder(value)
+    except RecursionError:
+        return walk(value, spell_double, spell_string, order)
     try:
         text = encode_modern(value, may_hold_doubles=False)
     except (TypeError, ValueError, RecursionError):  # lone surrogates, any depth

@@ -11,6 +11,10 @@ from typing import Final
 MAX_ORDERS: Final = 1024
 """Orders of members that are remembered: more than the answers of 0.13 have."""
 
+MAX_NAMES: Final = 1024
+"""Characters of the names of members whose order is remembered: a client, who may send
+any names, must not fill the memory with them."""
+
 _BUCKETS: Final = 512
 _orders: dict[tuple[str, ...], tuple[str, ...]] = {}
 
@@ -31,6 +35,6 @@ def order(names: Iterable[str]) -> tuple[str, ...]:
     if known is None:
         newest_first = names[::-1]  # which stays so within a bucket
         known = tuple(sorted(newest_first, key=bucket))
-        if len(_orders) < MAX_ORDERS:
+        if len(_orders) < MAX_ORDERS and sum(map(len, names)) <= MAX_NAMES:
             _orders[names] = known
     return known

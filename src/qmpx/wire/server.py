@@ -31,7 +31,7 @@ from qmpx.errors import (
     QMPBadInputObjectMember,
     QMPExtraInputObjectMember,
 )
-from qmpx.wire.encode import encode_plainly, encode_string
+from qmpx.wire.encode import encode_exactly, encode_plainly, encode_string
 from qmpx.wire.framing import MODERN_JSON, CommandReader, Item, Json, spell_id
 from qmpx.wire.messages import Command
 from qmpx.wire.parser import Limits, Malformed, Parsed
@@ -221,8 +221,7 @@ class ServerSession:
         json = self.rules.json
         id_: Id = UNSET
         if "id" in value:
-            spell = json.spell_id
-            id_ = spell(value["id"]) if spell else Raw(encode_plainly(value["id"]))
+            id_ = (json.spell_id or encode_exactly)(value["id"])
         command = Command(id=id_)  # type: ignore[arg-type]
         ways = {"execute"} | {
             name

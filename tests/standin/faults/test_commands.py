@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from qmpx.cli.serve import demo_machine, make_monitor
 from qmpx.machine.clock import VirtualClock
 from qmpx.standin.faults import FaultPlan
+from qmpx.testing import ServedMachine
 from tests.loops import short_directory
 from tests.standin.faults.talk import negotiated, talking
-
-if TYPE_CHECKING:
-    from qmpx.testing import ServedMachine
 
 NAME = {"return": {"name": "box"}}
 FAILED = {"error": {"class": "GenericError", "desc": "this fault was asked for"}}
@@ -115,3 +112,49 @@ def test_messages_that_are_spread_over_lines_are_met_whole() -> None:
         b"}",
         b"}",
     ]
+
+
+DEEP = "[" * 1000 + "]" * 1000
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "reply-late",
+        "reply-wrong-id",
+        "reply-without-id",
+        "reply-patched",
+        "reply-twice",
+    ],
+)
+def test_a_command_whose_id_is_deep_is_met_all_the_same(
+    machine: ServedMachine, kind: str
+) -> None:
+    machine.faults.add("event-twice")
+    machine.faults.add(kind, command="query-name")
+    with negotiated(machine.path) as talk:
+        talk.sock.sendall(f'{{"execute": "query-name", "id": {DEEP}}}'.encode())
+        talk.send("query-uuid", "next")
+        while "query-uuid" not in machine.conversation.commands:
+            pass
+        machine.clock.advance(1)
+        lines = [talk.line()]
+        while b'"next"' not in lines[-1]:
+            lines.append(talk.line())
+    assert b'{"return": {"name": "box"}' in lines[0]
+    assert len(lines) == 2 + (kind == "reply-twice")
+
+
+@pytest.mark.parametrize("dialect", ["modern", "2010"])
+def test_arguments_may_be_deep(dialect: str) -> None:
+    with (
+        ServedMachine(dialect=dialect) as machine,
+        talking(machine.path) as talk,
+    ):
+        machine.faults.add("unplug-refused", command="*")
+        talk.line()
+        for name in ("qmp_capabilities", "query-version"):
+            text = f'{{"execute": "{name}", "arguments": {{"a": {DEEP}}}, "id": 1}}'
+            talk.sock.sendall(text.encode())
+            assert talk.message() == {"return": {}, "id": 1}
+            assert talk.message()["event"] == "DEVICE_UNPLUG_GUEST_ERROR"

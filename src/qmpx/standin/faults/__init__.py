@@ -5,8 +5,10 @@ faults of one monitor, `channel` does what they say, and `scenario` reads them f
 file.
 """
 
-from qmpx.standin.faults.fault import CONDITIONS, Fault, FaultError
-from qmpx.standin.faults.menu import FAULTS, Kind, Parameter, Point
+from qmpx.standin.faults.fault import CONDITIONS, Fault
+from qmpx.standin.faults.kind import Kind, Parameter, Point
+from qmpx.standin.faults.members import FaultError
+from qmpx.standin.faults.menu import FAULTS
 from qmpx.standin.faults.plan import FaultPlan
 from qmpx.standin.faults.scenario import Scenario, ScenarioError, read_scenario
 

@@ -128,7 +128,7 @@ def arguments_of(item: Item) -> Any:
     if isinstance(item, Command) and isinstance(item.arguments, Raw):
         try:
             return msgspec.json.decode(item.arguments)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return {}
     if isinstance(item, Parsed) and isinstance(item.value, dict):
         return item.value.get("arguments", {})
@@ -146,11 +146,21 @@ def is_out_of_band(item: Item) -> bool:
     )
 
 
-def message_of(item: Item) -> dict[str, Any]:
-    """Return a command as a message, for whoever keeps a transcript."""
+def text_of(item: Item) -> bytes:
+    """Return a command as JSON, for whoever keeps a transcript."""
     if isinstance(item, Parsed):
-        return item.value if isinstance(item.value, dict) else {"": item.value}
+        return encode_plainly(item.value)
     if not isinstance(item, Command):
-        return {}
-    message: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(item))
-    return message
+        return b""
+    members = [
+        (way, encode_plainly(name))
+        for way, name in zip(
+            WAYS, (item.execute, item.exec_oob, item.execute_async), strict=True
+        )
+        if name is not UNSET
+    ]
+    if item.arguments is not UNSET:
+        members.append(("arguments", bytes(item.arguments)))
+    if item.id is not UNSET:
+        members.append(("id", bytes(item.id)))
+    return b"{%b}" % b", ".join(b'"%b": %b' % (n.encode(), t) for n, t in members)

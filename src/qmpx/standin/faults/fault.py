@@ -28,8 +28,9 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
-from qmpx.errors import QmpxError
-from qmpx.standin.faults.menu import FAULTS, Kind, Parameter, Point
+from qmpx.standin.faults.kind import MAX_SECONDS, Kind, Parameter, Point
+from qmpx.standin.faults.members import FaultError, checked
+from qmpx.standin.faults.menu import FAULTS
 
 CONDITIONS: Final = {
     "command": Parameter(str, None, "the command's name, * and ? being wildcards"),
@@ -39,7 +40,7 @@ CONDITIONS: Final = {
     "nth": Parameter(int, None, "only for the match of this number, from 1"),
     "times": Parameter(int, None, "at most so many times"),
     "probability": Parameter(float, 1.0, "each time by chance, from 0 to 1"),
-    "at": Parameter(float, None, "not before this moment, in seconds"),
+    "at": Parameter(float, None, "not before this moment, in seconds", MAX_SECONDS),
 }
 """What every fault may say about when it sets in."""
 
@@ -56,31 +57,6 @@ _POINTS_OF: Final = {
 }
 _ANY_COMMAND_BUT: Final = "qmp_capabilities"
 _UNPLUGGING: Final = "device_del"
-
-_WORDS: Final = {
-    str: "a string",
-    int: "a whole number",
-    float: "a number",
-    bool: "true or false",
-    dict: "a table",
-    list: "an array",
-}
-
-
-class FaultError(QmpxError, ValueError):
-    """A fault is not described as it must be.
-
-    Args:
-        message: What was expected.
-        member: Which member of the description is wrong; empty if a whole is.
-    """
-
-    exit_status = 2
-
-    def __init__(self, message: str, member: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.member = member
 
 
 class Fault:
@@ -217,12 +193,12 @@ def read_fault(
     parameters = {x: parameter.default for x, parameter in kind.parameters.items()}
     for member, value in given.items():
         if member in kind.parameters:
-            parameters[member] = _checked(member, value, kind.parameters[member])
+            parameters[member] = checked(member, value, kind.parameters[member])
         elif member in CONDITIONS:
             if kind.point not in _POINTS_OF.get(member, Point):
                 message = f"a fault of the kind {name} has no {member!r}"
                 raise FaultError(message, member)
-            conditions[member] = _checked(member, value, CONDITIONS[member])
+            conditions[member] = checked(member, value, CONDITIONS[member])
         else:
             known = [*kind.parameters, *CONDITIONS]
             message = f"{name} has no {member!r}{_like(member, known)}"
@@ -258,26 +234,3 @@ def _meaning(kind: Kind, member: str) -> str:
 def _like(name: Any, known: Any) -> str:
     close = get_close_matches(str(name), list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
-
-
-def _checked(member: str, value: Any, parameter: Parameter) -> Any:
-    """Return a value that has the right type, and is not below zero."""
-    expected = parameter.type
-    if expected is object or (value is None and parameter.default is None):
-        return value
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if expected is float and is_number:
-        value = float(value)
-    elif not isinstance(value, expected) or (expected is int and not is_number):
-        word = _WORDS[expected]
-        raise FaultError(f"expected {word} for {member!r}, not {value!r}", member)
-    if expected in (int, float) and value < 0:
-        raise FaultError(f"{member!r} is {value}: expected 0 or more", member)
-    if expected is float and value > MAX_SECONDS:
-        message = f"{member!r} is {value}: expected {MAX_SECONDS:g} at most"
-        raise FaultError(message, member)
-    return value
-
-
-MAX_SECONDS: Final = 1e9
-"""The longest time in seconds, some thirty years: beyond, clocks lose microseconds."""

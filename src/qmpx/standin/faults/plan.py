@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qmpx.errors import LocalProtocolError
 from qmpx.machine.clock import Clock, RealClock, Timer
 from qmpx.standin.faults.fault import Fault, read_fault
-from qmpx.standin.faults.menu import Point
+from qmpx.standin.faults.kind import Point
 
 if TYPE_CHECKING:
     import socket
@@ -46,6 +46,7 @@ class FaultPlan:
         witnesses: Told of each message on each connection, as the client sent or saw
             it, and of connections made and lost.
         channels: The connections that are open, by their numbers.
+        is_hung: Whether the process is to do nothing any more, before its end.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class FaultPlan:
         self.seed = seed
         self.witnesses: list[Callable[[Entry], None]] = []
         self.channels: dict[int, FaultyChannel] = {}
+        self.is_hung = False
         self._end_process = end_process
         self._faults: dict[int, Fault] = {}
         self._start = self.clock.microseconds()
@@ -198,6 +200,7 @@ class FaultPlan:
             return
         import signal
 
+        self.is_hung = True
         for channel in self.channels.values():
             channel.mute(None)
 

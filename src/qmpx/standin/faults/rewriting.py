@@ -1,6 +1,6 @@
 """Replies and events, made and changed: messages in, messages out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -116,3 +116,53 @@ def _with(message: bytes, members: dict[str, Any], *without: str) -> bytes:
     if id_ is not UNSET and "id" not in reply:
         reply["id"] = id_
     return encode(reply) + _END
+
+
+def changed(message: bytes, faults: Mapping[str, Fault]) -> bytes | None:
+    """Return a reply as its faults change it.
+
+    Args:
+        message: The reply.
+        faults: The faults of its command, by their names.
+
+    Returns:
+        The reply; ``None`` if it is not to be sent at all.
+    """
+    for name, fault in faults.items():
+        match name:
+            case "command-lost" | "reply-lost":
+                return None
+            case "command-failed":
+                message = of_class(message, fault["class"])
+            case "command-answered":
+                message = answer(message, fault["return"])
+            case "unplug-refused" | "unplug-ignored":
+                message = answer(message, {})
+            case "reply-wrong-id":
+                message = with_id(message, fault["id"])
+            case "reply-without-id":
+                message = with_id(message, UNSET)
+            case "reply-patched":
+                message = patched(message, fault)
+            case "reply-oversized":
+                message = padded(message, fault["bytes"])
+    return message
+
+
+def following(
+    faults: Mapping[str, Fault], arguments: Any
+) -> Iterator[tuple[float, Callable[[int], bytes]]]:
+    """Yield the events that faults let follow a reply.
+
+    Args:
+        faults: The faults of its command, by their names.
+        arguments: The arguments of its command.
+
+    Yields:
+        Seconds from the reply, and what makes the event of a time in microseconds.
+    """
+    if (fault := faults.get("command-answered")) is not None:
+        for each in fault["events"]:
+            yield each.get("after", 0.0), event_in(each)
+    if (fault := faults.get("unplug-refused")) is not None:
+        yield fault["seconds"], refusal(fault, arguments)

@@ -28,25 +28,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from qmpx.dialects.agent.behaviour import AgentBehaviour
+from qmpx.dialects.agent.behaviour import SETTINGS, AgentBehaviour
 from qmpx.errors import QmpxError
 from qmpx.machine.clock import Clock, RealClock, VirtualClock
 from qmpx.machine.guest import ObedientGuest
-from qmpx.standin.faults.fault import FaultError, read_fault
+from qmpx.standin.faults.fault import read_fault
+from qmpx.standin.faults.kind import MAX_SECONDS
+from qmpx.standin.faults.members import FaultError
 from qmpx.standin.faults.plan import MAX_FAULTS, FaultPlan
 
 MAX_SCENARIO: Final = 1024 * 1024
 """Bytes of a scenario: a thousand faults take a tenth of that."""
 
 _GUEST: Final = ("power-off", "balloon", "unplug")
-_AGENT: Final = {
-    "starts-after": "seconds or \"never\" for 'starts-after'",
-    "echoes-ids": "true or false for 'echoes-ids'",
-    "is-deaf": "true or false for 'is-deaf'",
-    "stale": "text for 'stale'",
-    "disabled": "a list of commands for 'disabled'",
-    "delays": "a table of commands and seconds for 'delays'",
-}
 _MEMBERS: Final = ("seed", "clock", "guest", "agent", "fault")
 _CLOCKS: Final = ("real", "virtual")
 
@@ -206,28 +200,15 @@ class _Reader:
         behaviour = AgentBehaviour()
         for member, value in table.items():
             line = self._line_of(member, "[agent]")
-            match member, value:
-                case "starts-after", "never":
-                    behaviour.starts_after = None
-                case "starts-after", int() | float() if _is_time(value):
-                    behaviour.starts_after = float(value)
-                case "echoes-ids", bool():
-                    behaviour.echoes_ids = value
-                case "is-deaf", bool():
-                    behaviour.is_deaf = value
-                case "stale", str():
-                    behaviour.stale = value.encode()
-                case "disabled", list() if all(isinstance(x, str) for x in value):
-                    behaviour.disabled = set(value)
-                case "delays", dict() if all(map(_is_time, value.values())):
-                    behaviour.delays = {x: float(y) for x, y in value.items()}
-                case _, _ if member not in _AGENT:
-                    known = ", ".join(_AGENT)
-                    message = f"an agent has no {member!r} (it has {known})"
-                    raise self._error(message, line)
-                case _, _:
-                    message = f"expected {_AGENT[member]}, not {value!r}"
-                    raise self._error(message, line)
+            try:
+                behaviour.set(member, value)
+            except KeyError:
+                known = ", ".join(SETTINGS)
+                message = f"an agent has no {member!r} (it has {known})"
+                raise self._error(message, line) from None
+            except ValueError as error:
+                message = f"expected {error}, not {value!r}"
+                raise self._error(message, line) from None
         return behaviour
 
     def _guest(self, table: Mapping[str, Any]) -> dict[str, float | None]:
@@ -238,8 +219,7 @@ class _Reader:
                 known = ", ".join(_GUEST)
                 message = f"a guest has no {member!r} (it has {known})"
                 raise self._error(message, line)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if value != "never" and not (is_number and value >= 0):
+            if value != "never" and not _is_time(value):
                 message = f'expected seconds or "never" for {member!r}, not {value!r}'
                 raise self._error(message, line)
             guest[member] = None if value == "never" else float(value)
@@ -293,4 +273,4 @@ def _is_fault(line: str) -> bool:
 
 def _is_time(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and 0 <= value < float("inf")
+    return is_number and 0 <= value <= MAX_SECONDS
