@@ -215,3 +215,19 @@ def test_what_is_declared_while_checks_are_on_is_checked(talk: Talk) -> None:
     with talk(monitor) as vm, pytest.raises(qmpx.CommandError):
         vm.execute("lie")
     assert shared["count"] is not monitor.commands["count"]
+
+
+def test_postponed_events_are_declared_when_somebody_asks() -> None:
+    asked = []
+
+    def declare() -> dict[str, Any]:
+        asked.append("events")
+        return {"GROWN": None, "SHRUNK": None}
+
+    monitor = Monitor()
+    monitor.declarations.postpone(declare)
+    assert asked == []
+    assert set(monitor.schema.events) == {"GROWN", "SHRUNK"}
+    with pytest.raises(TypeError, match="'GROWN' is declared twice"):
+        monitor.event("GROWN")
+    assert asked == ["events"]

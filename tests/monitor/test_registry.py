@@ -235,3 +235,99 @@ def test_a_signature_that_is_no_schema_stops_at_the_declaration() -> None:
             pass
 
     assert "bad" not in commands
+
+
+def broken(_: Machine, *, size: complex) -> None:
+    """Take what no schema has."""
+
+
+def test_a_slip_in_a_signature_stops_the_declaration() -> None:
+    with pytest.raises(TypeError, match=r"resize: <class 'complex'> has no equivalent"):
+        CommandRegistry().command("resize")(broken)
+
+
+def test_a_registry_that_reads_late_finds_a_slip_at_the_first_use() -> None:
+    commands = CommandRegistry(reads_late=True)
+    assert commands.command("resize")(broken) is broken
+    assert commands["resize"].handler is broken
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"resize: .* has no equivalent"):
+            commands.read_signatures()
+
+
+def test_a_command_that_is_read_late_is_as_any_other(session: Session) -> None:
+    commands = CommandRegistry(reads_late=True)
+
+    @commands.command("grow", allow_oob=True, features=("unstable",))
+    def grow(_: Machine, *, size: int) -> list[int]:
+        return [size, size + 1]
+
+    entry = commands["grow"]
+    assert (entry.allow_oob, entry.features) == (True, ("unstable",))
+    assert call(commands, session, '{"size": 1}') == [1, 2]
+    assert entry.encode([1]) == b"[1]"
+    assert not entry.is_async
+
+
+def test_a_postponed_command_is_looked_for_at_its_first_use(session: Session) -> None:
+    asked = []
+
+    def home() -> CommandRegistry:
+        asked.append("home")
+        commands = CommandRegistry()
+
+        @commands.command("grow", holds_monitor=True, asynchronous=True)
+        async def grow(_: Machine, *, size: int) -> int:
+            return size + 1
+
+        return commands
+
+    commands = CommandRegistry()
+    commands.postpone(["grow"], home)
+    entry = commands["grow"]
+    assert (entry.name, entry.is_listed, asked) == ("grow", True, [])
+    assert entry.is_async
+    assert entry.holds_monitor
+    assert entry.is_asynchronous
+    coroutine = call(commands, session, '{"size": 1}')
+    with pytest.raises(StopIteration) as stop:
+        coroutine.send(None)
+    assert stop.value.value == 2
+    assert asked == ["home"]
+
+
+def test_other_monitors_share_what_was_looked_for() -> None:
+    asked = []
+
+    def home() -> CommandRegistry:
+        asked.append("home")
+        commands = CommandRegistry()
+        commands.command("a")(lambda: None)
+        return commands
+
+    commands = CommandRegistry()
+    commands.postpone(["a"], home)
+    one, other = Monitor(commands=commands), Monitor(commands=commands)
+    assert one.entries["a"].signature is other.entries["a"].signature
+    assert asked == ["home"]
+
+
+def test_the_name_of_a_postponed_command_is_taken() -> None:
+    commands = CommandRegistry()
+    commands.postpone(["a"], CommandRegistry)
+    with pytest.raises(TypeError, match="'a' is declared twice"):
+        commands.postpone(["a"], CommandRegistry)
+
+
+def test_an_entry_has_no_other_attributes() -> None:
+    commands = CommandRegistry()
+    commands.postpone(["a"], CommandRegistry)
+    with pytest.raises(AttributeError, match="other"):
+        _ = commands["a"].other
+
+
+def test_a_home_that_lacks_the_command_is_a_defect_that_shows() -> None:
+    commands = CommandRegistry()
+    commands.postpone(["a"], CommandRegistry)
+    with pytest.raises(KeyError, match="a"):
+        commands.read_signatures()

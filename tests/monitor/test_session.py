@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.monitor import Encoded, Session
-from qmpx.monitor.session import MAX_EVENTS, MAX_QUEUED
+from qmpx.monitor.outgoing import MAX_EVENTS
+from qmpx.monitor.session import MAX_QUEUED
 from qmpx.transport.channel import HIGH_WATER
 from tests.loops import settle
 from tests.monitor.conftest import (
@@ -510,6 +512,40 @@ def test_a_defect_of_a_handler_is_logged_with_its_trace(
     )
     assert record.exc_info is not None
     assert repr(record.exc_info[1]) == "RuntimeError('a defect')"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError(errno.EMFILE, "x"), "Too many open files"),
+        (OSError(errno.ENOMEM, "x"), "Cannot allocate memory"),
+        (MemoryError(), "Cannot allocate memory"),
+    ],
+    ids=["no descriptor left", "no memory left", "no memory for Python"],
+)
+def test_what_is_used_up_is_said_without_a_trace(
+    run: Run,
+    stage: Stage,
+    path: str,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    reason: str,
+) -> None:
+    @stage.monitor.command("hungry")
+    def hungry() -> None:
+        raise error
+
+    async def main() -> Any:
+        async with stage.monitor.serve(path):
+            peer = await connect(NEGOTIATE)
+            return await peer.ask(command("hungry"))
+
+    desc = f"The command hungry failed: {reason}"
+    assert run(main()) == {"error": {"class": "GenericError", "desc": desc}}
+    [record] = caplog.records
+    assert record.getMessage() == f"command hungry failed: {reason}"
+    assert record.exc_info is None
 
 
 @pytest.mark.parametrize("value", [object(), {1, object()}, "\ud800", {(1, 2): 3}])

@@ -11,6 +11,8 @@ from qmpx.monitor.registry import CommandRegistry, Entry
 from qmpx.qapi import Encoded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from qmpx.monitor.introspection import SchemaInfo
     from qmpx.monitor.monitor import Monitor
     from qmpx.qapi.annotations import CommandDeclaration
@@ -43,18 +45,32 @@ class Declarations:
 
     Args:
         monitor: The monitor.
-
-    Attributes:
-        events: The declared events: the type of their data, and their features.
     """
 
     def __init__(self, monitor: "Monitor") -> None:
-        self.events: dict[str, tuple[Any, tuple[str, ...]]] = {}
+        self._events: dict[str, tuple[Any, tuple[str, ...]]] = {}
+        self._postponed: list[Callable[[], Mapping[str, Any]]] = []
         self._monitor = monitor
         self._made_of: object = None
         self._schema: Schema | None = None
         self._validator: Validator | None = None
         self._told: Encoded[list[SchemaInfo]] | None = None
+
+    @property
+    def events(self) -> dict[str, tuple[Any, tuple[str, ...]]]:
+        """The declared events: the type of their data, and their features."""
+        while self._postponed:
+            declared = self._postponed.pop(0)()
+            self._events.update({name: (data, ()) for name, data in declared.items()})
+        return self._events
+
+    def postpone(self, declare: "Callable[[], Mapping[str, Any]]") -> None:
+        """Declare events when somebody first asks which there are.
+
+        Args:
+            declare: Returns the types of their data, by their names.
+        """
+        self._postponed.append(declare)
 
     @property
     def schema(self) -> "Schema":

@@ -17,7 +17,6 @@ import asyncio
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +31,7 @@ from qmpx.monitor.server import GRACE, AnySession, Server
 from qmpx.monitor.session import Session
 from qmpx.monitor.thread import ServerThread
 from qmpx.monitor.throttle import LIMITED, Throttle
+from qmpx.monitor.turns import Turns
 from qmpx.transport.address import ListenAddress, parse_listen_address
 from qmpx.transport.listening import BACKLOG
 from qmpx.wire.encode import indent
@@ -90,6 +90,7 @@ class Monitor:
         on_idle: Called when the last client has gone.
         interpose: Opens the session of a client that has come, if something is to stand
             between the two; ``None``: nothing does.
+        turns: Whose command holds up those of the other sessions.
         is_stopping: Whether a server waits for its sessions to come to rest.
         is_building: Whether what it shows is not ready yet; people then have only the
             commands that are for that.
@@ -148,8 +149,7 @@ class Monitor:
         self._clock = clock
         self._throttle = Throttle(self._broadcast, limited_events)
         self._subscribers: dict[Session, None] = {}
-        self._holder: Session | None = None
-        self._held: deque[Session] = deque()
+        self.turns = Turns()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def announce(self, version: Any) -> None:
@@ -355,29 +355,6 @@ class Monitor:
     def unsubscribe(self, session: Session) -> None:
         """Send no more events to *session*, and let nobody wait for it."""
         self._subscribers.pop(session, None)
-
-    def is_held_against(self, session: Session) -> bool:
-        """Whether a command of another session holds the monitor.
-
-        The session is then told to advance when that is over.
-        """
-        if self._holder is None or self._holder is session:
-            return False
-        if session not in self._held:
-            self._held.append(session)
-        return True
-
-    def hold(self, session: Session) -> None:
-        """Let no other session run in-band commands."""
-        self._holder = session
-
-    def release(self, session: Session) -> None:
-        """Let the others go on, in the order in which they came to wait."""
-        if self._holder is session:
-            self._holder = None
-            held, self._held = self._held, deque()
-            for waiting in held:
-                waiting.advance()
 
     def session_advanced(self) -> None:
         """Let stopping servers look whether all is answered."""

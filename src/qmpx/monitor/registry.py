@@ -8,18 +8,23 @@
     def eject(machine: Machine, *, device: str, force: bool = False) -> None: ...
 
 The decorated function is handed back as it was, to be called in tests like any other.
+
+A signature is read when its command is declared, so that a slip stops the import. Who
+has very many commands, and must start fast, can have each read at its first use, and
+import a module of commands when one of them is used: see `CommandRegistry`.
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from msgspec import UNSET, Raw, UnsetType
 
 from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
-from qmpx.qapi import Signature
 from qmpx.qapi.check import Member
+from qmpx.qapi.signature import Signature
 
 if TYPE_CHECKING:
     from qmpx.monitor.monitor import Monitor
@@ -30,6 +35,17 @@ HandlerT = TypeVar("HandlerT", bound=Handler)
 
 class Entry:
     """A command, ready to be called.
+
+    Args:
+        name: On the wire.
+        handler: The function.
+        allow_oob: Whether it may run out of band.
+        holds_monitor: See below.
+        is_asynchronous: See below.
+        is_listed: See below.
+        features: See below.
+        signature: What it takes and gives; that of the handler, unless given.
+        reads_late: Whether the handler's signature is read at the first use.
 
     Attributes:
         name: On the wire.
@@ -72,25 +88,75 @@ class Entry:
         is_listed: bool = True,
         features: tuple[str, ...] = (),
         signature: "SignatureLike | None" = None,
+        reads_late: bool = False,
     ) -> None:
         self.name = name
         self.handler = handler
-        self.signature = signature or Signature(name, handler)
         self.allow_oob = allow_oob
         self.holds_monitor = holds_monitor
         self.is_asynchronous = is_asynchronous
         self.is_listed = is_listed
         self.features = features
-        self.is_async = self.signature.is_async
-        self.encode = self.signature.encode
-        self.invoke = _binder(handler, self.signature)
+        if not reads_late:
+            self._use(signature or Signature(name, handler))
+
+    def _use(self, signature: "SignatureLike") -> None:
+        self.signature = signature
+        self.is_async = signature.is_async
+        self.encode = signature.encode
+        self.invoke = _binder(self.handler, signature)
+
+    def _complete(self) -> None:
+        self._use(Signature(self.name, self.handler))
+
+    def __getattr__(self, attribute: str) -> Any:
+        # Only what is not there yet is looked for here: a first use.
+        if attribute not in Entry.__slots__:
+            raise AttributeError(attribute, name=attribute, obj=self)
+        self._complete()
+        return object.__getattribute__(self, attribute)
+
+
+class PostponedEntry(Entry):
+    """A command of which only the name is known before its first use.
+
+    Args:
+        name: The name on the wire.
+        make: Returns what it is then.
+        is_listed: Whether ``query-commands`` tells of it.
+    """
+
+    __slots__ = ("_make",)
+
+    def __init__(
+        self, name: str, make: Callable[[], Entry], *, is_listed: bool = True
+    ) -> None:
+        self.name = name
+        self.is_listed = is_listed
+        self._make = make
+
+    def _complete(self) -> None:
+        made = self._make()
+        for attribute in _MADE:
+            setattr(self, attribute, getattr(made, attribute))
+
+
+_MADE: Final = tuple({*Entry.__slots__} - {"name", "is_listed"})
 
 
 class CommandRegistry(Mapping[str, Entry]):
-    """Commands by name, in the order of their declaration."""
+    """Commands by name, in the order of their declaration.
 
-    def __init__(self, *others: "CommandRegistry") -> None:
+    Args:
+        others: Registries whose commands it has from the beginning.
+        reads_late: Whether the signature of a command is read at its first use: the
+            decorator then raises nothing for one that is no schema, and the command
+            fails. A test should call `read_signatures`, to find such slips.
+    """
+
+    def __init__(self, *others: "CommandRegistry", reads_late: bool = False) -> None:
         self.entries: dict[str, Entry] = {}
+        self._reads_late = reads_late
         for other in others:
             self.entries.update(other.entries)
 
@@ -113,6 +179,30 @@ class CommandRegistry(Mapping[str, Entry]):
             message = f"command {entry.name!r} is declared twice"
             raise TypeError(message)
         self.entries[entry.name] = entry
+
+    def postpone(
+        self, names: Iterable[str], home: "Callable[[], CommandRegistry]"
+    ) -> None:
+        """Enter commands of another registry, which is made when one is first used.
+
+        Args:
+            names: What they are called.
+            home: Returns that registry; it may import a module for that.
+
+        Raises:
+            TypeError: A name is taken.
+        """
+        for name in names:
+            self.add(PostponedEntry(name, partial(_find, home, name)))
+
+    def read_signatures(self) -> None:
+        """Read all signatures that were not read yet.
+
+        Raises:
+            TypeError: One is no schema.
+        """
+        for entry in self.entries.values():
+            _ = entry.signature
 
     def command(
         self,
@@ -142,7 +232,8 @@ class CommandRegistry(Mapping[str, Entry]):
             features: What introspection says of it, such as ``("deprecated",)``.
 
         Raises:
-            TypeError: The name is taken, or the signature is no schema.
+            TypeError: The name is taken; or the signature is no schema, unless the
+                registry reads that later.
         """
 
         def register(handler: HandlerT) -> HandlerT:
@@ -153,11 +244,16 @@ class CommandRegistry(Mapping[str, Entry]):
                 holds_monitor=holds_monitor,
                 is_asynchronous=asynchronous,
                 features=features,
+                reads_late=self._reads_late,
             )
             self.add(entry)
             return handler
 
         return register
+
+
+def _find(home: Callable[[], CommandRegistry], name: str) -> Entry:
+    return home()[name]
 
 
 def _binder(

@@ -22,24 +22,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import UNSET
 
-from qmpx.errors import CommandError, GenericError
+from qmpx.errors import GenericError
 from qmpx.monitor import coroutines
 from qmpx.monitor.deferred import Deferred
+from qmpx.monitor.delayed import Delayed
 from qmpx.monitor.descriptors import PendingDescriptors
+from qmpx.monitor.failures import failed_reply
 from qmpx.monitor.frontend import Frontend
+from qmpx.monitor.outgoing import FLUSH_SIZE, Outgoing
 from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.transport.channel import Channel
-from qmpx.wire.encode import indent
 from qmpx.wire.framing import Item
 from qmpx.wire.messages import Command
-from qmpx.wire.server import (
-    RETURN,
-    Phase,
-    Refused,
-    ServerSession,
-    end_of_reply,
-    failure,
-)
+from qmpx.wire.server import RETURN, Phase, Refused, ServerSession, end_of_reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,12 +43,6 @@ if TYPE_CHECKING:
 
 MAX_QUEUED: Final = 8
 """Commands read ahead behind a running one (QEMU's figure)."""
-
-MAX_EVENTS: Final = 1024
-"""Events kept for a client that does not read; then the oldest are dropped.
-
-At some 200 bytes each that is a fifth of a megabyte for a client that may never read.
-"""
 
 MAX_OVERTAKABLE: Final = 64
 """Commands of one session that run while later ones are answered, out of band too.
@@ -69,15 +58,12 @@ One is enough for a chunk of ordinary commands; for what must be read byte by by
 covers `qmpx.wire.framing.MAX_BYTES`.
 """
 
-FLUSH_SIZE: Final = 64 * 1024
-"""Bytes of replies after which they are sent, and the client may have to wait."""
-
 _BUSY: Final = object()
 _EXHAUSTED: Final = object()
 logger = logging.getLogger("qmpx.monitor")
 
 
-class Session(SessionLike):
+class Session(Outgoing, SessionLike):
     """One connection to a monitor.
 
     A handler that has a positional parameter of this type gets the session that asks.
@@ -88,34 +74,25 @@ class Session(SessionLike):
         on_close: Called when it is over.
 
     Attributes:
-        monitor: What it is a session of.
         wire: The protocol's state.
         pending: Descriptors that no command took yet.
         frontend: What it shares with the other sessions of its listener.
-        events_dropped: Events that this client was too slow to get.
         is_out_of_band: Whether the command that is being started was sent by
             ``exec-oob``.
         on_drained: Called once when the client reads again.
     """
 
     __slots__ = (
-        "_channel",
         "_delayed",
         "_eof",
-        "_events",
         "_items",
         "_on_close",
-        "_out",
         "_overtakable",
         "_queue",
-        "_size",
         "_task",
-        "_working",
         "answers_later",
-        "events_dropped",
         "frontend",
         "is_out_of_band",
-        "monitor",
         "on_drained",
         "pending",
         "wire",
@@ -127,25 +104,19 @@ class Session(SessionLike):
         frontend: Frontend,
         on_close: "Callable[[Session], None] | None" = None,
     ) -> None:
-        self.monitor = monitor
+        super().__init__(monitor)
         self.wire = ServerSession(monitor.capabilities, monitor.limits, monitor.rules)
         self.frontend = frontend
         self.pending = PendingDescriptors()
-        self.events_dropped = 0
         self.answers_later = False
         self.is_out_of_band = False
         self.on_drained: Callable[[], None] | None = None
         self._on_close = on_close
-        self._channel: Channel | None = None
         self._items: Iterator[Item] = iter(())
         self._queue: deque[Item] | None = None
-        self._events: deque[bytes] | None = None
-        self._out: list[bytes] = []
         self._task: asyncio.Task[Any] | Deferred | None = None
         self._delayed = 0  # commands whose replies are yet to come, out of band too
         self._overtakable = 0  # of them, those that do not hold up later replies
-        self._size = 0  # bytes in _out
-        self._working = False
         self._eof = False
 
     def open(self, channel: Channel, *, is_greeted: bool = False) -> None:
@@ -168,73 +139,6 @@ class Session(SessionLike):
         """
         self.wire.negotiate(enable)
         self.monitor.subscribe(self)
-
-    def send_event(self, message: bytes) -> None:
-        """Send an event in its place among the replies."""
-        channel = self._channel
-        if channel is None:
-            return
-        if self._working or self._out:  # behind what is gathered
-            self._put(message)
-        elif not channel.is_congested:
-            self._write(message)
-        else:
-            if self._events is None:
-                self._events = deque(maxlen=MAX_EVENTS)
-            if len(self._events) == MAX_EVENTS:
-                if not self.events_dropped:
-                    logger.warning(
-                        "a client does not read: its oldest events are dropped"
-                    )
-                self.events_dropped += 1
-            self._events.append(message)
-
-    def gather_event(self, message: bytes) -> bool:
-        """Put an event in its place; it is sent with what is sent next.
-
-        Returns:
-            Whether somebody has to call `flush` soon: nothing else may be sent.
-        """
-        channel = self._channel
-        if self._working or channel is None or channel.is_congested:
-            self.send_event(message)
-            return False
-        out = self._out
-        out.append(message)
-        self._size += len(message)
-        return len(out) == 1
-
-    def send_events(self, text: bytes, messages: list[bytes]) -> None:
-        """Send events in their place among the replies.
-
-        Args:
-            text: All of them.
-            messages: Each.
-        """
-        channel = self._channel
-        if channel is None:
-            return
-        if self._working or self._out or channel.is_congested or self.monitor.pretty:
-            for message in messages:
-                self.send_event(message)
-        else:
-            channel.write(text)
-
-    def flush(self) -> None:
-        """Send what was gathered."""
-        out, channel = self._out, self._channel
-        if self._working or not out:
-            return
-        if len(out) > 1 or channel is None or self._events or self.monitor.pretty:
-            self._flush()
-            return
-        self._size = 0
-        channel.write(out.pop())
-
-    @property
-    def held_back(self) -> int:
-        """Bytes of events that wait until the client reads."""
-        return sum(map(len, self._events)) if self._events else 0
 
     # What the channel tells.
 
@@ -306,7 +210,7 @@ class Session(SessionLike):
         return (
             self._task is not None
             or self._overtakable >= MAX_OVERTAKABLE
-            or self.monitor.is_held_against(self)
+            or self.monitor.turns.is_held_against(self)
         )
 
     def _run_queue(self) -> bool:
@@ -373,8 +277,8 @@ class Session(SessionLike):
                         return None
                 text = entry.encode(value)
                 out += (RETURN, text, end_of_reply(item.id))
-            except BaseException as error:  # noqa: BLE001 - see _failure
-                text = self._failure(item.id, error, entry.name)
+            except BaseException as error:  # noqa: BLE001 - see `failed_reply`
+                text = failed_reply(self.monitor, item.id, error, entry.name)
                 out.append(text)
             size += len(text)
             if size >= FLUSH_SIZE:
@@ -397,51 +301,23 @@ class Session(SessionLike):
             self._queue = deque()
         self._queue.append(item)
 
-    def _is_stuck(self) -> bool:
-        """Send what has gathered if it is much; tell whether the client must read."""
-        channel = self._channel
-        if channel is None:
-            return True
-        if self._size >= FLUSH_SIZE:
-            self._flush()
-        return channel.is_congested
-
-    def _flush(self) -> None:
-        out = self._out
-        if out:
-            if self._events:
-                # They happened before: what was held back keeps its place.
-                out[:0] = self._events
-                self._events.clear()
-            self._write(b"".join(out))
-            out.clear()
-            self._size = 0
-
-    def _write(self, messages: bytes) -> None:
-        if self.monitor.pretty:
-            messages = b"".join(map(indent, messages.splitlines()))
-        if self._channel is not None:
-            self._channel.write(messages)
-
-    def _put(self, *pieces: bytes) -> None:
-        self._out += pieces
-        self._size += sum(map(len, pieces))
-
     def _run(self, item: Item) -> None:
         """Run one command of any kind; its reply, if it is not delayed, is put out."""
         command = self.wire.admit(item)
         if isinstance(command, Refused):
-            self._put(self._failure(command.id, command.error))
+            self._put(failed_reply(self.monitor, command.id, command.error))
             return
         out_of_band = command.exec_oob is not UNSET
         name = _name_of(command)
         entry = self.monitor.entries.get(name)
         if entry is None:
-            self._put(self._failure(command.id, self.wire.rules.not_found(name)))
+            self._put(
+                failed_reply(self.monitor, command.id, self.wire.rules.not_found(name))
+            )
             return
         if out_of_band and not entry.allow_oob:
             refusal = GenericError(f"The command {name} does not support OOB")
-            self._put(self._failure(command.id, refusal))
+            self._put(failed_reply(self.monitor, command.id, refusal))
             return
         self.answers_later = command.execute_async is not UNSET
         self.is_out_of_band = out_of_band
@@ -452,8 +328,8 @@ class Session(SessionLike):
                 if value is _BUSY:
                     return
             self._put(RETURN, entry.encode(value), end_of_reply(command.id))
-        except BaseException as error:  # noqa: BLE001 - see _failure
-            self._put(self._failure(command.id, error, name))
+        except BaseException as error:  # noqa: BLE001 - see `failed_reply`
+            self._put(failed_reply(self.monitor, command.id, error, name))
         finally:
             self.answers_later = self.is_out_of_band = False
 
@@ -462,35 +338,18 @@ class Session(SessionLike):
         if isinstance(coroutine, Deferred):
             if coroutine.done():
                 return coroutine.result()
-            _Delayed(self, entry, command).await_(coroutine)
+            Delayed(self, entry, command).await_(coroutine)
             return _BUSY
         try:
             task = coroutines.start(self.monitor.loop, coroutine)
         except StopIteration as stop:
             return stop.value
         if task is not None:
-            _Delayed(self, entry, command).await_(task)
+            Delayed(self, entry, command).await_(task)
         return _BUSY
 
-    def _failure(self, id_: Any, error: BaseException, name: str = "") -> bytes:
-        """Return the reply to a command that failed.
-
-        Anything that a handler raises becomes a reply: a defect of one handler must
-        not end the session. What is no `CommandError` is a defect, and is logged.
-
-        Raises:
-            KeyboardInterrupt, SystemExit: These are meant for the whole program.
-        """
-        if isinstance(error, asyncio.CancelledError):
-            error = GenericError(f"The command {name} was cancelled")
-        elif isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise error
-        elif not isinstance(error, CommandError):
-            logger.error("command %s failed", name, exc_info=error)
-        return failure(id_, self.monitor.encode_error(error))
-
     def finish(
-        self, delayed: "_Delayed", outcome: Any, error: BaseException | None
+        self, delayed: Delayed, outcome: Any, error: BaseException | None
     ) -> None:
         """Send a delayed reply, and go on with what waited for it."""
         id_, entry = delayed.command.id, delayed.entry
@@ -499,8 +358,8 @@ class Session(SessionLike):
             if error is not None:
                 raise error
             reply = (RETURN, entry.encode(outcome), end_of_reply(id_))
-        except BaseException as failed:  # noqa: BLE001 - see _failure
-            reply = (self._failure(id_, failed, entry.name),)
+        except BaseException as failed:  # noqa: BLE001 - see `failed_reply`
+            reply = (failed_reply(self.monitor, id_, failed, entry.name),)
         if self._channel is not None:
             self._put(*reply)
         if delayed.is_overtakable:
@@ -510,11 +369,11 @@ class Session(SessionLike):
             if entry.holds_monitor:
                 # The others first: each has its turn, however much this one asks.
                 self._flush()
-                self.monitor.release(self)
+                self.monitor.turns.release(self)
         self._delayed -= 1
         self.advance()
 
-    def wait_for(self, delayed: "_Delayed", task: asyncio.Task[Any] | Deferred) -> None:
+    def wait_for(self, delayed: Delayed, task: asyncio.Task[Any] | Deferred) -> None:
         """Note that a command waits; if it is in band, so do those behind it."""
         self._delayed += 1
         if delayed.is_overtakable:
@@ -522,44 +381,7 @@ class Session(SessionLike):
         else:
             self._task = task
             if delayed.entry.holds_monitor:
-                self.monitor.hold(self)
-
-
-class _Delayed:
-    """A command whose reply is yet to come."""
-
-    __slots__ = ("command", "entry", "session")
-
-    def __init__(self, session: Session, entry: Entry, command: Command) -> None:
-        self.session = session
-        self.entry = entry
-        self.command = command
-
-    @property
-    def is_overtakable(self) -> bool:
-        """Whether replies to later commands may be sent before this one's."""
-        command = self.command
-        if command.exec_oob is not UNSET or command.execute_async is not UNSET:
-            return True
-        return self.session.wire.rules.lets_overtake and self.entry.is_asynchronous
-
-    def await_(self, task: asyncio.Task[Any] | Deferred) -> None:
-        self.session.monitor.tasks[task] = self.session
-        self.session.wait_for(self, task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[Any] | Deferred) -> None:
-        session, monitor = self.session, self.session.monitor
-        del monitor.tasks[task]
-        outcome: Any = None
-        error: BaseException | None = None
-        if task.cancelled():
-            error = asyncio.CancelledError()
-        elif (error := task.exception()) is None:
-            outcome = task.result()
-        session.finish(self, outcome, error)
-        if monitor.is_stopping:
-            monitor.session_advanced()
+                self.monitor.turns.hold(self)
 
 
 def _name_of(command: Command) -> str:

@@ -272,6 +272,13 @@ _HARMS: Final = {
     "migrate-start-postcopy": "cannot be turned back: a failure loses the guest",
     "set-action": "changes what a panic, a reset or a shutdown leads to",
     "xen-save-devices-state": "writes a file",
+    "guest-shutdown": "ends the guest, or starts it anew",
+    "guest-suspend-disk": "puts the guest to sleep, until it is woken from outside",
+    "guest-suspend-ram": "puts the guest to sleep, until it is woken from outside",
+    "guest-suspend-hybrid": "puts the guest to sleep, until it is woken from outside",
+    "guest-fsfreeze-freeze": "stops what the guest writes, until it is thawed",
+    "guest-fsfreeze-freeze-list": "stops what the guest writes, until it is thawed",
+    "guest-set-user-password": "replaces the password of somebody in the guest",
 }
 
 HAZARDS: Final[dict[str, Hazard]] = {

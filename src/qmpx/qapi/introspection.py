@@ -14,7 +14,7 @@ Source: QEMU 7.2, ``qapi/introspect.json``, and its replies.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
@@ -338,6 +338,23 @@ def from_introspection(infos: Iterable[SchemaInfo]) -> Schema:
     return Schema.of(definitions)
 
 
+def read_definition(text: bytes | msgspec.Raw) -> Definition:
+    """Return one definition out of what ``query-qmp-schema`` returned.
+
+    Args:
+        text: The definition, as JSON.
+
+    Raises:
+        SchemaError: It is none.
+    """
+    try:
+        return _definition(_DECODER.decode(text))
+    except msgspec.DecodeError as error:
+        message = f"not what query-qmp-schema returns: {error}"
+        raise SchemaError(message) from None
+
+
+_DECODER: Final[msgspec.json.Decoder[_AnyInfo]] = msgspec.json.Decoder(_AnyInfo)
 _SCALAR_OR_OBJECT = (BuiltinType, EnumType, ObjectType)
 _ANY_TYPE = (*_SCALAR_OR_OBJECT, ArrayType, AlternateType)
 

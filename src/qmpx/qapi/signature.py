@@ -176,7 +176,9 @@ class Signature:
         try:
             return self._decode_wide(text)
         except _NOT_PLAIN as error:
-            message = f"Arguments cannot be read: {error}"
+            deep = isinstance(error, RecursionError)
+            reason = "they are nested too deep" if deep else error
+            message = f"Arguments cannot be read: {reason}"
             raise GenericError(message) from None
 
     def encode(self, value: Any) -> bytes:

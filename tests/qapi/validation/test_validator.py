@@ -27,6 +27,7 @@ from qmpx.qapi.model import (
 )
 from qmpx.qapi.validation import DisabledByPolicy, Policy, Validator
 from qmpx.qapi.validation.decoders import Decodables, reachable
+from qmpx.qapi.validation.validator import COMPILED_FROM
 from tests.qapi.visitors import told, validator, visitors
 
 
@@ -96,6 +97,8 @@ AWKWARD = Schema.of(
     ]
 )
 HOLDS = Validator(AWKWARD)
+for _name in AWKWARD.commands:
+    HOLDS.prepare(_name)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +179,26 @@ def test_arguments_that_are_left_out_are_none() -> None:
 def test_a_command_that_is_not_there_is_not_found() -> None:
     with pytest.raises(CommandNotFound, match="The command nope has not been found"):
         HOLDS.check_command("nope")
+
+
+def test_a_decoder_looks_first_once_a_command_is_used_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks = []
+    walk = Validator.read_value
+
+    def noted(self: Validator, type_name: str, value: object) -> object:
+        walks.append(type_name)
+        return walk(self, type_name, value)
+
+    monkeypatch.setattr(Validator, "read_value", noted)
+    holds = Validator(AWKWARD)
+    for _ in range(2 * COMPILED_FROM):
+        holds.check_command("tree", b'{"size": 1}')
+    assert len(walks) == COMPILED_FROM - 1
+    for number in range(2 * COMPILED_FROM):
+        wrong_one = told(holds.check_command, "single", b'{"t": ""}')
+        assert wrong_one == "Parameter 't' does not accept value ''", number
 
 
 def test_the_commands_that_check_for_themselves_can_be_named() -> None:

@@ -94,7 +94,8 @@ def read_line(
     end = name_end(line, start)
     name = clip(line[start:end], MAX_NAME)
     if (command := table.find(name)) is None:
-        raise LineError(f"unknown command: '{name}'")
+        shown = line[:end] if table.is_modern else name
+        raise LineError(f"unknown command: '{shown}'")
     if not table.is_modern:
         reader = _Arguments(line, end, name, memory, read_register)
         return CommandLine(command, reader.read(command.parameters))
@@ -103,13 +104,13 @@ def read_line(
         end = name_end(line, item_start)
         item = table.find_item(clip(line[item_start:end], MAX_NAME))
         if item is None:
-            raise LineError(f"unknown command: '{line[start:end]}'")
+            raise LineError(f"unknown command: '{line[:end]}'")
         command = item
     reader = _Arguments(line, end, command.name, memory, read_register, is_modern=True)
     try:
         return CommandLine(command, reader.read(command.parameters))
     except LineError as error:
-        raise _with_pointer(error, line[start:end]) from None
+        raise _with_pointer(error, line[:end]) from None
 
 
 def _with_pointer(error: LineError, command: str) -> LineError:

@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from qmpx.qapi.introspection import SchemaInfo, from_introspection
+from qmpx.qapi.introspection import SchemaInfo
 from qmpx.qapi.model import EnumType, Schema
+from qmpx.qapi.piecemeal import schema_in_pieces
 
 RELEASES: Final = ("6.2", "7.2", "8.2", "9.1", "9.2")
 """The releases of QEMU whose schemas are here; 9.2 is the second candidate for it."""
@@ -30,20 +31,23 @@ def shipped_introspection(release: str) -> list[SchemaInfo]:
     Raises:
         KeyError: It is not here.
     """
+    return msgspec.json.decode(_text(release), type=list[SchemaInfo])
+
+
+def _text(release: str) -> bytes:
     if release not in RELEASES:
         raise KeyError(release)
-    packed = (files(__name__) / file_name(release)).read_bytes()
-    return msgspec.json.decode(gzip.decompress(packed), type=list[SchemaInfo])
+    return gzip.decompress((files(__name__) / file_name(release)).read_bytes())
 
 
-@cache  # one for each release, and a tenth of a second to make
+@cache  # one for each release
 def shipped_schema(release: str) -> Schema:
-    """Return the schema of a release.
+    """Return the schema of a release; what of it is asked for is read then.
 
     Raises:
         KeyError: It is not here.
     """
-    return from_introspection(shipped_introspection(release))
+    return schema_in_pieces(_text(release))
 
 
 def file_name(release: str) -> str:

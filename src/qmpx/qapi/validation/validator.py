@@ -1,7 +1,8 @@
 """The validator: commands, return values and events against a schema.
 
-A compiled decoder looks first. Where it is content so is QEMU; where it is not, the
-value is walked along its type to find QEMU's words, or that it was right after all.
+A compiled decoder looks first, once a command is used often enough for one. Where it is
+content so is QEMU; where it is not, the value is walked along its type to find QEMU's
+words, or that it was right after all.
 """
 
 from collections.abc import Callable, Collection
@@ -25,6 +26,10 @@ UNCHECKED: Final = frozenset({"device_add"})
 
 QEMU's files say so (``gen: false``); its introspection does not. There is but this one.
 """
+
+COMPILED_FROM: Final = 16
+"""Uses of a command from which on a compiled decoder looks first. To compile one for a
+large union takes as long as some hundred walks, and most commands are used once."""
 
 Text = bytes | Raw
 Decode = Callable[[Text], object]
@@ -60,6 +65,7 @@ class Validator:
         "_readers",
         "_schema",
         "_unchecked",
+        "_uses",
         "_values",
     )
 
@@ -78,6 +84,7 @@ class Validator:
         self._keyval: Readers | None = None
         self._hiding = Hiding(schema, policy)
         self._commands: dict[str, Decode] = {}
+        self._uses: dict[str, int] = {}
         self._values: dict[str, Decode] = {}
         self._output = (
             self if policy.accepts_all_input else Validator(schema, unchecked=unchecked)
@@ -101,14 +108,14 @@ class Validator:
         try:
             decode = self._commands[name]
         except KeyError:
-            decode = self.prepare(name)
+            decode = self._decide(name)
         try:
             decode(arguments)
         except _NOT_PLAIN:
             self._explain(self._schema.commands[name].arguments, arguments)
 
     def prepare(self, name: str) -> Decode:
-        """Compile what looks at a command first; else the first use does.
+        """Compile what looks at a command first; else that waits for some uses.
 
         Returns:
             What fails for all arguments that do not fit, and at times for others.
@@ -116,8 +123,18 @@ class Validator:
         Raises:
             CommandNotFound: There is no such command.
         """
-        decode = self._commands[name] = self._compile_command(name)
+        decode = self._shortcut(name)
+        if decode is None:
+            decode = self._compile(self._schema.commands[name].arguments)
+        self._commands[name] = decode
         return decode
+
+    def _decide(self, name: str) -> Decode:
+        """Return what looks at a command's arguments, as long as none is compiled."""
+        uses = self._uses[name] = self._uses.get(name, 0) + 1
+        if uses >= COMPILED_FROM:
+            return self.prepare(name)
+        return self._shortcut(name) or _doubt
 
     def check_value(self, type_name: str, text: Text) -> None:
         """Return if QEMU would take a JSON value for one of that type.
@@ -172,16 +189,19 @@ class Validator:
             message = "the value is nested too deeply to be checked"
             raise GenericError(message) from None
 
-    def _compile_command(self, name: str) -> Decode:
+    def _shortcut(self, name: str) -> Decode | None:
+        """Return what decides about a command without its arguments, if that can be.
+
+        Raises:
+            CommandNotFound: There is no such command.
+        """
         command = self._schema.commands.get(name)
         if command is None:
             raise CommandNotFound(name=name)
         refuse = self._policy.refusal("command", command.features)
         if refuse is not None:
             return lambda _: refuse(name)
-        if not command.gen or name in self._unchecked:
-            return _accept
-        return self._compile(command.arguments)
+        return _accept if not command.gen or name in self._unchecked else None
 
     def _compile(self, type_name: str) -> Decode:
         """Return what fails for all that does not fit, and at times for what does."""
