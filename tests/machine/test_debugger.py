@@ -16,7 +16,8 @@ from qmpx.machine.debugger import (
     write_registers,
 )
 from qmpx.machine.memory import Memory
-from qmpx.machine.processor import CR0_PE, CR0_PG, Processor, Registers
+from qmpx.machine.processor import Processor
+from qmpx.machine.registers import CR0_PE, CR0_PG, Registers
 from tests.loops import run_on, settle
 
 if TYPE_CHECKING:

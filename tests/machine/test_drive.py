@@ -209,7 +209,7 @@ def test_the_lock_of_a_drive_without_a_tray_holds() -> None:
 def real(tmp_path: Path, content: bytes = bytes(4096), **options: str) -> Drive:
     """Return a drive of a machine, with a real image in it."""
     (tmp_path / "a.img").write_bytes(content)
-    drive = Machine().plug_drive({"file": str(tmp_path / "a.img"), **options})
+    drive = Machine().drives.plug({"file": str(tmp_path / "a.img"), **options})
     assert drive is not None
     return drive
 

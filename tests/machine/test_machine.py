@@ -220,10 +220,10 @@ def test_the_state_has_changed_when_it_is_told() -> None:
 
 def test_a_drive_is_found_by_its_device_and_by_its_id() -> None:
     machine = Machine()
-    disk = machine.add_drive("ide0-hd0", id="/disk", medium=Medium("a.img"))
-    cd = machine.add_drive("ide1-cd0", id="/cd", removable=True, has_tray=True)
-    assert machine.drive("ide0-hd0") is machine.drive("/disk") is disk
-    assert machine.drive("ide1-cd0") is machine.drive("/cd") is cd
+    disk = machine.drives.add("ide0-hd0", id="/disk", medium=Medium("a.img"))
+    cd = machine.drives.add("ide1-cd0", id="/cd", removable=True, has_tray=True)
+    assert machine.drives.find("ide0-hd0") is machine.drives.find("/disk") is disk
+    assert machine.drives.find("ide1-cd0") is machine.drives.find("/cd") is cd
     assert machine.drives == {"ide0-hd0": disk, "ide1-cd0": cd}
     assert (disk.medium, disk.removable, disk.has_tray) == (
         Medium("a.img"),
@@ -236,15 +236,15 @@ def test_a_drive_is_found_by_its_device_and_by_its_id() -> None:
 @pytest.mark.parametrize("name", ["", "floppy0", "IDE1-CD0"])
 def test_a_drive_that_is_not_there_is_not_found(name: str) -> None:
     machine = Machine()
-    machine.add_drive("ide1-cd0", id="/cd")
+    machine.drives.add("ide1-cd0", id="/cd")
     with pytest.raises(DeviceNotFound) as caught:
-        machine.drive(name)
+        machine.drives.find(name)
     assert caught.value.data == {"device": name}
 
 
 def test_drives_tell_through_their_machine() -> None:
     machine = Machine(is_started=True)
-    drive = machine.add_drive("cd0", id="/cd", removable=True, has_tray=True)
+    drive = machine.drives.add("cd0", id="/cd", removable=True, has_tray=True)
     happened: list[Happening] = []
     machine.listen(happened.append)
     drive.open_tray()
@@ -364,9 +364,9 @@ def test_a_machine_that_has_nothing_outside_has_nothing_to_let_go_of() -> None:
 def test_a_drive_is_plugged_in_where_it_belongs(tmp_path: Path) -> None:
     (tmp_path / "cd.iso").write_bytes(bytes(2048))
     machine = Machine()
-    disk = machine.plug_drive({})
+    disk = machine.drives.plug({})
     options = {"file": str(tmp_path / "cd.iso"), "media": "cdrom", "rerror": "stop"}
-    cd = machine.plug_drive(options, interface=Interface.IDE)
+    cd = machine.drives.plug(options, interface=Interface.IDE)
     assert disk is not None
     assert cd is not None
     assert machine.drives == {"ide0-hd0": disk, "ide0-cd1": cd}
@@ -374,31 +374,31 @@ def test_a_drive_is_plugged_in_where_it_belongs(tmp_path: Path) -> None:
     assert (cd.removable, cd.has_tray, cd.unit) == (True, True, 1)
     assert (cd.kind, cd.is_read_only) == (Kind.CDROM, True)
     assert (cd.on_read_error, cd.on_write_error) == (Policy.STOP, Policy.ENOSPC)
-    assert machine.plug_drive({"index": "0"}) is None  # the first one stays
+    assert machine.drives.plug({"index": "0"}) is None  # the first one stays
     assert machine.drives["ide0-hd0"] is disk
 
 
 def test_a_drive_that_cannot_be_had_is_not_there(tmp_path: Path) -> None:
     machine = Machine()
     with pytest.raises(OpenFileFailed) as caught:
-        machine.plug_drive({"file": str(tmp_path / "none")})
+        machine.drives.plug({"file": str(tmp_path / "none")})
     assert caught.value.data == {"filename": str(tmp_path / "none")}
     with pytest.raises(ValueError, match="'tape' invalid media"):
-        machine.plug_drive({"media": "tape"})
-    machine.plug_drive({"if": "none", "id": "d"})
+        machine.drives.plug({"media": "tape"})
+    machine.drives.plug({"if": "none", "id": "d"})
     with pytest.raises(DuplicateId) as duplicate:
-        machine.plug_drive({"if": "none", "id": "d"})
+        machine.drives.plug({"if": "none", "id": "d"})
     assert duplicate.value.data == {"id": "d", "object": "drive"}
     assert [*machine.drives] == ["d"]
 
 
 def test_a_drive_is_unplugged_once() -> None:
     machine = Machine()
-    machine.plug_drive({})
-    machine.unplug_drive("ide0-hd0")
+    machine.drives.plug({})
+    machine.drives.unplug("ide0-hd0")
     assert machine.drives == {}
     with pytest.raises(DeviceNotFound):
-        machine.unplug_drive("ide0-hd0")
+        machine.drives.unplug("ide0-hd0")
 
 
 def test_an_error_stops_only_a_machine_that_runs() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from qmpx.errors import GenericError, OpenFileFailed, UndefinedError
 from qmpx.machine import memory as memory_module
-from qmpx.machine.memory import PAGE_SIZE, Memory, RomImage, write_file
+from qmpx.machine.memory import PAGE_SIZE, Memory, RomImage
+from qmpx.machine.memory_file import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,15 +10,13 @@ import pytest
 
 from qmpx.errors import GenericError
 from qmpx.machine.memory import Memory
-from qmpx.machine.processor import (
+from qmpx.machine.processor import MAX_MACHINE_CHECKS, Processor, Processors
+from qmpx.machine.registers import (
     CR0_PE,
     CR0_PG,
     CR4_PAE,
     CR4_PSE,
-    MAX_MACHINE_CHECKS,
     MachineCheck,
-    Processor,
-    Processors,
     Segment,
 )
 

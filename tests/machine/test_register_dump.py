@@ -7,8 +7,9 @@ import struct
 import pytest
 
 from qmpx.machine.memory import Memory
-from qmpx.machine.processor import CR0_PE, CR0_PG, CR4_PSE, Processor, Segment
+from qmpx.machine.processor import Processor
 from qmpx.machine.register_dump import dump, show_mappings, show_ranges
+from qmpx.machine.registers import CR0_PE, CR0_PG, CR4_PSE, Segment
 
 AFTER_RESET = """\
 EAX=00000000 EBX=00000000 ECX=00000000 EDX=00000633

@@ -10,7 +10,12 @@ import pytest
 from qmpx.errors import GenericError
 from qmpx.machine import Machine, RunState, VirtualClock
 from qmpx.machine.block.qcow2_header import new_image
-from qmpx.machine.happenings import Resumed, Stopped
+from qmpx.machine.happenings import (
+    MigrationMoved,
+    MigrationPassBegan,
+    Resumed,
+    Stopped,
+)
 from qmpx.machine.migration.links import pair
 from qmpx.machine.snapshots import SavedMachine
 from tests.loops import run_on
@@ -32,7 +37,7 @@ def machine(tmp_path: Path) -> Machine:
     for number in range(2):
         path = tmp_path / f"{number}.qcow2"
         path.write_bytes(new_image(SIZE))
-        machine.plug_drive({"file": str(path), "index": str(number)})
+        machine.drives.plug({"file": str(path), "index": str(number)})
     return machine
 
 
@@ -97,7 +102,13 @@ def test_it_stands_still_while_it_is_saved_or_restored(machine: Machine) -> None
     machine.listen(told.append)
     run(machine.snapshots.save("one"))
     run(machine.snapshots.load("one"))
-    assert told == [Stopped(), Resumed(), Stopped(), Resumed()]
+    saved = [
+        MigrationMoved("setup"),
+        MigrationPassBegan(1),
+        MigrationPassBegan(2),
+        MigrationMoved("completed"),
+    ]
+    assert told == [Stopped(), *saved, Resumed(), Stopped(), Resumed()]
 
 
 def test_what_is_saved_is_listed_with_its_particulars(machine: Machine) -> None:
@@ -155,7 +166,7 @@ def test_snapshots_outlive_the_machine(machine: Machine, tmp_path: Path) -> None
     other = Machine(memory_size=2**20)
     for number in range(2):
         path = tmp_path / f"{number}.qcow2"
-        other.plug_drive({"file": str(path), "index": str(number)})
+        other.drives.plug({"file": str(path), "index": str(number)})
     run(other.snapshots.load("one"))
     assert marks(other) == {b"first"}
     assert other.state is RunState.RUNNING
@@ -176,7 +187,7 @@ def test_the_image_tells_the_size_of_the_state(
 def raw(machine: Machine, tmp_path: Path) -> None:
     path = tmp_path / "hd.img"
     path.write_bytes(bytes(SIZE))
-    machine.plug_drive({"file": str(path), "index": "2", "media": "disk"})
+    machine.drives.plug({"file": str(path), "index": "2", "media": "disk"})
 
 
 NONE_AT_ALL: list[tuple[Callable[[Machine], Coroutine[None, None, None]], str]] = [
@@ -260,7 +271,7 @@ def test_a_machine_of_another_size_is_refused(machine: Machine, tmp_path: Path) 
     for drive in machine.drives.values():
         drive.close()
     other = Machine(memory_size=2**21)
-    other.plug_drive({"file": str(tmp_path / "0.qcow2"), "index": "0"})
+    other.drives.plug({"file": str(tmp_path / "0.qcow2"), "index": "0"})
     assert refusal(other.snapshots.load("one")) == (
         "Error while loading VM state: "
         "the machine that comes has memory 1048576, this one has 2097152"

@@ -73,9 +73,9 @@ class Balloon:
         machine = self._machine
         if "qom" not in machine.__dict__:
             return machine.memory_size
-        from qmpx.machine.qom.memory_devices import plugged_size
+        from qmpx.machine.qom.memory_devices import size_of_modules
 
-        return machine.memory_size + plugged_size(machine)
+        return machine.memory_size + size_of_modules(machine)
 
     @property
     def target(self) -> int:
@@ -111,9 +111,12 @@ class Balloon:
     @property
     def _is_plugged_in(self) -> bool:
         machine = self._machine
-        if machine.devices.has(MODEL):
+        if "qom" in vars(machine) and any(map(machine.qom.has, MODELS)):
             return True
-        return "qom" in machine.__dict__ and any(map(machine.qom.has, MODELS))
+        # A machine has one tree of devices or the other; a look would make the other.
+        if "qom" in vars(machine) and "devices" not in vars(machine):
+            return False
+        return machine.devices.has(MODEL)
 
     def set_target(self, size: int) -> None:
         """Ask the guest to give memory back, or to take it.

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from qmpx.machine.processor import Processor, Segment, Table
+    from qmpx.machine.processor import Processor
+    from qmpx.machine.registers import Segment, Table
 
 _HEADER: Final = struct.Struct("<4s5B7xHHIQQQIHHHHHH")
 _PROGRAM: Final = struct.Struct("<IIQQQQQQ")

@@ -16,7 +16,8 @@ from qmpx.machine.happenings import Exited, Happening, ShutDown, Stopped
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
-    from qmpx.machine.processor import Processor, Registers
+    from qmpx.machine.processor import Processor
+    from qmpx.machine.registers import Registers
 
 MAX_PACKET: Final = 4096
 """Bytes of a packet; QEMU's figure, which a debugger is told and keeps to."""

@@ -23,6 +23,9 @@ DEFAULT_SAMPLE_PAGES: Final = 512
 
 _MIB: Final[int] = 2**20
 
+NOTHING_TO_MEASURE: Final[int] = -1
+"""What QEMU tells, and at once, of a machine without RAM."""
+
 
 class DirtyRate:
     """The measurements of one machine, one at a time.
@@ -76,6 +79,9 @@ class DirtyRate:
         self.started = clock.microseconds() // 1_000_000
         self.seconds = seconds
         self.sample_pages = sample_pages or DEFAULT_SAMPLE_PAGES
+        if not self._machine.memory_size:
+            self.status, self.rate = "measured", NOTHING_TO_MEASURE
+            return
         used = len(self._machine.memory.used)
         ran = self._machine.run_time.microseconds()
         clock.call_later(seconds, lambda: self._end(used, ran))

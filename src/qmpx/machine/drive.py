@@ -1,26 +1,20 @@
-"""A drive: its medium, its tray, its lock and its key; what it reads and writes.
-
-The medium may be a real image file (`Medium.image`); then guest data can be read and
-written. It need not be: a `Medium` without one has a name and a size, and no data.
-"""
+"""A drive: its medium, its tray and its lock; what it reads and writes."""
 
 import contextlib
 import enum
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from qmpx.errors import (
     DeviceLocked,
-    DeviceNotEncrypted,
     DeviceNotRemovable,
     GenericError,
-    InvalidPassword,
     OpenFileFailed,
 )
 from qmpx.machine.happenings import BlockIOError, TrayMoved
+from qmpx.machine.medium import Medium, MediumKey
 
 if TYPE_CHECKING:  # formats are only loaded for machines that have real images
     from qmpx.machine.block.image import Image
@@ -61,40 +55,6 @@ class Kind(enum.StrEnum):
     FLOPPY = "floppy"
 
 
-@dataclass(slots=True)
-class Medium:
-    """What is in a drive.
-
-    Attributes:
-        file: The file name of the image.
-        format: Of the image, such as ``raw``.
-        size: In bytes.
-        read_only: Whether it can't be written.
-        node_name: Of the block node that stands for it.
-        image: The real image; ``None`` if there are no data.
-    """
-
-    file: str
-    format: str = "raw"
-    size: int = 0
-    read_only: bool = False
-    node_name: str = ""
-    image: "Image | None" = field(default=None, compare=False, repr=False)
-
-    @property
-    def backing_file(self) -> str | None:
-        """The name of the file behind the image, as the image has it."""
-        return None if self.image is None else self.image.backing_file
-
-    @property
-    def is_encrypted(self) -> bool:
-        """Whether the image itself, or what is behind it, is encrypted."""
-        image = self.image
-        while image is not None and not image.is_encrypted:
-            image = image.backing
-        return image is not None
-
-
 class Drive:
     """A block device of the machine.
 
@@ -115,10 +75,12 @@ class Drive:
         unit: Its place on the bus.
         kind: What it is to its users.
         is_read_only: Whether media in it are read only; what the last one was.
+        key: What is known of the medium's key.
         serial: The serial number that the guest sees; may be empty.
         on_read_error: What is done if the host cannot read.
         on_write_error: What is done if the host cannot write.
-        io_status: ``ok``, or why the machine was stopped last: ``failed``, ``nospace``.
+        io_status: ``ok``, or why the machine was stopped last: ``failed``, ``nospace``;
+            empty if that is not kept any more.
         statistics: What the guest has read and written, since the drive is there.
         shares_writes: Whether others may write to what is in it.
         histograms: The boundaries of times by which requests are counted, by kind.
@@ -148,15 +110,13 @@ class Drive:
         self.bus = 0
         self.unit = 0
         self.kind = Kind.CDROM if has_tray else Kind.DISK
-        self.is_read_only = medium is not None and medium.read_only
+        self.is_read_only = has_tray if medium is None else medium.read_only
         self.serial = ""
         self.on_read_error = Policy.REPORT
         self.on_write_error = Policy.ENOSPC
         self.io_status = "ok"
         self._statistics: Statistics | None = None
-        self._lacks_key = False  # survives the medium, as it did in 0.13
-        self._is_encrypted = False
-        self._encrypted_file = ""
+        self.key = MediumKey(device)
         self._tell = tell
 
     def eject(self, *, force: bool = False) -> None:
@@ -300,41 +260,6 @@ class Drive:
         return None if self.medium is None else self.medium.image
 
     @property
-    def lacks_key(self) -> bool:
-        """Whether the machine must not run until the drive has its key."""
-        return self._lacks_key
-
-    @property
-    def encrypted_file(self) -> str:
-        """The name of the file that a key is for, or was; empty if there is none."""
-        return self._encrypted_file
-
-    def give_key(self, password: str) -> None:
-        """Take the key of the medium; any will do, as nothing can check it.
-
-        Raises:
-            DeviceNotEncrypted: The medium is not encrypted; nor was the last one, if
-                the drive is empty.
-            InvalidPassword: There is no medium, or it takes no such key.
-        """
-        if not self._is_encrypted:
-            raise DeviceNotEncrypted(device=self.device)
-        image = self.image
-        if image is None:
-            raise InvalidPassword
-        encrypted = list["Image"]()
-        while image is not None:
-            if image.is_encrypted:
-                encrypted.append(image)
-            image = image.backing
-        try:
-            for each in reversed(encrypted):
-                each.set_key(password)
-        except OSError as error:
-            raise InvalidPassword from error
-        self._lacks_key = False
-
-    @property
     def statistics(self) -> "Statistics":
         """What the guest has read and written, since the drive is there."""
         if self._statistics is None:
@@ -441,13 +366,7 @@ class Drive:
     def _take(self, medium: Medium) -> None:
         self.medium = medium
         self.is_read_only = medium.read_only
-        self._is_encrypted = medium.is_encrypted
-        backing = None if medium.image is None else medium.image.backing
-        if backing is not None and backing.is_encrypted:
-            self._encrypted_file = medium.backing_file or ""
-        else:
-            self._encrypted_file = medium.file if medium.is_encrypted else ""
-        self._lacks_key = medium.image is not None and medium.image.lacks_key
+        self.key.take(medium)
 
     def _drop(self) -> None:
         """Close the medium; whether it was encrypted and read only stays known."""

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_IN_SET: Final = re.compile(r"/dev/fdset/([0-9]+)")
+SETS: Final = "/dev/fdset/"
+"""What the names begin with that mean a descriptor of a set."""
+
+_IN_SET: Final = re.compile(rf"{SETS}([0-9]+)")
 
 
 def _nothing_is_lent(number: int, flags: int) -> int:  # noqa: ARG001 - the others do
@@ -27,7 +30,8 @@ class NotLent(OSError):
     """A set of descriptors has none that fits.
 
     Attributes:
-        access: What was wanted: ``O_RDONLY``, ``O_WRONLY`` or ``O_RDWR``.
+        access: What was wanted: ``O_RDONLY``, ``O_WRONLY`` or ``O_RDWR``; who wanted
+            ``O_DIRECT``, too, adds that.
     """
 
     def __init__(self, error: OSError, filename: str, flags: int) -> None:

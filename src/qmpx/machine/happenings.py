@@ -1,21 +1,20 @@
 """What a machine tells of itself: plain values, which a dialect turns into events."""
 
-from dataclasses import dataclass
 from typing import Final
 
+from qmpx.machine.values import Value
+from qmpx.machine.vnc_happenings import VncConnected, VncDisconnected, VncInitialized
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+
+class Stopped(Value, frozen=True):
     """The virtual processors stand still."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(Value, frozen=True):
     """The virtual processors run again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reset:
+class Reset(Value, frozen=True):
     """The machine was reset.
 
     Attributes:
@@ -27,23 +26,19 @@ class Reset:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class PowerButtonPressed:
+class PowerButtonPressed(Value, frozen=True):
     """The guest was asked to power down."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suspended:
+class Suspended(Value, frozen=True):
     """The guest has gone to sleep."""
 
 
-@dataclass(frozen=True, slots=True)
-class WokenUp:
+class WokenUp(Value, frozen=True):
     """The guest was woken up."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShutDown:
+class ShutDown(Value, frozen=True):
     """The machine is off.
 
     Attributes:
@@ -55,8 +50,7 @@ class ShutDown:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class TrayMoved:
+class TrayMoved(Value, frozen=True):
     """The tray of a drive was opened or closed.
 
     Attributes:
@@ -70,8 +64,7 @@ class TrayMoved:
     is_open: bool
 
 
-@dataclass(frozen=True, slots=True)
-class BlockIOError:
+class BlockIOError(Value, frozen=True):
     """A drive could not do what the guest asked of it.
 
     Attributes:
@@ -89,8 +82,7 @@ class BlockIOError:
     is_full: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ClockSet:
+class ClockSet(Value, frozen=True):
     """The guest set its real-time clock.
 
     Attributes:
@@ -100,8 +92,7 @@ class ClockSet:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class WatchdogExpired:
+class WatchdogExpired(Value, frozen=True):
     """The guest let its watchdog expire.
 
     Attributes:
@@ -112,8 +103,7 @@ class WatchdogExpired:
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class BalloonChanged:
+class BalloonChanged(Value, frozen=True):
     """The guest gave memory back, or took it.
 
     Attributes:
@@ -123,37 +113,7 @@ class BalloonChanged:
     actual: int
 
 
-@dataclass(frozen=True, slots=True)
-class VncConnected:
-    """A VNC client has connected; it has not been let in yet.
-
-    Attributes:
-        server: ``host``, ``service``, ``family`` and ``auth`` of the server.
-        client: ``host``, ``service`` and ``family`` of the client.
-    """
-
-    server: dict[str, str]
-    client: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class VncInitialized:
-    """A VNC client has been let in; the attributes are those of `VncConnected`."""
-
-    server: dict[str, str]
-    client: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class VncDisconnected:
-    """A VNC client has gone; the attributes are those of `VncConnected`."""
-
-    server: dict[str, str]
-    client: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationMoved:
+class MigrationMoved(Value, frozen=True):
     """An outgoing or incoming migration has come to another state.
 
     Attributes:
@@ -163,8 +123,7 @@ class MigrationMoved:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class MigrationPassBegan:
+class MigrationPassBegan(Value, frozen=True):
     """A migration goes over the memory once more.
 
     Attributes:
@@ -174,8 +133,7 @@ class MigrationPassBegan:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingMoved:
+class IncomingMoved(Value, frozen=True):
     """A machine that was awaited has come, or will not come any more.
 
     Attributes:
@@ -187,8 +145,7 @@ class IncomingMoved:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceUnplugged:
+class DeviceUnplugged(Value, frozen=True):
     """A device has gone out of the machine.
 
     Attributes:
@@ -200,8 +157,7 @@ class DeviceUnplugged:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class WriteThresholdReached:
+class WriteThresholdReached(Value, frozen=True):
     """A block node was written beyond the place that was watched.
 
     Attributes:
@@ -215,8 +171,7 @@ class WriteThresholdReached:
     threshold: int
 
 
-@dataclass(frozen=True, slots=True)
-class JobMoved:
+class JobMoved(Value, frozen=True):
     """A job has come to another state.
 
     Attributes:
@@ -228,8 +183,7 @@ class JobMoved:
     status: str
 
 
-@dataclass(frozen=True, slots=True)
-class BlockJobTold:
+class BlockJobTold(Value, frozen=True):
     """A block job tells of itself.
 
     Attributes:
@@ -251,8 +205,7 @@ class BlockJobTold:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BlockJobFailed:
+class BlockJobFailed(Value, frozen=True):
     """A block job could not read or write.
 
     Attributes:
@@ -266,8 +219,7 @@ class BlockJobFailed:
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExportDeleted:
+class ExportDeleted(Value, frozen=True):
     """A block export is gone.
 
     Attributes:
@@ -277,8 +229,7 @@ class ExportDeleted:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class GuestPanicked:
+class GuestPanicked(Value, frozen=True):
     """The guest has given up.
 
     Attributes:
@@ -288,8 +239,7 @@ class GuestPanicked:
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class GuestCrashLoaded:
+class GuestCrashLoaded(Value, frozen=True):
     """The guest has gone over to its crash kernel.
 
     Attributes:
@@ -304,8 +254,7 @@ REFUSED: Final = (3, 1)
 and has failed (ACPI 6.3, ``_OST``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnplugRefused:
+class UnplugRefused(Value, frozen=True):
     """The guest does not let a device go.
 
     Attributes:
@@ -319,8 +268,7 @@ class UnplugRefused:
     slot: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryDeviceResized:
+class MemoryDeviceResized(Value, frozen=True):
     """A memory device gives the guest more or less memory than before.
 
     Attributes:
@@ -334,8 +282,7 @@ class MemoryDeviceResized:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class DumpEnded:
+class DumpEnded(Value, frozen=True):
     """The machine's memory was written to a file, or not all of it.
 
     Attributes:
@@ -351,8 +298,7 @@ class DumpEnded:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PortOpened:
+class PortOpened(Value, frozen=True):
     """A program of the guest has opened or closed a port.
 
     Attributes:
@@ -364,8 +310,7 @@ class PortOpened:
     is_open: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Value, frozen=True):
     """The machine ended without switching off: its watchdog pulled the plug."""
 
 

@@ -9,17 +9,15 @@ snapshots move. *Addresses* are those that a processor puts on its bus: a PC has
 0, the screen at 0xa0000, ROM below 1 MiB and below 4 GiB, more RAM above 4 GiB.
 """
 
-import errno
 import mmap
-import os
 import platform
-import stat
 import sys
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
-from qmpx.errors import GenericError, OpenFileFailed, UndefinedError
+from qmpx.errors import GenericError
 from qmpx.machine.firmware import firmware
+from qmpx.machine.memory_file import write_file
 from qmpx.machine.pages import PageSet
 
 PAGE_SIZE: Final[int] = 4096
@@ -31,15 +29,11 @@ LOW_RAM_END: Final[int] = 0xE0000000
 VIDEO_MEMORY: Final = range(0xA0000, 0xC0000)
 """The addresses of the screen's memory."""
 
-MAX_STREAMED: Final = 1 << 32
-"""Bytes that are written to a pipe or a device, which cannot have holes: as much as an
-i386 has addresses for."""
-
 _BEYOND: Final[int] = 1 << 128  # no address is so high
 _HIGH_RAM: Final[int] = 1 << 32
 _SHADOW: Final[int] = 0xF0000  # where the firmware shows below 1 MiB
 _TOP: Final[int] = 0xFFFF0000  # and where a processor begins
-_CHUNK: Final = 1 << 20  # bytes held at once while memory is read, summed or saved
+_CHUNK: Final = 1 << 20  # bytes held at once while memory is read or summed
 _PAGE_OF_ZEROS: Final = bytes(PAGE_SIZE)
 
 
@@ -335,58 +329,6 @@ class Memory:
             UndefinedError: It could not be written to its end.
         """
         write_file(filename, self.pieces(address, length), length)
-
-
-def write_file(filename: str, pieces: Iterator[tuple[int, bytes]], size: int) -> None:
-    """Write pieces of a content to a file, with holes for what is left out.
-
-    The file is not waited for: a pipe that nobody reads is one that cannot be opened.
-
-    Raises:
-        OpenFileFailed: The file cannot be made.
-        UndefinedError: It could not be written to its end.
-    """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0)
-    try:
-        fd = os.open(filename, flags | getattr(os, "O_CLOEXEC", 0), 0o666)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise OpenFileFailed(filename=filename) from error
-    with open(fd, "wb", buffering=0) as file:
-        try:
-            _write_pieces(file.fileno(), pieces, size)
-        except OSError as error:
-            raise UndefinedError from error
-
-
-def _write_pieces(fd: int, pieces: Iterator[tuple[int, bytes]], size: int) -> None:
-    can_seek = stat.S_ISREG(os.fstat(fd).st_mode)
-    if can_seek:
-        os.ftruncate(fd, size)
-    elif size > MAX_STREAMED:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    at = 0
-    for offset, data in pieces:
-        if can_seek:
-            os.lseek(fd, offset, os.SEEK_SET)
-        else:
-            _write_zeros(fd, offset - at)
-        _write_all(fd, data)
-        at = offset + len(data)
-    if not can_seek:
-        _write_zeros(fd, size - at)
-
-
-def _write_zeros(fd: int, count: int) -> None:
-    while count > 0:
-        part = min(count, _CHUNK)
-        _write_all(fd, bytes(part))
-        count -= part
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
 
 
 def _rotate(total: int, turns: int) -> int:

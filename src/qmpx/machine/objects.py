@@ -47,6 +47,18 @@ class ParkedThread:
         self._thread.join()
 
 
+_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "filter-": {
+        "queue": "all",
+        "insert": "behind",
+        "status": "on",
+        "position": "tail",
+    },
+    "filter-dump": {"maxlen": 65536},
+    "main-loop": {"thread-pool-max": 64},
+}  # what QEMU shows that nobody gave, by how the types begin
+
+
 @dataclass(frozen=True, slots=True)
 class Created:
     """An object of some type, with what its user gave it.
@@ -63,6 +75,9 @@ class Created:
 
     def show(self, shown: "QomObject") -> None:
         """Give its values to the object that shows it."""
+        for prefix, defaults in _DEFAULTS.items():
+            if self.kind.startswith(prefix):
+                shown.values.update(defaults)
         shown.values.update(self.options)
         if self.kind == "throttle-group":
             self._show_limits(shown)
@@ -200,7 +215,7 @@ class IOThread:
             if value < 0:
                 message = f"{name} value must be in range [0, {_MOST_NS}]"
                 raise GenericError(message)
-        if fewest > most:
+        if fewest > most or not most:
             message = "bad thread-pool-min/thread-pool-max values"
             raise GenericError(message)
         self.pool = fewest, most
@@ -232,10 +247,15 @@ class MemoryBackend:
     def show(self, shown: "QomObject") -> None:
         """Let its values be seen; some cannot be changed any more."""
         shown.values.update(_MEMORY_DEFAULTS)
+        if self.kind == "memory-backend-memfd":
+            shown.values |= {"share": True, "seal": True}
         shown.values.update(self.options)
         shown.values["size"] = self.size
         region = ObjectTemplate("memory-region", {"size": self.size})
-        shown.add(f"{shown.name}[0]", region)
+        name = f"{shown.name}[0]"
+        if self.option("x-use-canonical-path-for-ramblock-id", otherwise=False):
+            name = f"\\x2fobjects\\x2f{name}"
+        shown.add(name, region)
 
         def refuse_size(value: int) -> None:  # noqa: ARG001
             message = f"cannot change property size of {self.kind} "

@@ -1,25 +1,28 @@
-"""Virtual processors of the x86 kind: registers, what paging makes of an address.
+"""Virtual processors of the x86 kind: what paging makes of an address, their threads.
 
 They execute nothing: there is no guest code in this machine. What they show is what a
 processor has after a reset, and what somebody wrote to it since.
 
-Source: Intel's manual, volume 3, for the state after a reset; QEMU 0.13 for its model
-``qemu32`` and for the names of registers in expressions.
+Source: Intel's manual, volume 3; QEMU 0.13 for the names of registers in expressions.
 """
 
 import struct
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.memory import Memory
-
-CR0_PE: Final[int] = 1 << 0
-CR0_PG: Final[int] = 1 << 31
-CR4_PSE: Final[int] = 1 << 4
-CR4_PAE: Final[int] = 1 << 5
+from qmpx.machine.registers import (
+    CR0_PG,
+    CR4_PAE,
+    CR4_PSE,
+    SEGMENTS,
+    MachineCheck,
+    Registers,
+    registers_of,
+)
 
 PRESENT: Final[int] = 1 << 0
 WRITABLE: Final[int] = 1 << 1
@@ -30,97 +33,10 @@ MAX_MACHINE_CHECKS: Final = 64
 """Machine checks kept for a processor that nobody looks at: twice what a processor has
 banks for."""
 
-_MASK: Final[int] = 0xFFFFFFFF
-_SIGNATURE: Final[int] = 0x633  # family 6, model 3, stepping 3: QEMU's qemu32
+_MASK: Final[int] = 0xFFFFFFFF  # of an address
 _GENERAL: Final = ("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi")
 _OTHERS: Final = ("eip", "eflags")
-_SEGMENTS: Final = ("cs", "ds", "es", "ss", "fs", "gs")
 _ALIASES: Final = {"sp": "esp", "fp": "ebp"}
-
-
-@dataclass(slots=True)
-class Segment:
-    """A segment register, with what the processor knows of the segment.
-
-    Attributes:
-        selector: What a program sees of it.
-        base: Linear address of its beginning.
-        limit: Its last offset.
-        flags: The upper half of its descriptor.
-    """
-
-    selector: int = 0
-    base: int = 0
-    limit: int = 0xFFFF
-    flags: int = 0x9300  # present, data, writable, accessed
-
-
-@dataclass(slots=True)
-class Table:
-    """Where a table of descriptors is: GDT or IDT."""
-
-    base: int = 0
-    limit: int = 0xFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class MachineCheck:
-    """A hardware error that was injected; the names are those of its registers."""
-
-    bank: int
-    status: int
-    mcg_status: int
-    addr: int
-    misc: int
-
-
-@dataclass(slots=True)
-class Registers:
-    """All registers, with the values that they have after a reset."""
-
-    eax: int = 0
-    ebx: int = 0
-    ecx: int = 0
-    edx: int = _SIGNATURE
-    esi: int = 0
-    edi: int = 0
-    ebp: int = 0
-    esp: int = 0
-    eip: int = 0xFFF0
-    eflags: int = 2
-    cs: Segment = field(
-        default_factory=lambda: Segment(0xF000, 0xFFFF0000, flags=0x9B00)
-    )
-    ds: Segment = field(default_factory=Segment)
-    es: Segment = field(default_factory=Segment)
-    ss: Segment = field(default_factory=Segment)
-    fs: Segment = field(default_factory=Segment)
-    gs: Segment = field(default_factory=Segment)
-    ldt: Segment = field(default_factory=lambda: Segment(flags=0x8200))
-    tr: Segment = field(default_factory=lambda: Segment(flags=0x8B00))
-    gdt: Table = field(default_factory=Table)
-    idt: Table = field(default_factory=Table)
-    cr0: int = 0x60000010
-    cr2: int = 0
-    cr3: int = 0
-    cr4: int = 0
-    dr: list[int] = field(default_factory=lambda: [0, 0, 0, 0, 0, 0, 0xFFFF0FF0, 0x400])
-    fcw: int = 0x37F
-    fsw: int = 0
-    ftw: int = 0  # one bit for each register in use
-    mxcsr: int = 0x1F80
-    st: list[int] = field(default_factory=lambda: [0] * 8)  # 80 bits each
-    xmm: list[int] = field(default_factory=lambda: [0] * 8)  # 128 bits each
-
-    @property
-    def pc(self) -> int:
-        """Linear address of the next instruction."""
-        return (self.cs.base + self.eip) & _MASK
-
-    @property
-    def privilege(self) -> int:
-        """The current privilege level, 0 to 3."""
-        return self.cs.selector & 3 if self.cr0 & CR0_PE else 0
 
 
 class Processor:
@@ -169,7 +85,7 @@ class Processor:
         if name in _GENERAL or name in _OTHERS:
             return int(getattr(registers, name))
         segment, dot, part = name.partition(".")
-        if segment in _SEGMENTS and (part in ("base", "limit") or not dot):
+        if segment in SEGMENTS and (part in ("base", "limit") or not dot):
             return int(getattr(getattr(registers, segment), part or "selector"))
         raise LookupError(name)
 
@@ -177,7 +93,7 @@ class Processor:
     def register_names() -> tuple[str, ...]:
         """Return the names that `read_register` knows."""
         parts = ("", ".base", ".limit")
-        segments = (segment + part for segment in _SEGMENTS for part in parts)
+        segments = (segment + part for segment in SEGMENTS for part in parts)
         return (*_GENERAL, *_OTHERS, *_ALIASES, *segments, "pc")
 
     # Addresses
@@ -310,7 +226,7 @@ class Processor:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take on a state that `state` returned."""
-        self.registers = _registers(state["registers"])
+        self.registers = registers_of(state["registers"])
         self.is_halted = state["is_halted"]
         self.is_a20_open = state["is_a20_open"]
         self.in_system_management = state["in_system_management"]
@@ -376,13 +292,16 @@ class Processors(list[Processor]):
 
 
 class _IdleThread:
-    """A thread that is there, and does nothing until it ends."""
+    """A thread that has run a little, as a guest's does, and then does nothing."""
 
     def __init__(self, name: str) -> None:
         self._ends = threading.Event()
-        self._thread = threading.Thread(target=self._ends.wait, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         self.native_id = self._thread.native_id or 0
+
+    def _run(self) -> None:
+        self._ends.wait()
 
     def end(self) -> None:
         self._ends.set()
@@ -391,11 +310,3 @@ class _IdleThread:
 
 def _frame(entry: int) -> int:
     return entry & 0x000FFFFFFFFFF000
-
-
-def _registers(values: dict[str, Any]) -> Registers:
-    """Return registers of plain values, as `dataclasses.asdict` made them."""
-    segments = {name: Segment(**values[name]) for name in (*_SEGMENTS, "ldt", "tr")}
-    tables = {name: Table(**values[name]) for name in ("gdt", "idt")}
-    lists = {name: list(values[name]) for name in ("dr", "st", "xmm")}
-    return Registers(**{**values, **segments, **tables, **lists})

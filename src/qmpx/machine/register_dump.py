@@ -6,7 +6,8 @@ figures for the registers that came later.
 
 from typing import Final
 
-from qmpx.machine.processor import CR0_PE, PRESENT, Processor, Registers, Segment
+from qmpx.machine.processor import PRESENT, Processor
+from qmpx.machine.registers import CR0_PE, Registers, Segment
 
 _SEGMENT_PRESENT: Final[int] = 1 << 15
 _NO_SYSTEM: Final[int] = 1 << 12

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from qmpx.errors import GenericError
+from qmpx.machine.block.job import Job
 from qmpx.machine.block.job_states import JobStatus
-from qmpx.machine.block.jobs import Job
-from qmpx.machine.block.nodes import NodeView
+from qmpx.machine.block.node_images import NodeView
 from qmpx.machine.runstate import RunState
 
 if TYPE_CHECKING:

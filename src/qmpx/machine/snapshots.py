@@ -9,15 +9,16 @@ Source: QEMU 0.13, whose texts these are.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.drive import Drive
+from qmpx.machine.happenings import MigrationMoved, MigrationPassBegan
 from qmpx.machine.migration.stored import PIECE, pieces_of, read_machine
 from qmpx.machine.migration.values import StreamError
 from qmpx.machine.runstate import TRANSFERS, RunState
+from qmpx.machine.values import Value
 
 if TYPE_CHECKING:
     from qmpx.machine.block.image import Image, Snapshot
@@ -30,8 +31,7 @@ more, the host keeps a file that has no name."""
 _SECOND: Final = 1_000_000  # microseconds
 
 
-@dataclass(frozen=True, slots=True)
-class SavedMachine:
+class SavedMachine(Value, frozen=True):
     """A machine that was saved.
 
     Attributes:
@@ -113,7 +113,7 @@ class Snapshots:
         before = self._hold(RunState.SAVE_VM)
         try:
             with SpooledTemporaryFile(max_size=MAX_IN_MEMORY) as file:
-                await self._collect(file, before)
+                await self._migrate_to(file, before)
                 if tag and (old := images[0][1].find_snapshot(tag)) is not None:
                     tag = old.name
                     self._delete(old.name or old.id, images)
@@ -266,6 +266,19 @@ class Snapshots:
         now = self._machine.state
         if now is not state and now in (RunState.SAVE_VM, RunState.RESTORE_VM):
             self._machine.transfer(state)
+
+    async def _migrate_to(self, file: IO[bytes], before: RunState) -> None:
+        """Write the machine's state; whoever hears of migrations hears of this."""
+        tell = self._machine.tell
+        tell(MigrationMoved("setup"))
+        tell(MigrationPassBegan(1))
+        try:
+            await self._collect(file, before)
+        except GenericError:
+            tell(MigrationMoved("failed"))
+            raise
+        tell(MigrationPassBegan(2))  # what has changed meanwhile: nothing
+        tell(MigrationMoved("completed"))
 
     async def _collect(self, file: IO[bytes], before: RunState) -> None:
         import asyncio

@@ -7,10 +7,10 @@ Source: QEMU 0.13.
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Final
 
 from qmpx.errors import GenericError
+from qmpx.machine.values import Value
 
 MAX_CAPTURES: Final = 64
 """Recordings at once: each is a file that somebody has to stop again."""
@@ -18,8 +18,7 @@ MAX_CAPTURES: Final = 64
 _PCM: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Capture:
+class Capture(Value, frozen=True):
     """A recording.
 
     Attributes:

@@ -13,7 +13,7 @@ from qmpx.machine.block.described import node_options, plug_described
 @pytest.mark.parametrize(
     ("options", "nodes"),
     [
-        ({"file": "disk.img", "format": "raw"}, None),
+        ({"file": "disk.img"}, None),
         ({"id": "d", "if": "none"}, None),
         (
             {"file": "null-co://", "file.read-zeroes": "on", "format": "raw"},
@@ -44,6 +44,6 @@ def test_the_nodes_go_with_the_drive() -> None:
     assert drive is not None
     assert (drive.device, drive.medium is not None) == ("d0", True)
     assert len(machine.blocks.nodes) == 2
-    machine.blocks.unplug(drive)
+    machine.blocks.drives.unplug(drive)
     assert not machine.blocks.nodes
     assert not machine.drives

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.machine import Machine, VirtualClock
-from qmpx.machine.block.copying import MirrorJob
+from qmpx.machine.block.mirroring import MirrorJob
 from qmpx.machine.block.pacing import REQUEST
 from qmpx.machine.objects import Created
 

@@ -44,7 +44,7 @@ def graph(tmp_path: Path) -> Iterator[BlockGraph]:
         graph.add({"driver": "file", "node-name": f"{name}-file", "filename": path})
         options = {"driver": driver, "node-name": name, "file": f"{name}-file"}
         graph.add(options | ({"backing": "raw"} if name == "cow" else {}))
-    graph.plug("cow", "disk")
+    graph.drives.plug("cow", "disk")
     yield graph
     machine.close()
 
@@ -119,9 +119,9 @@ def test_an_image_that_is_open_keeps_its_file_at_its_size(graph: BlockGraph) -> 
         (
             "front",
             (
-                "permissions 'write' are both required by node 'front' (uses node "
-                "'cow' as 'file' child) and unshared by block device 'disk' (uses node "
-                "'cow' as 'root' child)."
+                "permissions 'write' are both required by block device 'disk' (uses "
+                "node 'cow' as 'root' child) and unshared by node 'front' (uses node "
+                "'cow' as 'file' child)."
             ),
         ),
     ],
@@ -132,13 +132,13 @@ def test_a_drive_may_not_write_what_another_reads(
     graph.add({"driver": "raw", "node-name": "front", "file": "cow"})
     name = "cow"
     with pytest.raises(GenericError) as caught:
-        graph.plug(node, "new")
+        graph.drives.plug(node, "new")
     assert caught.value.desc == f"Permission conflict on node '{name}': {text}"
 
 
 def test_drives_that_share_what_they_write_have_one_node(graph: BlockGraph) -> None:
     graph.add({"driver": "null-co", "node-name": "null"})
     for name in ("one", "two"):
-        graph.plug("null", name, shares_writes=True)
+        graph.drives.plug("null", name, shares_writes=True)
     with pytest.raises(GenericError, match="required by block device 'two'"):
-        graph.plug("null", "three")
+        graph.drives.plug("null", "three")

@@ -195,11 +195,29 @@ def test_an_image_grows(tmp_path: Path) -> None:
     image.resize(5 * MIB)
     image.write(5 * MIB - 3, b"END")
     assert (image.size, image.read(SIZE - 3, 5)) == (5 * MIB, b"end\0\0")
-    with pytest.raises(ImageError):
-        image.resize(SIZE)
     image.close()
     image = open_image(str(path))
     assert (image.size, image.read(5 * MIB - 3, 3)) == (5 * MIB, b"END")
+    image.close()
+    assert check_qcow2(path) == []
+
+
+@pytest.mark.parametrize("size", [0, 512, SIZE - 512, SIZE, 3 * MIB + 512])
+def test_an_image_shrinks_and_forgets_what_was_behind(
+    tmp_path: Path, size: int
+) -> None:
+    path = make(tmp_path / "a.qcow2", cluster_bits=9)
+    image = open_image(str(path))
+    image.resize(5 * MIB)
+    for offset in (0, SIZE - 512, SIZE, 3 * MIB, 5 * MIB - 512):
+        image.write(offset, b"x" * 512)
+    image.resize(size)
+    image.close()
+    assert check_qcow2(path) == []
+    image = open_image(str(path))
+    assert image.size == size
+    image.resize(5 * MIB)
+    assert image.read(size, 5 * MIB - size) == bytes(5 * MIB - size)
     image.close()
     assert check_qcow2(path) == []
 

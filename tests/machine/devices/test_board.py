@@ -102,7 +102,7 @@ def test_drives_are_put_where_they_belong(tmp_path: Path) -> None:
         {"if": "floppy"},
         {"if": "none", "id": "loose"},
     ):
-        machine.plug_drive({"file": str(image), **options})
+        machine.drives.plug({"file": str(image), **options})
     assert {
         device.values.get("drive", device.values.get("driveA")): (
             device.bus.name,

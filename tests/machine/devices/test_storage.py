@@ -27,7 +27,7 @@ class Plugger:
     def __call__(self, driver: str, **options: str) -> Device:
         self._count += 1
         name = f"d{self._count}"
-        self.machine.plug_drive({"if": "none", "id": name, "file": str(self._image)})
+        self.machine.drives.plug({"if": "none", "id": name, "file": str(self._image)})
         options = {name.replace("_", "-"): value for name, value in options.items()}
         return self.machine.devices.add({"driver": driver, "drive": name, **options})
 

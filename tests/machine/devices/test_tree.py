@@ -160,7 +160,7 @@ def test_a_path_leads_to_a_bus(
 def plug_drive(machine: Machine, where: Path, name: str = "hd") -> None:
     image = where / f"{name}.img"
     image.write_bytes(bytes(4096))
-    machine.plug_drive({"if": "none", "id": name, "file": str(image)})
+    machine.drives.plug({"if": "none", "id": name, "file": str(image)})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from qmpx.errors import SetPasswdFailed, VNCServerFailed
 from qmpx.machine import VirtualClock
 from qmpx.machine.display.pictures import rgb
 from qmpx.machine.display.vnc import HANDSHAKE_TIMEOUT, MAX_VIEWERS, RETRY
-from qmpx.machine.happenings import VncConnected, VncDisconnected, VncInitialized
+from qmpx.machine.vnc_happenings import VncConnected, VncDisconnected, VncInitialized
 from tests.loops import run_on
 from tests.machine.display.rfb_client import (
     view,

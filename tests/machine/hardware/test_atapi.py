@@ -28,7 +28,7 @@ class Disc:
         self.told: list[Happening] = []
         self.machine.listen(self.told.append)
         options = {"file": str(folder / "cd.iso"), "media": "cdrom", "index": "2"}
-        drive = self.machine.plug_drive(options)
+        drive = self.machine.drives.plug(options)
         assert drive is not None
         self.drive = drive
 

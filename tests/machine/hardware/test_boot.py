@@ -28,7 +28,7 @@ class Start:
         self.told: list[Happening] = []
         self.machine.listen(self.told.append)
         file = options.pop("file", f"blkdebug:{folder}/bd.cfg:{folder}/hd.img")
-        drive = self.machine.plug_drive({"file": file, **options})
+        drive = self.machine.drives.plug({"file": file, **options})
         assert drive is not None
         self.drive = drive
 

@@ -42,7 +42,7 @@ class Bench:
         if rules:
             (self.folder / "bd.cfg").write_text(rules)
             file = f"blkdebug:{self.folder}/bd.cfg:{path}"
-        assert self.machine.plug_drive({"file": file, **options}) is not None
+        assert self.machine.drives.plug({"file": file, **options}) is not None
         return path
 
     def out(self, register: int, value: int, size: int = 1, base: int = 0x1F0) -> None:

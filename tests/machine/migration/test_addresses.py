@@ -211,7 +211,7 @@ def test_a_receiver_that_only_takes_shows_progress_until_it_is_cancelled() -> No
         server = socket.create_server(("127.0.0.1", 0))
         port = server.getsockname()[1]
         migration = source.machine.migration
-        migration.set_speed(20_000)
+        migration.limits.set_speed(20_000)
         migration.start(f"tcp:127.0.0.1:{port}")
         assert migration.status == "active"
         await until(lambda: migration.is_active, source)
@@ -308,7 +308,7 @@ def full(size: int) -> Side:
     chance = random.Random(5).randbytes(4096)
     for number in range(size // 4096):
         source.machine.memory.set_page(number, chance)
-    source.machine.migration.set_speed(2**32)
+    source.machine.migration.limits.set_speed(2**32)
     return source
 
 

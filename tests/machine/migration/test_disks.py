@@ -37,7 +37,7 @@ class TwoDisks:
             else:
                 path.write_bytes(new_image(bytes_))
             made = side(started=name == "source", clock=self.clock)
-            made.machine.plug_drive({"file": str(path), "index": "0"})
+            made.machine.drives.plug({"file": str(path), "index": "0"})
             self.sides.append(made)
         self.source, self.destination = (each.machine for each in self.sides)
 
@@ -70,8 +70,8 @@ def test_the_contents_of_disks_come_along(tmp_path: Path, format_: str) -> None:
 def test_what_is_written_meanwhile_comes_too(tmp_path: Path) -> None:
     disks = TwoDisks(tmp_path)
     migration, drive = disks.source.migration, disks.source.drives["ide0-hd0"]
-    migration.set_speed(BLOCK)
-    migration.set_downtime(0.001)
+    migration.limits.set_speed(BLOCK)
+    migration.limits.set_downtime(0.001)
     disks.start()
     for step in range(40):
         drive.write(step * 250, CHANCE[: 512 * (step % 4 + 1)])
@@ -86,7 +86,7 @@ def test_what_is_written_meanwhile_comes_too(tmp_path: Path) -> None:
 def test_progress_counts_disks_apart(tmp_path: Path) -> None:
     disks = TwoDisks(tmp_path)
     migration = disks.source.migration
-    migration.set_speed(BLOCK)
+    migration.limits.set_speed(BLOCK)
     disks.start()
     disks.clock.advance(0)
     progress = migration.disk_progress
@@ -142,7 +142,7 @@ def test_a_disk_that_there_is_not_is_refused() -> None:
     clock = VirtualClock()
     source, destination = side(started=True, clock=clock), side(clock=clock)
     here, there = pair(clock)
-    source.machine.migration.disk_sizes = lambda: {"hd": 5}  # type: ignore[method-assign]
+    source.machine.migration.baggage.disk_sizes = lambda: {"hd": 5}  # type: ignore[method-assign]
     destination.machine.migration.receive_from(there)
     source.machine.migration.start_over(here, block=True)
     clock.advance(1)
@@ -156,7 +156,7 @@ def test_shared_images_are_opened_again_at_the_destination(tmp_path: Path) -> No
     clock = VirtualClock()
     source, destination = side(started=True, clock=clock), side(clock=clock)
     for each in (source, destination):
-        each.machine.plug_drive({"file": str(path), "index": "0"})
+        each.machine.drives.plug({"file": str(path), "index": "0"})
     drives = [each.machine.drives["ide0-hd0"] for each in (source, destination)]
     drives[0].write(0, CHANCE)  # it allocates clusters that the other cannot know of
     here, there = pair(clock)
@@ -180,7 +180,7 @@ def test_only_fixed_disks_that_can_be_written_go(tmp_path: Path) -> None:
         ("fd.img", {"if": "floppy", "index": "0"}),
     ):
         (tmp_path / name).write_bytes(bytes(1440 << 10))
-        machine.plug_drive({"file": str(tmp_path / name), **options})
+        machine.drives.plug({"file": str(tmp_path / name), **options})
     assert list(disks_of(machine)) == ["ide0-hd0"]
 
 

@@ -111,7 +111,7 @@ def test_a_destination_that_ends_before_it_answers_leaves_the_source_running() -
     async def main() -> None:
         source, destination = side(started=True), side()
         address = await destination.machine.migration.listen("tcp:127.0.0.1:0")
-        source.machine.migration.set_speed(10_000)
+        source.machine.migration.limits.set_speed(10_000)
         source.machine.migration.start(address)
         await until(lambda: source.machine.migration.is_active, source)
         await asyncio.sleep(0)

@@ -227,7 +227,7 @@ def test_states_that_do_not_fit_are_refused(parts: list[Any], reason: str) -> No
 
 def test_a_drive_whose_state_is_none_is_refused() -> None:
     source = Source()
-    source.destination.machine.add_drive("cd", id="cd", removable=True)
+    source.destination.machine.drives.add("cd", id="cd", removable=True)
     source.describe()
     source.part(["", WHOLE | {"drives": {"cd": [1, 2]}}])
     source.end()

@@ -164,31 +164,31 @@ def test_all_parts_go_with_the_machine() -> None:
 
 def test_speed_and_downtime_are_kept_within_their_bounds() -> None:
     migration = Machine().migration
-    assert (migration.speed, migration.downtime) == (33554432, 30_000_000)
+    assert (migration.limits.speed, migration.limits.downtime) == (33554432, 30_000_000)
     for value, speed in ((-1, 0), (1.9, 1), (2**40, 2**32 - 1), (1e300, 2**32 - 1)):
-        migration.set_speed(value)
-        assert migration.speed == speed
+        migration.limits.set_speed(value)
+        assert migration.limits.speed == speed
     for seconds, downtime in ((-1, 0), (0.03, 30_000_000), (1e300, 2**62)):
-        migration.set_downtime(seconds)
-        assert migration.downtime == downtime
+        migration.limits.set_downtime(seconds)
+        assert migration.limits.downtime == downtime
 
 
 def test_the_speed_limit_is_kept_to_and_may_change() -> None:
     halves = Halves(size=64 * MIB)
     guest, migration = halves.source.machine.guest, halves.source.machine.migration
     guest.working_set = 64 * MIB
-    migration.set_speed(8 * MIB)
+    migration.limits.set_speed(8 * MIB)
     halves.start()
     halves.clock.advance(2)
     first = migration.ram_progress
     assert first is not None
     assert abs(first.transferred - 2.1 * 8 * MIB) < 21 * 4104
-    migration.set_speed(0)
+    migration.limits.set_speed(0)
     halves.clock.advance(0.1)
     still = migration.ram_progress
     halves.clock.advance(100)
     assert migration.ram_progress == still
-    migration.set_speed(2**32)
+    migration.limits.set_speed(2**32)
     halves.clock.advance(0.2)
     assert migration.status == "completed"
 
@@ -211,8 +211,8 @@ def test_the_downtime_decides_when_the_machine_stands_still() -> None:
         halves = Halves(size=16 * MIB)
         guest, migration = halves.source.machine.guest, halves.source.machine.migration
         guest.working_set, guest.dirty_rate = 16 * MIB, 16 * MIB
-        migration.set_downtime(seconds)
-        migration.set_speed(24 * MIB)
+        migration.limits.set_downtime(seconds)
+        migration.limits.set_speed(24 * MIB)
         halves.start()
         stopped = 0.0
         while migration.is_active and stopped < 100:
@@ -227,7 +227,7 @@ def test_what_is_written_while_it_moves_is_there_in_the_end() -> None:
     halves = Halves(size=16 * MIB)
     source, destination = halves.source.machine, halves.destination.machine
     source.guest.working_set = 16 * MIB
-    source.migration.set_speed(4 * MIB)
+    source.migration.limits.set_speed(4 * MIB)
     halves.start()
     for step in range(30):
         source.memory.write(step * 0x1111, bytes([step + 1]) * 500)
@@ -316,7 +316,7 @@ def test_progress_is_told_in_bytes() -> None:
 def test_what_the_guest_holds_of_its_drives_goes_too() -> None:
     halves = Halves()
     for half in (halves.source, halves.destination):
-        half.machine.add_drive("ide1-cd0", id="cd", removable=True, has_tray=True)
+        half.machine.drives.add("ide1-cd0", id="cd", removable=True, has_tray=True)
     drive = halves.source.machine.drives["ide1-cd0"]
     drive.is_locked = drive.wants_eject = True
     halves.start()
@@ -331,7 +331,7 @@ def test_what_the_guest_holds_of_its_drives_goes_too() -> None:
 
 def test_a_drive_that_there_is_not_is_refused() -> None:
     halves = Halves()
-    halves.source.machine.add_drive("ide1-cd0", id="cd", removable=True)
+    halves.source.machine.drives.add("ide1-cd0", id="cd", removable=True)
     halves.start()
     halves.clock.advance(1)
     assert halves.destination.refusal == "this machine has no drive 'ide1-cd0'"

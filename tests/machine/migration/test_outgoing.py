@@ -33,7 +33,7 @@ class Destination(Hand):
         ours, theirs = pair(self.clock)
         super().__init__(ours)
         self.source.machine.guest.working_set = MIB
-        self.source.machine.migration.set_speed(speed)
+        self.source.machine.migration.limits.set_speed(speed)
         self.source.machine.migration.start_over(theirs)
         self.turn()
 
@@ -212,7 +212,7 @@ def test_a_disk_that_cannot_be_read_ends_it(tmp_path: Any) -> None:
     clock = VirtualClock()
     source = side(started=True, clock=clock)
     (tmp_path / "hd.img").write_bytes(bytes(MIB))
-    source.machine.plug_drive({"file": str(tmp_path / "hd.img"), "index": "0"})
+    source.machine.drives.plug({"file": str(tmp_path / "hd.img"), "index": "0"})
     image = source.machine.drives["ide0-hd0"].image
     assert image is not None
 

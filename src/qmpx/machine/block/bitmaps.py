@@ -1,6 +1,8 @@
 """Dirty bitmaps: which parts of a node were written since somebody began to watch."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from qmpx.errors import GenericError
@@ -19,6 +21,26 @@ MAX_BITMAPS: Final = 65535
 """Bitmaps of one node: what a qcow2 image can hold."""
 
 
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamelessBitmap:
+    """What a job notes of a node, and what is shown of it.
+
+    Attributes:
+        granularity: Bytes that one bit stands for.
+        recording: Whether writes are noted.
+        count: Returns how many bytes are dirty.
+        number: The later a bitmap is made, the greater.
+    """
+
+    granularity: int
+    recording: bool
+    count: Callable[[], int]
+    number: int = field(default_factory=lambda: next(_numbers))
+
+
 class Bitmap:
     """A dirty bitmap.
 
@@ -35,6 +57,7 @@ class Bitmap:
             the bitmap is not to be trusted; it can only be removed.
         is_moved: Whether a machine elsewhere has it now, so that it is not stored here.
         dirty: The numbers of the bits that are set.
+        number: The later a bitmap is made, the greater.
     """
 
     def __init__(
@@ -55,6 +78,7 @@ class Bitmap:
         self.is_inconsistent = False
         self.is_moved = False
         self.dirty = PageSet()
+        self.number = next(_numbers)
 
     @property
     def count(self) -> int:

@@ -19,12 +19,12 @@ Source: QEMU 0.13, ``block/blkdebug.c`` read for its options and events.
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from qmpx.machine.block.image import ImageError
 from qmpx.machine.block.storage import Storage
+from qmpx.machine.values import Value
 
 PREFIX: Final = "blkdebug:"
 
@@ -55,8 +55,7 @@ _OPTIONS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value, frozen=True):
     """What happens at an event.
 
     Attributes:

@@ -1,5 +1,6 @@
 """The job that makes images: ``blockdev-create``."""
 
+import contextlib
 import errno
 import os
 import struct
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.image import MAX_SIZE
-from qmpx.machine.block.jobs import Job
+from qmpx.machine.block.job import Job
 from qmpx.machine.block.nodes import Node
-from qmpx.machine.block.qcow2_header import L1_AT, new_image
+from qmpx.machine.block.permissions import ALL, RESIZE, WRITE, check_target
+from qmpx.machine.block.qcow2_header import L1_AT, MAGIC, new_image
 from qmpx.machine.block.raw import round_up
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class CreateJob(Job):
     def __init__(self, graph: "BlockGraph", id_: str, options: dict[str, Any]) -> None:
         super().__init__(graph, id_, auto_dismiss=False)
         self._options = options
+        self._is_early = False  # before anything is written
         driver = options["driver"]
         if driver not in DRIVERS and driver not in OTHERS:
             message = "Driver does not support blockdev-create"
@@ -53,7 +56,7 @@ class CreateJob(Job):
     def start(self) -> None:
         """Let it run; what fails does so at once."""
         super().start()
-        if self.step() is not None and self.error is not None:
+        if self.step() is not None and self.error is not None and self._is_early:
             self.abort()
 
     def prepare(self) -> None:
@@ -67,11 +70,10 @@ class CreateJob(Job):
         try:
             self._create()
         except GenericError as error:
-            self.error = error.desc
+            self.error, self._is_early = error.desc, True
         except OSError as error:
             self.error = error.strerror or str(error)
-        if self.error is None:
-            self.offset = 1
+        self.offset = 1  # what has failed is over, too
         return 0
 
     def _create(self) -> None:
@@ -81,8 +83,10 @@ class CreateJob(Job):
             raise GenericError(message)
         size = int(options["size"])
         if options["driver"] == "file":
-            with open(options["filename"], "wb") as file:
-                file.truncate(size)
+            if options.get("preallocation") == "metadata":
+                message = "Unsupported preallocation mode: metadata"
+                raise OSError(errno.ENOTSUP, message)
+            _create_file(options["filename"], size)
             return
         node = self._target(options["file"])
         try:
@@ -97,20 +101,12 @@ class CreateJob(Job):
 
     def _create_qcow2(self, node: Node, size: int) -> None:
         options = self._options
-        if size % 512:
-            message = "Image size must be a multiple of 512 bytes"
-            raise GenericError(message)
+        _check_qcow2(options)
         for name in ("data-file", "encrypt"):
             if name in options:
                 message = f"qcow2 with '{name}' is not supported"
                 raise GenericError(message)
-        cluster = int(options.get("cluster-size", 65536))
-        if cluster & (cluster - 1) or not 512 <= cluster <= 2 << 20:
-            message = "Cluster size must be a power of two between 512 and 2048k"
-            raise GenericError(message)
-        if "backing-fmt" in options and "backing-file" not in options:
-            message = "Backing format cannot be used without backing file"
-            raise GenericError(message)
+        check_target(node, frozenset(ALL), perm=frozenset({WRITE, RESIZE}))
         if node.read_only:
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
         if size > MAX_SIZE:
@@ -121,19 +117,80 @@ class CreateJob(Job):
                 size,
                 backing_file=options.get("backing-file", ""),
                 backing_format=options.get("backing-fmt", ""),
-                cluster_bits=cluster.bit_length() - 1,
+                cluster_bits=_cluster_size(options).bit_length() - 1,
                 version=2 if options.get("version") == "v2" else 3,
             )
         except ValueError as error:
             raise GenericError(str(error)) from error
         l1_size, l1_offset = struct.unpack_from(">IQ", content, L1_AT)
-        node.resize(0)
+        with contextlib.suppress(OSError):  # what cannot be cut is written over
+            node.resize(0)
         node.write(0, content[: l1_offset + max(512, round_up(l1_size * 8))])
         node.flush()
+        if node.read(0, len(MAGIC)) != MAGIC:
+            raise OSError(errno.EINVAL, "Image is not in qcow2 format")
+
+
+def _create_file(path: str, size: int) -> None:
+    """Make a file of zeros.
+
+    Raises:
+        GenericError: It cannot be made.
+        OSError: It cannot be that long.
+    """
+    try:
+        file = open(path, "wb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        message = f"Could not create '{path}': {error.strerror}"
+        raise GenericError(message) from error
+    with file:
+        try:
+            file.truncate(size)
+        except OSError as error:
+            message = f"Could not resize file: {error.strerror}"
+            raise OSError(error.errno, message) from error
+
+
+def _cluster_size(options: dict[str, Any]) -> int:
+    return int(options.get("cluster-size", 65536))
+
+
+def _check_qcow2(options: dict[str, Any]) -> None:
+    """Check what is asked for of a new image, in QEMU's order.
+
+    Raises:
+        GenericError: There are no such images.
+    """
+    is_old = options.get("version") == "v2"
+    cluster, bits = _cluster_size(options), options.get("refcount-bits", 16)
+    has_backing = "backing-file" in options
+    newer = "compatibility level 1.1 {} above (use version=v3 or greater)"
+    if int(options["size"]) % 512:
+        message = "Image size must be a multiple of 512 bytes"
+    elif cluster & (cluster - 1) or not 512 <= cluster <= 2 << 20:
+        message = "Cluster size must be a power of two between 512 and 2048k"
+    elif has_backing and options.get("preallocation", "off") != "off":
+        message = (
+            "Backing file and preallocation can only be used at the same time if "
+            "extended_l2 is on"
+        )
+    elif "backing-fmt" in options and not has_backing:
+        message = "Backing format cannot be used without backing file"
+    elif is_old and options.get("lazy-refcounts"):
+        message = f"Lazy refcounts only supported with {newer.format('and')}"
+    elif bits > 64 or bits <= 0 or bits & (bits - 1):
+        message = "Refcount width must be a power of two and may not exceed 64 bits"
+    elif is_old and bits != 16:
+        message = f"Different refcount widths than 16 bits require {newer.format('or')}"
+    else:
+        return
+    raise GenericError(message)
 
 
 class AmendJob(Job):
     """Changes the options of an image: there is nothing to change."""
+
+    starts_at_once = True
 
     type = "amend"
     is_block_job: ClassVar[bool] = False

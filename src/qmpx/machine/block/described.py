@@ -2,7 +2,8 @@
 
 ``-drive file=null-co://,file.read-zeroes=on,format=raw,if=none,id=drive0`` makes a node
 of the driver ``null-co``, one of ``raw`` over it, and a back end of that name before
-both. The nodes have no names of their own, and go with the back end.
+both. The nodes have no names of their own, and go with the back end. So do those of an
+image file whose format is told: `qmpx.machine.block.drive_options`.
 
 Source: QEMU 7.2.22, observed.
 """
@@ -11,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import CommandError
+from qmpx.machine.block.drive_options import image_options, limits
 from qmpx.machine.block.drives import OPTIONS
 
 if TYPE_CHECKING:
@@ -27,13 +29,16 @@ def node_options(options: Mapping[str, str]) -> dict[str, Any] | None:
 
     Args:
         options: What ``-drive`` has, all of it.
+
+    Raises:
+        ValueError: They make no sense; the message tells why.
     """
     file = options.get("file", "")
     nested = {name: text for name, text in options.items() if name.startswith("file.")}
     protocol = next((ours for x, ours in _PROTOCOLS.items() if file == x), None)
     driver = options.get("format", options.get("driver"))
     if protocol is None and not nested and driver not in _PROTOCOLS.values():
-        return None
+        return image_options(options)
     root: dict[str, Any] = {}
     for name, text in options.items():
         if name in OPTIONS or name in _OF_NODES | _NOT_OURS:
@@ -70,7 +75,7 @@ def plug_described(
         machine: Where.
         options: What ``-drive`` has.
         nodes: What `node_options` returned.
-        more: What else `Machine.plug_drive` takes.
+        more: What else `Machine.drives.plug` takes.
 
     Returns:
         The drive; ``None`` if there is one at that place, which then stays.
@@ -81,14 +86,15 @@ def plug_described(
     """
     is_read_only = options.get("read-only", options.get("readonly")) == "on"
     is_cd = options.get("media") == "cdrom"
+    limited = limits(options, options.get("id", ""))
     node = machine.blocks.open(nodes, read_only=is_read_only or is_cd)
     front = {
         name: value
         for name, value in options.items()
-        if name in OPTIONS and name not in _OF_NODES
+        if name in OPTIONS and name not in _OF_NODES | {"cache", "aio"}
     }
     try:
-        drive = machine.plug_drive(front, **more)
+        drive = machine.drives.plug(front, **more)
     except (ValueError, CommandError):
         machine.blocks.release(node)
         raise
@@ -96,5 +102,14 @@ def plug_described(
         machine.blocks.release(node)
         return None
     drive.is_read_only = is_read_only or is_cd
-    machine.blocks.insert(drive, node.name)
+    drive.id = ""  # until a device has it
+    try:
+        machine.blocks.drives.insert(drive, node.name)
+    except CommandError:
+        machine.drives.unplug(drive.device)
+        machine.blocks.release(node)
+        raise
+    if limited is not None:
+        limited.group = limited.group or drive.device
+        machine.blocks.limits[drive.device] = limited
     return drive

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from qmpx.errors import GenericError
 from qmpx.machine.block import nbd
 from qmpx.machine.block.nbd_server import Session
+from qmpx.machine.block.permissions import UNNAMED, Claim, of_export
 from qmpx.machine.happenings import ExportDeleted
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class Export:
     description: str = ""
     bitmaps: "Sequence[Bitmap]" = field(default=())
     has_depth: bool = False
+
+    @property
+    def claim(self) -> Claim:
+        """What it needs of its node."""
+        return Claim(UNNAMED, of_export(writable=self.writable))
 
     @property
     def contexts(self) -> dict[str, int]:
@@ -109,6 +115,10 @@ class Exports:
     def all(self) -> list[Export]:
         """All exports, oldest first."""
         return list(self._exports.values())
+
+    def get(self, id_: str) -> Export | None:
+        """Return an export by its id."""
+        return self._exports.get(id_)
 
     def named(self, name: str) -> Export | None:
         """Return what clients call so."""
@@ -180,6 +190,27 @@ class Exports:
         if writable and node.read_only:
             message = "Cannot export read-only node as writable"
             raise GenericError(message)
+        try:
+            self._check(node, name, bitmaps, writable=writable)
+        except GenericError:
+            self._graph.jobs.drain_above(node, 2)
+            raise
+        export = Export(id_, name, node, writable, description, bitmaps, has_depth)
+        for bitmap in bitmaps:
+            bitmap.is_busy = True
+        self._exports[id_] = export
+        node.uses.append(f"export {id_}")
+        node.claims.append(export.claim)
+        return export
+
+    def _check(
+        self, node: "Node", name: str, bitmaps: "Sequence[Bitmap]", *, writable: bool
+    ) -> None:
+        """Make sure that a node can be exported.
+
+        Raises:
+            GenericError: It cannot.
+        """
         if not self.is_serving:
             message = "NBD server not running"
             raise GenericError(message)
@@ -195,12 +226,6 @@ class Exports:
                 message = f"Enabled bitmap '{bitmap.name}' incompatible with readonly "
                 message += "export"
                 raise GenericError(message)
-        export = Export(id_, name, node, writable, description, bitmaps, has_depth)
-        for bitmap in bitmaps:
-            bitmap.is_busy = True
-        self._exports[id_] = export
-        node.uses.append(f"export {id_}")
-        return export
 
     def delete(self, id_: str, *, hard: bool) -> None:
         """Export a node no more.
@@ -224,9 +249,21 @@ class Exports:
             session.close()
         self._drop(export)
 
+    def move(self, old: "Node", new: "Node") -> None:
+        """Export another node where one was exported, as that took its place."""
+        for export in self.all:
+            if export.node is old:
+                old.uses.remove(f"export {export.id}")
+                new.uses.append(f"export {export.id}")
+                old.claims.remove(export.claim)
+                new.claims.append(export.claim)
+                export.node = new
+
     def _drop(self, export: Export) -> None:
         del self._exports[export.id]
+        self._graph.jobs.drain_above(export.node, 2)
         export.node.uses.remove(f"export {export.id}")
+        export.node.claims.remove(export.claim)
         for bitmap in export.bitmaps:
             bitmap.is_busy = False
         self._graph.release(export.node)
@@ -252,7 +289,7 @@ class Exports:
         self._server = self._listener = None
         for session in list(self._sessions):
             session.close()
-        for export in self.all:
+        for export in reversed(self.all):
             self._drop(export)
         if self._path is not None:
             with contextlib.suppress(OSError):

@@ -12,10 +12,10 @@ Every failure is an `OSError`; what is wrong with an image itself is an `ImageEr
 import errno
 import os
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from qmpx.machine.block.storage import Storage
+from qmpx.machine.values import Value
 
 if TYPE_CHECKING:
     from qmpx.machine.block.bitmaps import Bitmap
@@ -42,8 +42,7 @@ class ImageError(OSError):
         super().__init__(code, what, filename)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Value, frozen=True):
     """A snapshot inside an image.
 
     Attributes:

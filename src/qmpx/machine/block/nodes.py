@@ -8,13 +8,14 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from qmpx.machine.block.image import MAX_TRANSFER, Image, Snapshot
-from qmpx.machine.block.storage import Statistics, Storage
+from qmpx.machine.block.storage import Statistics
+from qmpx.machine.qom.order import in_table_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
-    from qmpx.machine.block.bitmaps import Bitmap
+    from qmpx.machine.block.bitmaps import Bitmap, NamelessBitmap
+    from qmpx.machine.block.permissions import Claim
     from qmpx.machine.drive import Drive
 
 Status = Literal["data", "zero", "behind"]
@@ -44,8 +45,9 @@ class Node:
         drives: Devices that use it.
         uses: What else uses it, in words: jobs and exports.
         busy: Why the graph around it must not be changed: ``block job: mirror``.
-        covers: The jobs that stand in front of it, as a filter does in QEMU.
         bitmaps: Dirty bitmaps by name.
+        nameless: Those of jobs.
+        claims: What jobs need of it.
         before_write: Told of offset and length before data are written.
         after_write: And after that.
         statistics: What went through.
@@ -56,6 +58,10 @@ class Node:
 
     driver: ClassVar[str] = ""
     is_filter: ClassVar[bool] = False
+    is_for_commit = False
+    """Whether it stands in front of what is committed while it is in use."""
+    is_implicit = False
+    """Whether who asks what is in a drive is shown what is below it instead."""
 
     def __init__(
         self, name: str, options: dict[str, Any], *, read_only: bool = False
@@ -70,7 +76,8 @@ class Node:
         self.drives: list[Drive] = []
         self.uses: list[str] = []
         self.busy: list[str] = []
-        self.covers: list[str] = []
+        self.nameless: list[NamelessBitmap] = []
+        self.claims: list[Claim] = []
         self.bitmaps: dict[str, Bitmap] = {}
         self.before_write: list[Callable[[int, int], None]] = []
         self.after_write: list[Callable[[int, int], None]] = []
@@ -91,7 +98,7 @@ class Node:
 
     @property
     def allocated_size(self) -> int:
-        """Bytes that it takes on the host."""
+        """Bytes that it takes on the host; -1 if that is not known."""
         return 0 if self.file is None else self.file.allocated_size
 
     @property
@@ -99,19 +106,43 @@ class Node:
         """How many nodes are behind it, one behind the other."""
         return 0 if self.backing is None else self.backing.depth + 1
 
+    @property
+    def child_name(self) -> str:
+        """What the node below is called among its children."""
+        return "file"
+
+    @property
+    def shows_read_only(self) -> bool:
+        """Whether it is told that it can't be written."""
+        return self.read_only
+
+    @property
+    def is_root(self) -> bool:
+        """Whether no node and no job has it as a child."""
+        return not (self.parents or self.busy)
+
+    def reached(self) -> "Iterator[Node]":
+        """Yield it, and all that are below and behind it."""
+        yield self
+        for node in (self.file, self.backing):
+            if node is not None:
+                yield from node.reached()
+
     def own_options(self) -> dict[str, Any]:
-        """Return what is needed to open it again."""
-        told = dict[str, Any]()
-        if "throttle-group" in self.options:
-            told["throttle-group"] = self.options["throttle-group"]
+        """Return what is needed to open it again, in QEMU's order."""
+        kept = _STRONG.get(self.driver)
+        told: dict[str, Any] = {
+            key: value
+            for key, value in self.options.items()
+            if (key not in _NOT_OWN if kept is None else key in kept)
+        }
+        told["driver"] = self.driver
         if self.has_other_backing:
             behind = self.backing
             told["backing"] = None if behind is None else behind.own_options()
-        told["driver"] = self.driver
-        told |= {k: v for k, v in self.options.items() if k not in _NOT_OWN}
         if self.file is not None:
-            told["file"] = self.file.own_options()
-        return told
+            told[self.child_name] = self.file.own_options()
+        return {key: told[key] for key in in_table_order(told)}
 
     @property
     def has_other_backing(self) -> bool:
@@ -280,255 +311,28 @@ _NOT_OWN: Final = frozenset(
 )
 """Options that do not tell where the data of a node are."""
 
+_STRONG: Final = {
+    "file": ("filename",),
+    "host_device": ("filename",),
+    "null-co": ("size", "read-zeroes"),
+    "null-aio": ("size", "read-zeroes"),
+    "raw": ("offset", "size"),
+    "throttle": ("throttle-group",),
+    "qcow2": (),
+}
+"""Those that do, for drivers that have many that do not."""
+
+_EXACT: Final = frozenset({"file", "host_device", "null-co", "null-aio", "nbd"})
+"""Drivers whose name is that of a format that is stored there, too."""
+
+
+def has_plain_name(node: Node) -> bool:
+    """Whether a format that is stored in a node may be called as that is."""
+    return node.driver in _EXACT and not node.filename.startswith("json:")
+
 
 def as_json_name(options: dict[str, Any]) -> str:
     """Return options as a file name: ``json:{...}``."""
     import json  # few nodes are called so
 
     return "json:" + json.dumps(options)
-
-
-class NodeStorage(Storage):
-    """A node, as the storage of an image format.
-
-    Args:
-        node: What the format is stored in; who made it closes it.
-    """
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        super().__init__(node.filename, read_only=False)
-
-    def _open(self, filename: str) -> int:  # noqa: ARG002 - the node is open
-        return -1
-
-    @property
-    def size(self) -> int:
-        """Its size in bytes."""
-        return self.node.size
-
-    @property
-    def allocated(self) -> int:
-        """Bytes that it takes on the host."""
-        return self.node.allocated_size
-
-    def event(self, name: str) -> None:
-        """Pass on what the format is about to do, to rules that wait for it."""
-        hear = getattr(self.node, "hear", None)
-        if hear is not None:
-            hear(name)
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Return bytes; fewer at the end.
-
-        Raises:
-            OSError: They cannot be had.
-        """
-        self._check(offset)
-        there = max(0, min(size, self.node.size - offset))
-        return self.node.read(offset, there) if there else b""
-
-    def write(self, offset: int, data: bytes | memoryview) -> None:
-        """Write bytes; behind the end it grows.
-
-        Raises:
-            OSError: They cannot be written.
-        """
-        self._check(offset)
-        self.node.write(offset, data)
-
-    def truncate(self, size: int) -> None:
-        """Make it that long.
-
-        Raises:
-            OSError: It cannot be done.
-        """
-        self.node.resize(size)
-
-    def flush(self) -> None:
-        """Let the host write down what was written.
-
-        Raises:
-            OSError: It could not.
-        """
-        self.node.flush()
-
-    def close(self) -> None:
-        """Do nothing: who made the node closes it."""
-
-
-class NodeView(Image):
-    """A node, as an image: what is behind another image, or in a drive.
-
-    Args:
-        node: Whose data they are.
-    """
-
-    format = "node"
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        super().__init__(NodeStorage(node), size=node.size, read_only=node.read_only)
-
-    @property
-    def size(self) -> int:
-        """Bytes of the node."""
-        return self._node.size
-
-    @size.setter
-    def size(self, size: int) -> None:
-        """Take no notice: the node knows."""
-
-    @property
-    def node(self) -> Node:
-        """Whose data they are."""
-        return self._node
-
-    @property
-    def inner(self) -> Image | None:
-        """The image in the node, or in what it shows; ``None`` if there is none."""
-        node: Node | None = self._node
-        while node is not None and node.is_filter:
-            node = node.file
-        found = getattr(node, "image", None)
-        return found if isinstance(found, Image) else None
-
-    @property
-    def can_save(self) -> bool:
-        """Whether snapshots can be made, loaded and deleted now."""
-        return self.inner is not None and self.inner.can_save
-
-    @can_save.setter
-    def can_save(self, can: bool) -> None:
-        """Take no notice: the image knows."""
-
-    def allocated(self, offset: int) -> tuple[bool, int]:
-        """Tell whether guest data are the node's own, not those behind it.
-
-        Raises:
-            OSError: It cannot be found out.
-        """
-        kind, run = self._node.status(offset)
-        return kind != "behind", run
-
-    def snapshots(self) -> list[Snapshot]:
-        """Return the snapshots of the image, oldest first."""
-        return [] if self.inner is None else self.inner.snapshots()
-
-    def save(
-        self,
-        name: str,
-        state: "Iterable[bytes]" = (),
-        *,
-        seconds: int,
-        nanoseconds: int = 0,
-        clock: int = 0,
-    ) -> Snapshot:
-        """Make a snapshot of the guest data; see `Image.save`.
-
-        Raises:
-            OSError: It cannot be made.
-        """
-        return self._saving().save(
-            name, state, seconds=seconds, nanoseconds=nanoseconds, clock=clock
-        )
-
-    def read_state(self, snapshot: Snapshot, offset: int, size: int) -> bytes:
-        """Return a piece of a snapshot's machine state; less, or nothing, at its end.
-
-        Raises:
-            OSError: It cannot be read.
-        """
-        return self._saving().read_state(snapshot, offset, size)
-
-    def load(self, snapshot: Snapshot) -> None:
-        """Give the guest data back the content that it had.
-
-        Raises:
-            OSError: It cannot be done.
-        """
-        self._saving().load(snapshot)
-
-    def delete(self, snapshot: Snapshot) -> None:
-        """Forget a snapshot.
-
-        Raises:
-            OSError: It cannot be done.
-        """
-        self._saving().delete(snapshot)
-
-    def _saving(self) -> Image:
-        if self.inner is None:
-            raise self._no_snapshots()
-        return self.inner
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Return *size* bytes of the node.
-
-        Raises:
-            OSError: They cannot be had.
-        """
-        self._check(offset, size)
-        return self._node.read(offset, size)
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Write to the node.
-
-        Raises:
-            OSError: It cannot be written.
-        """
-        self._check(offset, len(data))
-        self._node.write(offset, data)
-
-    def flush(self) -> None:
-        """Let the host write down what was written.
-
-        Raises:
-            OSError: It could not.
-        """
-        self._node.flush()
-
-    def resize(self, size: int) -> None:
-        """Change the size of the node.
-
-        Raises:
-            OSError: It cannot be done.
-        """
-        self._node.resize(size)
-
-    def close(self) -> None:
-        """Do nothing: who made the node closes it."""
-
-
-def copy(
-    source: Node,
-    target: Node,
-    offset: int,
-    length: int,
-    base: Node | None = None,
-    *,
-    through: bool = True,
-) -> None:
-    """Copy data from one node to another, zeros as zeros.
-
-    Args:
-        source: From where.
-        target: Where to.
-        offset: The first byte.
-        length: How many.
-        base: Where what comes from behind begins.
-        through: Whether what comes from the base is copied, too.
-
-    Raises:
-        OSError: It cannot be read or written.
-    """
-    end = min(offset + length, source.size)
-    while offset < end:
-        kind, run = source.status_above(offset, base)
-        run = min(run, end - offset, PIECE, MAX_TRANSFER)
-        if kind == "data" or (kind == "behind" and through):
-            data = source.read(offset, run)
-            target.write(offset, data)
-        elif kind == "zero":
-            target.write_zeroes(offset, run)
-        offset += run

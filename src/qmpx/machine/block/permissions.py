@@ -37,14 +37,38 @@ class Edge(NamedTuple):
     shared: frozenset[str]
 
 
+class Claim(NamedTuple):
+    """What something that is neither a drive nor a node needs of a node.
+
+    Attributes:
+        user: What it is called in texts.
+        edge: What it needs.
+    """
+
+    user: str
+    edge: Edge
+
+
+UNNAMED: Final = "an unnamed block device"
+"""What a back end without a name is called in texts."""
+
+
 def of_drive(drive: "Drive") -> Edge:
-    """Return what a drive needs of the node in it."""
+    """Return what a drive needs of the node in it: nothing, until a device has it."""
+    if not drive.id:
+        return Edge("root", frozenset(), frozenset(ALL))
     more = {WRITE} if drive.shares_writes else set()
-    if drive.is_read_only:
+    if drive.is_read_only or drive.kind == "cdrom":
         return Edge("root", frozenset({READ}), frozenset({SAME, READ, *more}))
     return Edge(
         "root", frozenset({READ, WRITE}), frozenset({RESIZE, SAME, READ, *more})
     )
+
+
+def of_export(*, writable: bool) -> Edge:
+    """Return what an export needs of its node."""
+    more = {WRITE} if writable else set()
+    return Edge("root", frozenset({READ, *more}), frozenset({SAME, WRITE, READ}))
 
 
 def of_parent(parent: "Node", role: "Role") -> Edge:
@@ -53,10 +77,22 @@ def of_parent(parent: "Node", role: "Role") -> Edge:
     if role == "backing":
         bears_writes = frozenset({WRITE, RESIZE} if WRITE in shared else ())
         return Edge(role, perm & {READ}, bears_writes | {READ, SAME})
+    name = parent.child_name
+    match parent.driver:
+        case "commit_top":
+            return Edge(name, frozenset(), frozenset(ALL))
+        case "mirror_top" if parent.is_for_commit:
+            return Edge(name, perm - {READ}, frozenset({SAME, WRITE, READ}))
+        case "copy-before-write":
+            return Edge(name, perm | {READ}, shared & {SAME, READ})
+        case "copy-on-read" if not parent.read_only:
+            return Edge(name, perm | {SAME}, shared)
+        case "raw" if parent.options.get("offset") or "size" in parent.options:
+            return Edge(name, perm, shared - {RESIZE})
     if parent.is_filter or parent.driver == "raw":
-        return Edge(role, perm, shared)
+        return Edge(name, perm, shared)
     more = {READ} if parent.read_only else {READ, WRITE, RESIZE}
-    return Edge(role, perm | more, (shared & {SAME}) | {READ, SAME})
+    return Edge(role, perm | more, (shared & {READ}) | {SAME})
 
 
 def edges(node: "Node") -> Iterator[Edge]:
@@ -65,6 +101,8 @@ def edges(node: "Node") -> Iterator[Edge]:
         yield of_drive(drive)
     for parent, role in node.parents:
         yield of_parent(parent, role)
+    for claim in node.claims:
+        yield claim.edge
 
 
 def needed(node: "Node") -> tuple[frozenset[str], frozenset[str]]:
@@ -81,28 +119,29 @@ def in_order(permissions: frozenset[str]) -> list[str]:
     return [each for each in ALL if each in permissions]
 
 
-def check_target(node: "Node", shared: frozenset[str], user: str | None = None) -> None:
-    """Make sure that a job may write to a node.
+def check_target(
+    node: "Node",
+    shared: frozenset[str],
+    user: str | None = None,
+    *,
+    perm: frozenset[str] = frozenset({WRITE}),
+) -> None:
+    """Make sure that a job, or an export, may use a node.
 
     Args:
         node: The node.
-        shared: What the job lets others do meanwhile.
+        shared: What it lets others do meanwhile.
         user: The node that does it for the job, which has it as its target.
+        perm: What it does.
 
     Raises:
         GenericError: Something else that uses the node does not let it, or would be
             disturbed.
     """
-    us = f"an unnamed block device (uses node '{node.name}' as 'root' child)"
+    us = f"{UNNAMED} (uses node '{node.name}' as 'root' child)"
     if user is not None:
         us = f"node '{user}' (uses node '{node.name}' as 'target' child)"
-    for edge, other in _users(node):
-        wanted = in_order(edge.perm - shared)
-        if wanted:
-            raise _conflict(node, wanted, other, us)
-        kept = in_order(frozenset({WRITE}) - edge.shared)
-        if kept:
-            raise _conflict(node, kept, us, other)
+    _check_down(node, Edge("", perm, shared), us)
 
 
 def check_drive(node: "Node", drive: "Drive") -> None:
@@ -114,19 +153,60 @@ def check_drive(node: "Node", drive: "Drive") -> None:
     edge = of_drive(drive)
     name = drive.device or drive.id
     us = f"block device '{name}' (uses node '{node.name}' as 'root' child)"
+    _check_down(node, edge, us)
+
+
+def check_child(parent: "Node", role: "Role", child: "Node") -> None:
+    """Make sure that a node may be below or behind another from now on.
+
+    Args:
+        parent: The other one, as it is used now.
+        role: What the node will be to it.
+        child: The node.
+
+    Raises:
+        GenericError: Something else that uses the node minds, or would be disturbed.
+    """
+    edge = of_parent(parent, role)
+    us = f"node '{parent.name}' (uses node '{child.name}' as '{role}' child)"
+    _check_down(child, edge, us)
+
+
+def _check_down(node: "Node", edge: Edge, us: str) -> None:
+    """Compare with all that use a node, and what the node shows."""
     for other, user in _users(node):
-        if other.perm - edge.shared and user != us:
-            raise _conflict(node, in_order(other.perm - edge.shared), user, us)
-        if edge.perm - other.shared and user != us:
-            raise _conflict(node, in_order(edge.perm - other.shared), us, user)
-    while node.file is not None and (node.is_filter or node.driver == "raw"):
-        above, node = node, node.file
-        us = f"node '{above.name}' (uses node '{node.name}' as 'file' child)"
-        for other, user in _users(node):
-            if edge.perm - other.shared and user != us:
-                raise _conflict(node, in_order(edge.perm - other.shared), us, user)
-            if other.perm - edge.shared and user != us:
-                raise _conflict(node, in_order(other.perm - edge.shared), user, us)
+        if user != us or us.startswith(UNNAMED):  # of those there are many
+            _compare(node, edge, us, other, user)
+    if node.file is not None and (node.is_filter or node.driver == "raw"):
+        passed = of_parent(node, "file")
+        further = Edge("", passed.perm | edge.perm, passed.shared & edge.shared)
+        us = f"node '{node.name}' (uses node '{node.file.name}' as "
+        _check_down(node.file, further, f"{us}'{node.child_name}' child)")
+
+
+def check_stored(node: "Node", name: str, *, read_only: bool) -> None:
+    """Make sure that a new node of some format may be stored in another.
+
+    Args:
+        node: The other one.
+        name: What the new one is called.
+        read_only: Whether it only reads.
+
+    Raises:
+        GenericError: Something else that uses the node minds, or would be disturbed.
+    """
+    more = frozenset() if read_only else frozenset({WRITE, RESIZE})
+    edge = Edge("file", more | {READ}, frozenset({READ, SAME}))
+    us = f"node '{name}' (uses node '{node.name}' as 'file' child)"
+    for other, user in _users(node):
+        _compare(node, edge, us, other, user)
+
+
+def _compare(node: "Node", edge: Edge, us: str, other: Edge, user: str) -> None:
+    if wanted := in_order(other.perm - edge.shared):
+        raise _conflict(node, wanted, user, us)
+    if wanted := in_order(edge.perm - other.shared):
+        raise _conflict(node, wanted, us, user)
 
 
 def check_resize(node: "Node") -> None:
@@ -141,6 +221,41 @@ def check_resize(node: "Node") -> None:
             raise _conflict(node, [RESIZE], us, user)
 
 
+def is_writable(node: "Node") -> bool:
+    """Whether a node can be written, and so can what it passes writes on to."""
+    if node.read_only:
+        return False
+    return node.file is None or is_writable(node.file)
+
+
+def require_quiet(node: "Node") -> None:
+    """Make sure that no job needs a node to stay where it is.
+
+    Raises:
+        GenericError: One does.
+    """
+    if node.busy:
+        message = (
+            f"Node '{node.name}' is busy: block device is in use by {node.busy[0]}"
+        )
+        raise GenericError(message)
+
+
+def require_front(node: "Node") -> None:
+    """Make sure that a node is not behind another.
+
+    Raises:
+        GenericError: It is.
+    """
+    for parent, role in node.parents:
+        if role == "backing":
+            name = next((d.device for d in parent.drives if d.device), parent.name)
+            message = (
+                f"Node '{node.name}' is busy: node is used as backing hd of '{name}'"
+            )
+            raise GenericError(message)
+
+
 def _users(node: "Node") -> Iterator[tuple[Edge, str]]:
     """Yield what uses a node, the newest first, and what it is called in texts."""
     for drive in reversed(node.drives):
@@ -148,8 +263,12 @@ def _users(node: "Node") -> Iterator[tuple[Edge, str]]:
         user = f"block device '{name}' (uses node '{node.name}' as 'root' child)"
         yield of_drive(drive), user
     for parent, role in reversed(node.parents):
-        user = f"node '{parent.name}' (uses node '{node.name}' as '{role}' child)"
+        name = parent.child_name if role == "file" else role
+        user = f"node '{parent.name}' (uses node '{node.name}' as '{name}' child)"
         yield of_parent(parent, role), user
+    for claim in reversed(node.claims):
+        child = f"(uses node '{node.name}' as '{claim.edge.name}' child)"
+        yield claim.edge, f"{claim.user} {child}"
 
 
 def _conflict(

@@ -31,6 +31,7 @@ from qmpx.machine.block.qcow2_header import (
     DATA_FILE,
     DIRTY,
     EXTENDED_L2,
+    MAX_L1_SIZE,
     SIZE_AT,
     change_backing,
     read_header,
@@ -141,17 +142,23 @@ class Qcow2(Image):
         return self._clusters.allocated(offset)
 
     def resize(self, size: int) -> None:
-        """Change the size of the guest data: it can grow.
+        """Change the size of the guest data; what is behind a new end is gone.
 
         Raises:
-            OSError: It would shrink, or snapshots are in the way.
+            OSError: It is too large, or snapshots of another size cannot be kept.
         """
         self._ready(writing=True)
-        if size < self.size or self._header.snapshot_count or size > MAX_SIZE:
-            message = "an image grows only, and only without snapshots"
+        if self._header.snapshot_count and self._header.version < 3:
+            message = "Can't resize a v2 image which has snapshots"
             raise ImageError(self.filename, message, errno.ENOTSUP)
+        if size > MAX_SIZE or -(-size // self._header.l2_coverage) > MAX_L1_SIZE:
+            message = "Failed to grow the L1 table: File too large"
+            raise ImageError(self.filename, message, errno.EFBIG)
         coverage = self._header.l2_coverage
-        self._clusters.drop_from(-(-self.size // coverage))
+        if size < self.size:
+            self._clusters.drop_behind(size)
+        else:
+            self._clusters.drop_from(-(-self.size // coverage))
         self._clusters.grow_l1(-(-size // coverage))
         self.storage.write(SIZE_AT, struct.pack(">Q", size))
         self._header.size = self.size = size
@@ -284,6 +291,9 @@ class Qcow2(Image):
             OSError: It cannot be done, or there is no such snapshot.
         """
         self._ready(writing=True)
+        size = self._snapshots.disk_size(snapshot)
+        if size not in (None, self.size):
+            self.resize(size)
         self._snapshots.load(snapshot)
 
     def delete(self, snapshot: Snapshot) -> None:

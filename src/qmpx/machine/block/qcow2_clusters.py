@@ -239,6 +239,24 @@ class Clusters:
         self._storage.write(at, bytes(8 * len(entries)))
         self.share(entries, -1)
 
+    def drop_behind(self, size: int) -> None:
+        """Forget all clusters of guest data that lie behind the first *size* bytes.
+
+        Raises:
+            OSError: A table cannot be read or written.
+        """
+        cluster_size, coverage = self._header.cluster_size, self._header.l2_coverage
+        offset = -(-size // cluster_size) * cluster_size
+        whole = -(-offset // coverage)
+        self.drop_from(whole)
+        while offset < whole * coverage:
+            if entry := self._entry(offset):
+                at = self._own_l2(offset) + 8 * self._l2_index(offset)
+                self._storage.event("l2_update")
+                self._storage.write(at, bytes(8))
+                self.drop(entry)
+            offset += cluster_size
+
     def _within(self, offset: int) -> int:
         return offset & (self._header.cluster_size - 1)
 

@@ -11,7 +11,6 @@ import errno
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from qmpx.machine.block.image import ImageError, Snapshot
@@ -22,6 +21,7 @@ from qmpx.machine.block.qcow2_header import (
     Header,
 )
 from qmpx.machine.block.storage import Storage
+from qmpx.machine.values import Value
 
 _ENTRY: Final = struct.Struct(">QIHHIIQII")
 _EXTRA: Final = struct.Struct(">QQ")
@@ -37,8 +37,7 @@ def _encoded(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """A snapshot as the table has it.
 
     Attributes:
@@ -187,6 +186,14 @@ class SnapshotTable:
             at, size = at + len(part), size - len(part)
             parts.append(part)
         return b"".join(parts)
+
+    def disk_size(self, shot: Snapshot) -> int | None:
+        """Return how many bytes of guest data there were; ``None`` if nothing tells.
+
+        Raises:
+            OSError: There is no such snapshot.
+        """
+        return self._find(shot).disk_size
 
     def load(self, shot: Snapshot) -> None:
         """Give the guest data back the content that it had.

@@ -90,6 +90,11 @@ class Storage:
         raise OSError(code, os.strerror(code), filename)
 
     @property
+    def is_device(self) -> bool:
+        """Whether it is a block device, and no regular file."""
+        return stat.S_ISBLK(os.fstat(self._fd).st_mode)
+
+    @property
     def size(self) -> int:
         """Its size in bytes."""
         return os.lseek(self._fd, 0, os.SEEK_END)

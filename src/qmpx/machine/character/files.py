@@ -161,10 +161,13 @@ class HostDevice(Descriptors):
         label: What it is called.
         path: The file.
         users: How many devices may use it.
+        kind: What it is called among the kinds.
     """
 
-    def __init__(self, label: str, path: str, *, users: int = 1) -> None:
-        super().__init__(label, "tty", users=users)
+    def __init__(
+        self, label: str, path: str, *, users: int = 1, kind: str = "tty"
+    ) -> None:
+        super().__init__(label, kind, users=users)
         self._path = path
 
     async def open(self) -> None:

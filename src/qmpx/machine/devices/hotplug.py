@@ -76,17 +76,17 @@ def _make_drive(machine: "Machine", options: Mapping[str, str]) -> Drive:
 
     Raises:
         Refusal: The options make no sense, or its place is taken.
-        CommandError: As `qmpx.machine.Machine.plug_drive`.
+        CommandError: As `qmpx.machine.drives.Drives.plug`.
     """
     try:
-        drive = machine.plug_drive(options)
+        drive = machine.drives.plug(options)
     except ValueError as error:
         raise Refusal(str(error)) from error
     if drive is None:
         message = "drive with this place exists"
         raise Refusal(message)
     if "addr" in options:
-        machine.unplug_drive(drive.device)
+        machine.drives.unplug(drive.device)
         message = "Parameter addr not supported"
         raise Refusal(message)
     return drive
@@ -149,7 +149,7 @@ def add_storage(
         return machine.devices.plug("virtio-blk-pci", bus, values, claims=claims)
     except (Refusal, CommandError):
         if drive is not None:
-            machine.unplug_drive(drive.device)
+            machine.drives.unplug(drive.device)
         raise
 
 
@@ -190,7 +190,7 @@ def add_drive(
         disk = _put_on_scsi(machine, controller, drive, options.get("unit"))
         return disk.bus.number, disk.values["scsi-id"]
     except (Refusal, CommandError):
-        machine.unplug_drive(drive.device)
+        machine.drives.unplug(drive.device)
         raise
 
 

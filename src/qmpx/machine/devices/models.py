@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from qmpx.machine.devices.properties import Property
+from qmpx.machine.values import Value
 
 PCI_BRIDGE: Final = 0x0604
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(Value, frozen=True):
     """A window that a PCI device asks for: one base address register.
 
     Attributes:
@@ -33,8 +33,7 @@ class Region:
     is_64_bit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PciFacts:
+class PciFacts(Value, frozen=True):
     """What a PCI device says of itself.
 
     Attributes:
@@ -56,8 +55,7 @@ class PciFacts:
     subsystem: tuple[int, int] = (0x1AF4, 0x1100)
 
 
-@dataclass(frozen=True, slots=True)
-class UsbFacts:
+class UsbFacts(Value, frozen=True):
     """What a USB device says of itself.
 
     Attributes:
@@ -73,8 +71,7 @@ class UsbFacts:
     ports: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Pointer:
+class Pointer(Value, frozen=True):
     """A pointing device that a model brings along.
 
     Attributes:
@@ -86,8 +83,7 @@ class Pointer:
     is_absolute: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ChildBus:
+class ChildBus(Value, frozen=True):
     """A bus that a model brings along.
 
     Attributes:
@@ -101,8 +97,7 @@ class ChildBus:
     allows_hotplug: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Value, frozen=True):
     """A device model.
 
     Attributes:

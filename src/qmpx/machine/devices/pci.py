@@ -4,13 +4,14 @@ Nothing maps a window or gives out an interrupt line unless a guest does, so a m
 that has just been switched on shows addresses of -1 and lines of 0.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from qmpx.machine.devices.device import Bus, Device, Refusal
 from qmpx.machine.devices.models import PCI_BRIDGE, PciFacts, Region
 from qmpx.machine.devices.properties import UNSET
+from qmpx.machine.values import changed
 
 UNMAPPED: Final = -1
 """The address of a window that no guest has placed."""
@@ -117,7 +118,7 @@ class PciBus(Bus):
         facts = device.model.pci
         if facts is not None and "vendorid" in device.values:
             vendor, number = device.values["vendorid"], device.values["deviceid"]
-            facts = replace(facts, vendor=vendor & 0xFFFF, device=number & 0xFFFF)
+            facts = changed(facts, vendor=vendor & 0xFFFF, device=number & 0xFFFF)
         if facts is None:  # a table that puts a model on PCI has to say what it is
             message = f"{name} does not say what it is on a PCI bus"
             raise TypeError(message)

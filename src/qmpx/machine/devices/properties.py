@@ -8,8 +8,9 @@ white space, signs and wrapping around are what they are there.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from qmpx.machine.values import Value
 
 NULL: Final = "<null>"
 """How a property that names nothing is shown."""
@@ -87,8 +88,7 @@ def parse_mac(text: str) -> str | None:
     return None if mac == "00:00:00:00:00:00" else mac
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyType:
+class PropertyType(Value, frozen=True):
     """A type of properties.
 
     Attributes:
@@ -112,8 +112,7 @@ class PropertyType:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
-class Unsigned(PropertyType):
+class Unsigned(PropertyType, frozen=True):
     """A number that is cut to its width, as assigning to a C variable does.
 
     Attributes:
@@ -134,8 +133,7 @@ class Unsigned(PropertyType):
         return f"{value:#x}" if self.base else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Signed(PropertyType):
+class Signed(PropertyType, frozen=True):
     """A decimal number of 32 bits."""
 
     def parse(self, text: str, surroundings: Surroundings) -> int:  # noqa: ARG002
@@ -148,8 +146,7 @@ class Signed(PropertyType):
         return str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Bit(PropertyType):
+class Bit(PropertyType, frozen=True):
     """On or off; only the first letters count."""
 
     def parse(self, text: str, surroundings: Surroundings) -> bool:  # noqa: ARG002
@@ -166,8 +163,7 @@ class Bit(PropertyType):
         return "on" if value else "off"
 
 
-@dataclass(frozen=True, slots=True)
-class Text(PropertyType):
+class Text(PropertyType, frozen=True):
     """Any text."""
 
     def parse(self, text: str, surroundings: Surroundings) -> str:  # noqa: ARG002
@@ -179,8 +175,7 @@ class Text(PropertyType):
         return NULL if value is None else f'"{value}"'
 
 
-@dataclass(frozen=True, slots=True)
-class MacAddress(PropertyType):
+class MacAddress(PropertyType, frozen=True):
     """Six bytes in hexadecimal, with colons or dashes between; ``None`` is unset."""
 
     def parse(self, text: str, surroundings: Surroundings) -> str | None:  # noqa: ARG002
@@ -192,8 +187,7 @@ class MacAddress(PropertyType):
         return value or "00:00:00:00:00:00"
 
 
-@dataclass(frozen=True, slots=True)
-class PciAddress(PropertyType):
+class PciAddress(PropertyType, frozen=True):
     """Slot, or slot and function, in hexadecimal; the value is both in one number."""
 
     def parse(self, text: str, surroundings: Surroundings) -> int:  # noqa: ARG002
@@ -211,8 +205,7 @@ class PciAddress(PropertyType):
         return "<unset>" if value == UNSET else f"{value >> 3:02x}.{value & 7:x}"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim(PropertyType):
+class Claim(PropertyType, frozen=True):
     """The name of something that one device can have: a drive, a back end."""
 
     def parse(self, text: str, surroundings: Surroundings) -> Any:
@@ -224,8 +217,7 @@ class Claim(PropertyType):
         return NULL if value is None else str(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Vlan(PropertyType):
+class Vlan(PropertyType, frozen=True):
     """The number of a vlan, which is made if it is not there; text may follow it."""
 
     def parse(self, text: str, surroundings: Surroundings) -> Any:
@@ -255,8 +247,7 @@ MACADDR: Final = MacAddress("macaddr")
 PCI_DEVFN: Final = PciAddress("pci-devfn")
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Value, frozen=True):
     """A property of a model, or of everything on a bus.
 
     Attributes:

@@ -25,16 +25,15 @@ from qmpx.errors import (
     PropertyValueNotFound,
 )
 from qmpx.machine.devices.board import Board
+from qmpx.machine.devices.bus_making import BusMaker
 from qmpx.machine.devices.catalogue_0_13 import CATALOGUE_0_13
 from qmpx.machine.devices.claims import Claims
 from qmpx.machine.devices.device import Bus, Device, Refusal
 from qmpx.machine.devices.models import Catalogue, Model
 from qmpx.machine.devices.moving import load, save
-from qmpx.machine.devices.numbered import IsaBus, VirtioSerialBus
 from qmpx.machine.devices.paths import buses_below, find_bus, walk
 from qmpx.machine.devices.pci import PciBus
 from qmpx.machine.devices.properties import BadValue, InUse, NoSuchThing
-from qmpx.machine.devices.storage import IdeBus, ScsiBus
 from qmpx.machine.devices.usb import HUB, UsbBus
 from qmpx.machine.happenings import DeviceUnplugged
 from qmpx.machine.identifiers import check_identifier
@@ -43,15 +42,6 @@ if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
 
 _DRIVER_HINT: Final = "Try with argument '?' for a list."
-
-_BUSES: Final[dict[str, type[Bus]]] = {
-    "PCI": PciBus,
-    "USB": UsbBus,
-    "IDE": IdeBus,
-    "SCSI": ScsiBus,
-    "ISA": IsaBus,
-    "virtio-serial-bus": VirtioSerialBus,
-}
 
 _NOT_PROPERTIES: Final = frozenset({"driver", "bus", "id"})
 
@@ -77,7 +67,7 @@ class DeviceTree:
         self._root: Bus | None = None
         self._ids: dict[str, Device] = {}
         self._taken_drives: set[str] = set()
-        self._bus_numbers: dict[str, int] = {}
+        self._buses = BusMaker(catalogue)
         self._nameless = {"peripheral-anon": 0, "unattached": 0}
 
     @property
@@ -281,7 +271,7 @@ class DeviceTree:
         self._discard(device)
         for name in drives:  # a drive goes with the device that it was in
             if name in self._machine.drives:
-                self._machine.unplug_drive(name)
+                self._machine.drives.unplug(name)
         self._machine.tell(DeviceUnplugged(device.id, device.path))
 
     def _bus_for(self, model: Model, path: str | None, driver: str) -> Bus:
@@ -370,25 +360,9 @@ class DeviceTree:
         device.bus.children.remove(device)
 
     def _make_bus(self, kind: str, name: str | None, parent: Device | None) -> Bus:
-        if name is None:
-            count = parent.buses_made if parent is not None else 0
-            called = parent.id if parent is not None and parent.id else kind.lower()
-            name = f"{called}.{count}"
-        number = self._bus_numbers.get(kind, 0)
-        self._bus_numbers[kind] = number + 1
-        bus = _BUSES.get(kind, Bus)(
-            kind,
-            name,
-            parent,
-            allows_hotplug=False,
-            properties=self.catalogue.bus_properties[kind],
-            number=number,
-        )
+        bus = self._buses.make(kind, name, parent)
         if isinstance(bus, UsbBus):
             bus.plug_hub = lambda bus: self.plug(HUB, bus)
-        if parent is not None:
-            parent.buses.insert(0, bus)
-            parent.buses_made += 1
         return bus
 
     def reset(self) -> None:

@@ -3,18 +3,17 @@
 Source: QEMU 0.13's lists of VNC users and certificates.
 """
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from qmpx.errors import GenericError
+from qmpx.machine.values import Value
 
 MAX_RULES: Final = 4096
 """Rules of a list: each login looks through all of them. Further ones are refused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value, frozen=True):
     """One rule of a list.
 
     Attributes:

@@ -4,11 +4,11 @@ Source: RFC 6143, section 7.4.
 """
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, Self
 
 from qmpx.machine.display.screen import PALETTE
+from qmpx.machine.values import Value
 
 _FORMAT: Final = struct.Struct(">BBBBHHHBBB3x")
 
@@ -17,8 +17,7 @@ class PixelFormatError(ValueError):
     """The client wants pixels that cannot be made."""
 
 
-@dataclass(frozen=True, slots=True)
-class PixelFormat:
+class PixelFormat(Value, frozen=True):
     """How a pixel is written.
 
     Attributes:

@@ -4,10 +4,10 @@ Source: QEMU 0.13. A device that was chosen with `choose` is listed first from t
 indices are never used twice.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from qmpx.errors import GenericError
+from qmpx.machine.values import Value
 
 PS2_MOUSE: Final = "QEMU PS/2 Mouse"
 """The mouse that every machine has."""
@@ -17,8 +17,7 @@ MAX_WHEEL: Final = 1_000_000
 """Notches of the wheel that are counted, up or down: nobody scrolls that far."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mouse:
+class Mouse(Value, frozen=True):
     """A pointing device.
 
     Attributes:

@@ -10,13 +10,13 @@ import hmac
 import re
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from qmpx.machine.display.des import vnc_response
 from qmpx.machine.display.pixels import NATIVE, PixelFormat, PixelFormatError
 from qmpx.machine.display.screen import PALETTE, Rectangle, Screen
 from qmpx.machine.display.updates import Updates
+from qmpx.machine.values import Value
 
 VERSION: Final = b"RFB 003.008\n"
 CHALLENGE_SIZE: Final[int] = 16
@@ -36,8 +36,7 @@ class RfbError(Exception):
     """The client broke the protocol, or was not let in; the connection is to close."""
 
 
-@dataclass(frozen=True, slots=True)
-class Initialized:
+class Initialized(Value, frozen=True):
     """The client is in, and may look.
 
     Attributes:
@@ -47,8 +46,7 @@ class Initialized:
     is_shared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChanged:
+class KeyChanged(Value, frozen=True):
     """A key was pressed or let go.
 
     Attributes:
@@ -60,8 +58,7 @@ class KeyChanged:
     down: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PointerChanged:
+class PointerChanged(Value, frozen=True):
     """The pointer was moved, or a button pressed or let go.
 
     Attributes:

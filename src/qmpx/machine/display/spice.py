@@ -1,14 +1,14 @@
 """A SPICE server as far as monitors tell of it: nobody can connect to it."""
 
-from dataclasses import dataclass
 from typing import Final
+
+from qmpx.machine.values import Value
 
 VERSION: Final = "0.15.1"
 """The version of the library that QEMU 7.2 of Debian 12 has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spice:
+class Spice(Value, frozen=True):
     """A server.
 
     Attributes:

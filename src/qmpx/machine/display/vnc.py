@@ -18,7 +18,7 @@ from qmpx.machine.display.rfb import CHALLENGE_SIZE, RfbSession
 from qmpx.machine.display.viewer import Viewer
 from qmpx.machine.display.vnc_socket import Listener, dial, name_of
 from qmpx.machine.display.vnc_target import VncTarget, VncTargetError, parse_vnc_target
-from qmpx.machine.happenings import VncConnected, VncDisconnected, VncInitialized
+from qmpx.machine.vnc_happenings import VncConnected, VncDisconnected, VncInitialized
 
 if TYPE_CHECKING:
     from qmpx.machine.clock import Timer

@@ -4,8 +4,9 @@ Source: the ``-vnc`` option of QEMU 0.13, and ``share=`` of today's.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from qmpx.machine.values import Value
 
 FIRST_PORT: Final[int] = 5900
 """The TCP port of display 0."""
@@ -27,8 +28,7 @@ class VncTargetError(ValueError):
     """A text does not say where VNC is to be had."""
 
 
-@dataclass(frozen=True, slots=True)
-class VncTarget:
+class VncTarget(Value, frozen=True):
     """Where VNC is to be had.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.drive import Drive, Interface, Kind, Policy
 from qmpx.machine.happenings import Happening, Reset, Resumed
-from qmpx.machine.hardware.ide import PLACES
+from qmpx.machine.hardware.ide_controller import PLACES
 from qmpx.machine.hardware.ide_unit import BUSY, DATA, READY
 from qmpx.machine.running_timer import RunningTimer
 
@@ -79,14 +79,16 @@ class Boot:
 
     def _virtio_disk(self) -> Drive | None:
         machine = self._machine
-        for drive in machine.drives.values():
-            if drive.interface is Interface.VIRTIO and drive.medium is not None:
-                return drive
+        for given in machine.drives.values():
+            if given.interface is Interface.VIRTIO and given.medium is not None:
+                return given
         tree: DeviceTree | None = machine.__dict__.get("devices")
         for device in tree if tree is not None and tree.is_built else ():
-            name = device.values.get("drive")
-            if device.model.name == "virtio-blk-pci" and name in machine.drives:
-                return machine.drives[name]
+            if device.model.name != "virtio-blk-pci":
+                continue
+            drive = machine.drives.get(str(device.values.get("drive")))
+            if drive is not None:
+                return drive
         return None
 
     def _read_directly(self) -> None:

@@ -7,7 +7,7 @@ from qmpx.machine.hardware import keyboard
 from qmpx.machine.hardware.clock_chip import DATA as CLOCK_DATA
 from qmpx.machine.hardware.clock_chip import INDEX as CLOCK_INDEX
 from qmpx.machine.hardware.clock_chip import ClockChip
-from qmpx.machine.hardware.ide import IdeController
+from qmpx.machine.hardware.ide_controller import IdeController
 from qmpx.machine.hardware.interrupts import InterruptControllers
 from qmpx.machine.hardware.keyboard import KeyboardController
 from qmpx.machine.hardware.pci_hotplug import PciHotplug

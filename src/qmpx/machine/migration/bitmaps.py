@@ -10,12 +10,12 @@ Source: QEMU 7.2's documentation of ``block-bitmap-mapping``; the stream is our 
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.bitmaps import Bitmap
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
+from qmpx.machine.values import Value
 
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
@@ -25,8 +25,7 @@ MAX_BITS: Final = 2**20
 """Bytes of bits in one record: 512 GiB of a disk with the usual granularity."""
 
 
-@dataclass(frozen=True, slots=True)
-class BitmapAlias:
+class BitmapAlias(Value, frozen=True):
     """What a bitmap is called on the way.
 
     Attributes:
@@ -41,8 +40,7 @@ class BitmapAlias:
     is_persistent: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeAlias:
+class NodeAlias(Value, frozen=True):
     """What a node is called on the way, and its bitmaps.
 
     Attributes:

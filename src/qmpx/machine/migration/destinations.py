@@ -7,6 +7,7 @@ Source: QEMU 7.2.22, observed.
 """
 
 import asyncio
+import errno
 import os
 import socket
 import stat
@@ -17,7 +18,7 @@ from qmpx.errors import FdNotFound, GenericError
 from qmpx.machine.migration.addresses import Stop, await_incoming
 from qmpx.machine.migration.links import Link, LinkOwner
 from qmpx.machine.migration.pipe_link import CommandLink, PipeLink
-from qmpx.machine.migration.socket_link import SocketLink
+from qmpx.machine.migration.socket_link import CLOSED, SocketLink
 
 _LONGEST_UNIX: Final[int] = 107  # bytes of a path in Linux's sockaddr_un
 
@@ -59,10 +60,14 @@ class DeadLink:
 
 
 class _NamedSocketLink(SocketLink):
-    # A socket whose failure to connect is told with where it was to lead.
+    # A socket whose failure to connect is told with where it was to lead, and whose
+    # other end is found to be gone when there is something to write to it.
 
     def __init__(
-        self, connection: socket.socket, address: tuple[str, int], where: str
+        self,
+        connection: socket.socket,
+        address: tuple[str, int] | None,
+        where: str,
     ) -> None:
         super().__init__(connection, address)
         self._where = where
@@ -70,11 +75,25 @@ class _NamedSocketLink(SocketLink):
     def _break(self, reason: str) -> None:
         if not self._is_open:
             reason = f"Failed to connect to '{self._where}': {reason}"
+        elif reason == CLOSED:
+            reason = f"Unable to write to socket: {os.strerror(errno.EPIPE)}"
         super()._break(reason)
 
 
 class _WriterLink(CommandLink):
-    # A command, whose failure is told as a failure to write to it.
+    # A command, whose failure is told as a failure to write to it. One that goes
+    # before all is written has failed, whatever it says; what one says that has been
+    # given everything does not matter.
+
+    def _end(self) -> None:
+        if self._process.poll() is None:
+            super()._end()
+        else:
+            self._break(os.strerror(errno.EPIPE))
+
+    def _judge(self, owner: LinkOwner, status: int) -> None:
+        del status
+        owner.link_finished()
 
     def _break(self, reason: str) -> None:
         super()._break(f"Unable to write to command: {reason}")
@@ -180,7 +199,7 @@ def _connect_unix(path: str) -> Link:
         connection.close()
         why = os.strerror(error.errno) if error.errno else str(error)
         return DeadLink(f"Failed to connect to '{path}': {why}")
-    return SocketLink(connection)
+    return _NamedSocketLink(connection, None, path)
 
 
 def _too_long(connection: socket.socket, path: str) -> Link:

@@ -274,7 +274,7 @@ def look_anew(machine: "Machine", moved: Collection[str]) -> None:
         medium, image = drive.medium, drive.image
         if medium is None or image is None or name in moved:
             continue
-        if "blocks" in vars(machine) and machine.blocks.node_in(drive) is not None:
+        if "blocks" in vars(machine) and machine.blocks.drives.node_in(drive):
             continue
         if (
             image.format != "raw"

@@ -126,7 +126,9 @@ class Incoming:
             case Kind.DISK, Phase.LOADING if self._is_described:
                 load_disk(self._disks, record.payload)
             case Kind.BITMAP, Phase.LOADING if self._is_described:
-                self._machine.migration.load_bitmap(record.payload)
+                self._machine.migration.baggage.load_bitmap(record.payload)
+            case Kind.POSTCOPY, Phase.LOADING if self._is_described:
+                self._machine.migration.note_arrival("postcopy-active")
             case Kind.PART, Phase.LOADING if self._is_described:
                 self._parts.take(record.payload)
             case Kind.END, Phase.LOADING if self._is_described:

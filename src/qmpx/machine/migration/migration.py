@@ -2,7 +2,7 @@
 
 ::
 
-    machine.migration.speed = 100 * 2**20
+    machine.migration.limits.set_speed(100 * 2**20)
     machine.migration.start("tcp:192.0.2.7:4444")     # source
     machine.migration.listen("tcp:0:4444")            # destination
 
@@ -22,32 +22,20 @@ from qmpx.machine.happenings import (
 )
 from qmpx.machine.memory import PAGE_SIZE
 from qmpx.machine.migration.addresses import Stop, await_incoming, open_outgoing
-from qmpx.machine.migration.disks import Disk, disks_of
+from qmpx.machine.migration.baggage import Baggage
+from qmpx.machine.migration.guest_writes import GuestWrites
 from qmpx.machine.migration.incoming import Incoming
 from qmpx.machine.migration.links import Link
-from qmpx.machine.migration.outgoing import Outcome, Outgoing
+from qmpx.machine.migration.outgoing import Outgoing
+from qmpx.machine.migration.pace import Limits
 from qmpx.machine.migration.parameters import Parameters
 from qmpx.machine.migration.progress import Progress, Statistics
+from qmpx.machine.migration.stages import Outcome
 from qmpx.machine.pages import PageSet
 from qmpx.machine.runstate import TRANSFERS, RunState
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
-
-DEFAULT_SPEED: Final = 32 * 2**20
-"""Bytes a second: QEMU 0.13's figure."""
-
-MAX_SPEED: Final = 2**32 - 1
-"""Bytes a second: QEMU 0.13's figure, what 32 bits hold."""
-
-DEFAULT_DOWNTIME: Final = 30_000_000
-"""Nanoseconds that the machine may stand still: QEMU 0.13's figure, 30 ms."""
-
-MAX_DOWNTIME: Final = 2**62
-"""Nanoseconds, 146 years: less than the 64 bits hold that QEMU has for it."""
-
-UNLIMITED: Final = 2**63 - 1
-"""Bytes a second that no link has: what newer QEMUs take for no limit."""
 
 MAX_UNSETTLED: Final = 8
 """Migrations that broke off at their very end and may yet be asked about; of more, the
@@ -65,13 +53,16 @@ class Migration:
             ``completed``, ``failed`` or ``cancelled``, as QEMU says.
         failure: Why the last migration failed, to elsewhere or from there; else empty.
         is_expected: Whether a machine is awaited that has not come yet.
-        downtime: Nanoseconds that the machine may stand still.
-        parameters: The figures of newer QEMUs; see `set_limits` for what has an effect.
+        limits: How fast it may go, and how long the machine may stand still.
+        parameters: The figures of newer QEMUs; of what has an effect see
+            `Limits.follow`.
         capabilities: The switches of newer QEMUs that are on.
         statistics: What there is to know of the migration under way, or the last one.
-        incoming_status: ``None`` before a machine comes, then ``active``,
-            ``completed`` or ``failed``.
+        incoming_status: ``None`` before a machine comes, then ``active``, perhaps
+            ``postcopy-active``, ``completed`` or ``failed``.
         address: Where a machine is awaited; empty if that is nowhere.
+        baggage: What goes with its memory.
+        guest_writes: What its guest writes meanwhile.
     """
 
     def __init__(self, machine: "Machine") -> None:
@@ -79,43 +70,24 @@ class Migration:
         self.status: str | None = None
         self.failure = ""
         self.is_expected = False
-        self.downtime = DEFAULT_DOWNTIME
+        self.limits = Limits()
         self.parameters = Parameters()
         self.capabilities: frozenset[str] = frozenset()
         self.statistics: Statistics | None = None
+        self.baggage = Baggage(machine)
+        self.guest_writes = GuestWrites(machine)
         self.incoming_status: str | None = None
         self.address = ""
         self._may_run = True
         self._is_staged = False
-        self._speed = DEFAULT_SPEED
         self._outgoing: Outgoing | None = None
         self._incoming: Incoming | None = None
         self._stop_waiting: Stop | None = None
         self._unsettled: deque[Outgoing] = deque()
         self._waiting: list[asyncio.Future[None]] = []
         self._in_use = PageSet()
-        self._next_page = 0  # that the guest writes
-        self._written = 0.0  # of a page that it has begun to write
 
     # What can be set, and what can be known.
-
-    @property
-    def speed(self) -> int:
-        """Bytes a second that may be sent, from 0 to `MAX_SPEED`."""
-        return self._speed
-
-    def set_speed(self, value: float) -> None:
-        """Set the limit of speed to *value* bytes a second, or the nearest possible."""
-        self._speed = int(min(max(value, 0), MAX_SPEED))
-
-    def set_downtime(self, seconds: float) -> None:
-        """Set the limit of downtime to *seconds*, or the nearest possible."""
-        self.downtime = int(min(max(seconds * 1e9, 0), MAX_DOWNTIME))
-
-    def set_limits(self) -> None:
-        """Let the limits of speed and downtime be those of `parameters`."""
-        self._speed = self.parameters.max_bandwidth or UNLIMITED
-        self.downtime = self.parameters.downtime_limit * 1_000_000
 
     @property
     def may_run(self) -> bool:
@@ -138,13 +110,13 @@ class Migration:
         """How far RAM is; ``None`` while nothing is under way."""
         if self._outgoing is None:
             return None
-        ram = self._outgoing.ram
+        ram = self._outgoing.cargo.ram
         return Progress(ram.transferred, ram.remaining_bytes, ram.total)
 
     @property
     def disk_progress(self) -> Progress | None:
         """How far the disks are; ``None`` while none are under way."""
-        if self._outgoing is None or (disks := self._outgoing.disks) is None:
+        if self._outgoing is None or (disks := self._outgoing.cargo.disks) is None:
             return None
         return Progress(disks.transferred, disks.remaining, disks.total)
 
@@ -206,7 +178,7 @@ class Migration:
             link,
             settings=self,
             in_use=self._in_use,
-            disks=self.disks() if block or incremental else None,
+            disks=self.baggage.disks() if block or incremental else None,
             is_incremental=incremental,
             on_end=self._ended,
         )
@@ -239,6 +211,7 @@ class Migration:
         """Take note that a migration could not be begun."""
         self.failure, self.statistics = reason, None
         self._is_staged = True
+        self._move(status="setup")
         self._move(status="failed")
 
     def statistics_now(self) -> Statistics | None:
@@ -253,6 +226,11 @@ class Migration:
             self._outgoing.link_broken("the connection was cut")
         elif self._incoming is not None:
             self._incoming.link_broken("the connection was cut")
+
+    def start_postcopy(self) -> None:
+        """Give the machine away however much is left; nothing if none is under way."""
+        if self._outgoing is not None:
+            self._outgoing.start_postcopy()
 
     def proceed(self) -> None:
         """Go on with a migration that waits before it gives the machine away."""
@@ -370,24 +348,26 @@ class Migration:
             self._machine.transfer(RunState.INMIGRATE)
         self.is_expected = True
         self._may_run = may_run
-        self.incoming_status = "active"
-        if "events" in self.capabilities:
-            self._machine.tell(MigrationMoved("active"))
+        self.note_arrival("active")
         self._incoming = Incoming(
             self._machine,
             link,
-            disks=self.disks(),
+            disks=self.baggage.disks(),
             may_run=may_run,
             on_end=self._arrived,
         )
+
+    def note_arrival(self, status: str) -> None:
+        """Take note of how far the machine is that comes."""
+        self.incoming_status = status
+        if "events" in self.capabilities:
+            self._machine.tell(MigrationMoved(status))
 
     def _arrived(self, has_come: bool, reason: str) -> None:  # noqa: FBT001
         self.failure = reason
         if has_come:
             self.is_expected = False
-        self.incoming_status = "completed" if has_come else "failed"
-        if "events" in self.capabilities:
-            self._machine.tell(MigrationMoved(self.incoming_status))
+        self.note_arrival("completed" if has_come else "failed")
         self._machine.tell(IncomingMoved(has_come, reason))
 
     def close(self) -> None:
@@ -401,71 +381,3 @@ class Migration:
         for ended in self._unsettled:
             ended.abandon()
         self._unsettled.clear()
-
-    # For those at work.
-
-    def disks(self) -> dict[str, Disk]:
-        """Return the disks whose contents can go, by the names of their drives."""
-        return disks_of(self._machine)
-
-    def disk_sizes(self) -> dict[str, int]:
-        """Return their sizes, in bytes."""
-        return {name: disk.size for name, disk in self.disks().items()}
-
-    def flush_disks(self) -> None:
-        """Let the host write down what was written to them."""
-        for disk in self.disks().values():
-            disk.flush()
-
-    def write_bitmaps(self, write: Callable[[bytes], None]) -> None:
-        """Write the dirty bitmaps that are to go, if any are.
-
-        Raises:
-            GenericError: One cannot go.
-        """
-        if self.moves_bitmaps:
-            from qmpx.machine.migration.bitmaps import write_bitmaps
-
-            mapping = self.parameters.block_bitmap_mapping
-            write_bitmaps(self._machine.blocks, mapping, write)
-
-    def load_bitmap(self, payload: bytes) -> None:
-        """Take a piece of a dirty bitmap that comes.
-
-        Raises:
-            StreamError: It has no place here.
-        """
-        from qmpx.machine.migration.bitmaps import load_bitmap
-
-        mapping = self.parameters.block_bitmap_mapping
-        load_bitmap(self._machine.blocks, mapping, payload)
-
-    @property
-    def moves_bitmaps(self) -> bool:
-        """Whether dirty bitmaps go through the stream."""
-        return (
-            "dirty-bitmaps" in self.capabilities and "blocks" in self._machine.__dict__
-        )
-
-    def let_images_go(self) -> None:
-        """Write down all that is to be in images: the destination opens them next."""
-        if "blocks" in self._machine.__dict__:
-            self._machine.blocks.inactivate()
-
-    def take_images_back(self) -> None:
-        """Own the images again, as the destination does not want them."""
-        if "blocks" in self._machine.__dict__:
-            self._machine.blocks.activate()
-
-    def let_guest_write(self, seconds: float) -> None:
-        """Count the pages as written that the guest writes in *seconds* of running."""
-        guest, memory = self._machine.guest, self._machine.memory
-        pages = min(guest.working_set or memory.size, memory.size) // PAGE_SIZE
-        self._written += guest.dirty_rate * seconds / PAGE_SIZE
-        count = min(int(self._written), pages)
-        self._written -= int(self._written)
-        while count > 0:
-            part = min(count, pages - self._next_page)
-            memory.touch(self._next_page, part)
-            self._next_page = (self._next_page + part) % pages
-            count -= part

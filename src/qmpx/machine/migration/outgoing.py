@@ -15,19 +15,20 @@ it. See `qmpx.machine.migration.witness` for the proof, and the page
 ``docs/reference/migration-stream.md`` for all cases.
 """
 
-import enum
 import secrets
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
-from qmpx.machine.happenings import WokenUp
+from qmpx.machine.migration.cargo import Cargo
 from qmpx.machine.migration.contents import describe, write_parts
 from qmpx.machine.migration.counterpart import Counterpart
-from qmpx.machine.migration.disks import Disk, DiskWalk
+from qmpx.machine.migration.disks import Disk
 from qmpx.machine.migration.links import Link
-from qmpx.machine.migration.ram import PAGE_COST, RamWalk
+from qmpx.machine.migration.pace import TICK, Pace
 from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
+from qmpx.machine.migration.stages import Outcome, Phase
+from qmpx.machine.migration.standstill import Standstill
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
 from qmpx.machine.migration.witness import TOKEN_SIZE, Claim, Verdict
 from qmpx.machine.pages import PageSet
@@ -37,12 +38,6 @@ if TYPE_CHECKING:
     from qmpx.machine.clock import Timer
     from qmpx.machine.machine import Machine
     from qmpx.machine.migration.migration import Migration
-
-TICK: Final = 0.1
-"""Seconds between two turns; the speed limit holds for each. QEMU 0.13's figure."""
-
-MAX_UNSENT: Final = 4 * 2**20
-"""Bytes that wait for the link while the machine runs; then the sender waits too."""
 
 GREETING_LIMIT: Final = 5.0
 """Seconds after which a receiver that has not greeted is taken for one that only
@@ -59,25 +54,6 @@ TWO_WAY: Final = b"\x01"
 """At the end of a stream: who has read this far asks before it goes on."""
 
 
-class Phase(enum.Enum):
-    """How far it is."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    WAITING = "waiting"
-    CLOSING = "closing"
-    COMMITTED = "committed"
-    ENDED = "ended"
-
-
-class Outcome(enum.Enum):
-    """How it ended, in QEMU's words."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
 class Outgoing:
     """One migration of a machine to elsewhere.
 
@@ -92,9 +68,7 @@ class Outgoing:
 
     Attributes:
         phase: How far it is.
-        ram: The way of RAM.
-        disks: The way of the disks; ``None`` if they stay.
-        passes: How many times RAM was begun.
+        cargo: What goes.
     """
 
     def __init__(
@@ -118,29 +92,21 @@ class Outgoing:
         self._other.token = secrets.token_bytes(TOKEN_SIZE)
         self._is_in_doubt = False
         self._is_one_way = False  # whether the end of the stream gives it away
-        self._has_let_go = False  # of the images
         self._timer: Timer | None = None
         self._turn: Timer | None = None
-        self._burst = 0  # bytes written in this call of the loop
-        self._credit = 0
-        self._rate = 0  # bytes a second, as the link takes them
+        self._pace = Pace(settings.limits, link)
+        self._is_postcopy = False
         self._greeted = False
         self._opened_at = 0
-        self._home: RunState | None = None  # where to go back to, once it stands still
+        self._standstill = Standstill(machine, settings.baggage)
         self._digest = b""
         self.phase = Phase.CONNECTING
-        self.passes = 1
-        self.ram = RamWalk(
-            machine.memory, in_use, lambda payload: self._write(Kind.RAM, payload)
-        )
-        self.disks = (
-            DiskWalk(
-                disks,
-                lambda payload: self._write(Kind.DISK, payload),
-                is_incremental=is_incremental,
-            )
-            if disks is not None
-            else None
+        self.cargo = Cargo(
+            machine.memory,
+            in_use,
+            self._write,
+            disks=disks,
+            is_incremental=is_incremental,
         )
         link.start(self)
 
@@ -151,11 +117,13 @@ class Outgoing:
         self.phase = Phase.LIVE
         self._opened_at = self._clock.microseconds()
         self._note_figures(set_up=self._opened_at)
-        self._settings.note_pass(self.passes)
+        self._settings.note_pass(self.cargo.passes)
         self._settings.note_stage("active")
         if self.phase is not Phase.LIVE:
             return  # who was told has called it off
-        disks = self._settings.disk_sizes() if self.disks is not None else {}
+        disks = (
+            self._settings.baggage.disk_sizes() if self.cargo.disks is not None else {}
+        )
         description = describe(self._machine, disks)
         host = self._link.local_host if self._link.answers else None
         description["token"] = self._other.token
@@ -221,7 +189,7 @@ class Outgoing:
 
     def _write(self, kind: Kind, payload: bytes) -> None:
         data = self._writer.write(kind, payload)
-        self._burst += len(data)
+        self._pace.note_written(len(data))
         self._link.write(data)
 
     def _tick(self) -> None:
@@ -233,37 +201,34 @@ class Outgoing:
         self._stop_waiting()
         self._timer = self._clock.call_later(TICK, self._tick)
         if self._machine.state.is_running:
-            self._settings.let_guest_write(TICK)
-        self._credit = int(self._settings.speed * TICK)
-        self._rate = self._settings.speed
+            self._settings.guest_writes.go_on(TICK)
+        self._pace.begin_turn()
         self._move()
 
     def _move(self) -> None:
         """Send what this turn may send; close if the rest fits into the downtime."""
         try:
-            self._burst = 0
-            while self._credit > 0 and self._link.unsent <= MAX_UNSENT:
-                if self._burst > MAX_UNSENT:  # others have their turn
+            self._pace.begin_burst()
+            if self._is_postcopy and self._may_close():
+                self._close()
+                return
+            while self._pace.may_send:
+                if self._pace.is_long:  # others have their turn
                     self._turn = self._clock.call_later(0, self.link_drained)
                     return
-                spent, some = 0, min(self._credit, MAX_UNSENT)
-                if self.disks is not None and self.disks.has_bulk:
-                    spent = self.disks.step(some)
-                elif self.ram.remaining:
-                    spent = self.ram.step(some)
+                spent, some = 0, self._pace.most
+                if self.cargo.is_under_way:
+                    spent = self.cargo.step(some)
                 elif self._may_close():
                     self._close()
                     return
-                elif self._has_more():
+                elif self.cargo.has_more:
                     self._begin_pass()
-                    if self.disks is not None:
-                        spent = self.disks.step(some)
+                    spent = self.cargo.step_disks(some)
                 else:
                     return  # all is sent; it is the greeting that is waited for
-                self._credit -= spent
-            if self._link.unsent > MAX_UNSENT:  # it is the link that limits
-                used = int(self._settings.speed * TICK) - self._credit
-                self._rate = min(self._rate, int(used / TICK))
+                self._pace.spend(spent)
+            self._pace.note_link()
         except OSError as error:
             self._fail(f"a disk cannot be read: {error}")
 
@@ -273,21 +238,11 @@ class Outgoing:
             return
         for name, value in figures.items():
             setattr(statistics, name, value)
-        statistics.passes = self.passes
-        statistics.total = self.ram.total
-        statistics.remaining = self.ram.remaining_bytes
-        statistics.transferred = self.ram.transferred
-        statistics.used_pages = self.ram.used_pages
-        statistics.unused_pages = self.ram.unused_pages
+        self.cargo.note(statistics)
 
     def refresh(self) -> None:
         """Bring the statistics up to date."""
         self._note_figures()
-
-    def _has_more(self) -> bool:
-        return bool(self._machine.memory.dirty) or (
-            self.disks is not None and self.disks.remaining > 0
-        )
 
     def _may_close(self) -> bool:
         """Whether what is left goes over within the downtime that is allowed."""
@@ -299,20 +254,21 @@ class Outgoing:
             waited = self._clock.microseconds() - self._opened_at
             if waited < GREETING_LIMIT * 1_000_000:
                 return False
-        left = len(self._machine.memory.dirty) * PAGE_COST + self._link.unsent
-        if self.disks is not None:
-            left += self.disks.remaining
-        return left * 1_000_000_000 <= self._rate * self._settings.downtime
+        left = self.cargo.left + self._link.unsent
+        return self._is_postcopy or self._pace.fits(left)
+
+    def start_postcopy(self) -> None:
+        """Give the machine away with the next turn, however much is left to send."""
+        if self.phase is Phase.LIVE:
+            self._is_postcopy = True
 
     def _close(self) -> None:
         """Let the machine stand still, and send all the rest."""
-        slept = self._machine.rouse()
-        self._home = self._machine.state
         self.phase = Phase.WAITING
         self._stop_waiting()
-        self._machine.transfer(RunState.FINISH_MIGRATE)
-        if slept:
-            self._machine.tell(WokenUp())
+        if self._is_postcopy and not self._settings.pauses_before_switchover:
+            self._note_postcopy()
+        self._standstill.begin()
         self._note_figures(stopped=self._clock.microseconds())
         if self.phase is not Phase.WAITING:
             return  # who was told has called it off
@@ -321,45 +277,48 @@ class Outgoing:
         else:
             self._finish()
 
+    def _note_postcopy(self) -> None:
+        self._write(Kind.POSTCOPY, b"")
+        self._note_figures(is_postcopy=True)
+        self._settings.note_stage("postcopy-active")
+
     def proceed(self) -> None:
         """Give the machine away, if that is what is waited for."""
         if self.phase is Phase.WAITING:
-            self._settings.note_stage("device")
+            if self._is_postcopy:
+                self._note_postcopy()
+            else:
+                self._settings.note_stage("device")
             try:
                 self._finish()
             except OSError as error:
                 self._fail(f"a disk cannot be read: {error}")
 
     def _begin_pass(self) -> None:
-        self.ram.begin_pass()
-        self.passes += 1
-        self._settings.note_pass(self.passes)
+        self.cargo.begin_pass()
+        self._settings.note_pass(self.cargo.passes)
 
     def _finish(self) -> None:
         """Send all the rest; the machine stands still."""
-        home = self._home
+        home = self._standstill.home
         if self.phase is not Phase.WAITING or home is None:
             return  # it was called off meanwhile
         self.phase = Phase.CLOSING
-        before = self.ram.transferred
-        everything = self.ram.total * 2
-        if self.disks is not None:
-            while self.disks.remaining:
-                self.disks.step(self.disks.total)
-        self._settings.flush_disks()
+        before = self.cargo.ram.transferred
+        self.cargo.finish_disks()
+        self._settings.baggage.flush_disks()
         try:
-            self._settings.write_bitmaps(
+            self._settings.baggage.write_bitmaps(
                 lambda payload: self._write(Kind.BITMAP, payload)
             )
         except GenericError as error:
             self._fail(error.desc)
             return
-        self._has_let_go = True
-        self._settings.let_images_go()
+        self._standstill.let_images_go()
+        self.cargo.finish_ram()
         self._begin_pass()
-        self.ram.step(everything)
-        self.ram.flush()
-        self._note_figures(sent_still=self.ram.transferred - before)
+        self.cargo.finish_ram()
+        self._note_figures(sent_still=self.cargo.ram.transferred - before)
         try:
             write_parts(self._machine, home, self._write)
         except (TypeError, ValueError) as error:
@@ -470,8 +429,7 @@ class Outgoing:
         was, self.phase = self.phase, Phase.ENDED
         self._note_figures(ended=self._clock.microseconds())
         self._stop_waiting()
-        if self.disks is not None:
-            self.disks.close()
+        self.cargo.close()
         self._other.stop_asking()
         if finish:
             self._link.finish()
@@ -481,11 +439,7 @@ class Outgoing:
         has_it_all = was is Phase.CLOSING and outcome is not Outcome.COMPLETED
         if not (may_be_asked or has_it_all):
             self._other.close()
-        if self._machine.state is RunState.FINISH_MIGRATE and self._home is not None:
-            gone = may_be_asked or outcome is Outcome.COMPLETED
-            if self._has_let_go and not gone:
-                self._settings.take_images_back()
-            self._machine.transfer(RunState.POSTMIGRATE if gone else self._home)
+        self._standstill.end(is_gone=may_be_asked or outcome is Outcome.COMPLETED)
         self._on_end(outcome, reason)
 
     def abandon(self) -> None:

@@ -202,6 +202,10 @@ class CommandLink(PipeLink):
             self._loop.call_later(REAP_INTERVAL, self._await_end)
             return
         self._owner = None
+        self._judge(owner, status)
+
+    def _judge(self, owner: LinkOwner, status: int) -> None:
+        """Tell the owner what the end of the command means."""
         if status == 0:
             owner.link_finished()
         else:

@@ -33,6 +33,7 @@ class Statistics:
         remaining: Bytes of RAM that were still to go.
         transferred: Bytes of RAM that count as sent, those sent again included.
         sent_still: Of those, bytes sent after the machine stood still.
+        is_postcopy: Whether that was because postcopy was asked for.
         used_pages: Pages that counted in full.
         unused_pages: Pages that counted as one byte.
         passes: How many times RAM was begun.
@@ -46,6 +47,7 @@ class Statistics:
     remaining: int = 0
     transferred: int = 0
     sent_still: int = 0
+    is_postcopy: bool = False
     used_pages: int = 0
     unused_pages: int = 0
     passes: int = 0

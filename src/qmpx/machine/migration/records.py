@@ -50,6 +50,8 @@ class Kind(enum.IntEnum):
     """The state is complete: its SHA-256, and who may go on."""
     BITMAP = 6
     """A piece of a dirty bitmap of a node."""
+    POSTCOPY = 7
+    """To the destination: the rest comes while the machine stands still."""
     GO = 16
     """To the destination: it is yours."""
     ABORT = 17

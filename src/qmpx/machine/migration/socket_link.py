@@ -15,6 +15,9 @@ from qmpx.machine.migration.links import LinkOwner
 CHUNK: Final = 256 * 1024
 """Bytes read at once: what a socket's buffer holds at most, as systems are set up."""
 
+CLOSED: Final = "the other end has closed the connection"
+"""What is said of a connection that was closed from there."""
+
 _IN_PROGRESS: Final = (0, errno.EINPROGRESS)
 
 
@@ -172,7 +175,7 @@ class SocketLink:
         if data:
             owner.link_received(data)
         else:
-            self._break("the other end has closed the connection")
+            self._break(CLOSED)
 
     def finish(self) -> None:
         """Write no more; the owner is told when the kernel has taken all."""

@@ -36,6 +36,8 @@ class Client:
         info: What there is to say of it, for people.
         vlan: The number of the vlan that it is on; ``None`` if on none.
         peer: The client at the other end, if it is on no vlan.
+        former_peer: The back end that it had, and that was removed. An adapter of
+            QEMU 7.2 keeps what is left of it, and people are told of it.
         is_link_up: Whether the cable is plugged in.
         mac: Its address, if it is an adapter.
         back_end: What it has on the host.
@@ -47,6 +49,7 @@ class Client:
     info: str = ""
     vlan: int | None = None
     peer: "Client | None" = None
+    former_peer: "Client | None" = None
     is_link_up: bool = True
     mac: str = ""
     back_end: BackEnd | None = None

@@ -8,8 +8,9 @@ Source: QEMU 0.13.
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from qmpx.machine.values import Value
 
 _LAST_PORT: Final = 65535
 _PROTOCOLS: Final = {"": "tcp", "tcp": "tcp", "udp": "udp"}
@@ -24,8 +25,7 @@ class BadForward(ValueError):
     """The text is no rule."""
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(Value, frozen=True):
     """A rule.
 
     Attributes:

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import (
-    DeviceInitFailed,
     DeviceNotFound,
     DuplicateId,
     GenericError,
@@ -20,13 +19,9 @@ from qmpx.errors import (
     MissingParameter,
 )
 from qmpx.machine.identifiers import check_identifier
-from qmpx.machine.network.back_ends import (
-    Dump,
-    SocketLink,
-    SocketListener,
-    open_socket,
-)
+from qmpx.machine.network.back_ends import SocketLink, SocketListener
 from qmpx.machine.network.clients import Client, Failed, Kind
+from qmpx.machine.network.opening import init_failed, open_client
 from qmpx.machine.network.options import (
     HOST_TYPES,
     NETDEV_TYPES,
@@ -249,7 +244,7 @@ class Network:
                 raise Failed(message)
             request = read_nic(options, name, vlan)
         except Failed as failed:
-            raise _init_failed("nic", failed) from failed
+            raise init_failed("nic", failed) from failed
         if request.mac is None:
             request.mac = self.next_mac()
         self.nics.append(request)
@@ -259,30 +254,19 @@ class Network:
         self, kind: str, options: Mapping[str, str], name: str | None, vlan: int | None
     ) -> Client | None:
         """Make a client of the host; none yet if it waits for another machine."""
+        if len(self._listeners) + sum(1 for _ in self) >= MAX_CLIENTS:
+            failed = Failed(f"there are {MAX_CLIENTS} network clients already")
+            raise init_failed(kind, failed)
         client = Client(Kind.USER, kind, name or self._name(kind), vlan=vlan)
-        try:
-            if len(self._listeners) + sum(1 for _ in self) >= MAX_CLIENTS:
-                message = f"there are {MAX_CLIENTS} network clients already"
-                raise Failed(message)
-            if kind == "user":
-                network = UserNetwork(options)
-                client.back_end, client.info = network, network.info
-                if "hostfwd" in options:
-                    network.add_forward(options["hostfwd"], self.user_networks())
-            elif kind == "socket":
-                client.kind = Kind.SOCKET
-                made = open_socket(options, partial(self._link, client))
-                if isinstance(made, SocketListener):
-                    self._listeners[client.name] = made
-                    return None
-                client.back_end, client.info = made, made.info
-            elif kind == "dump":
-                dump = Dump(options, vlan or 0)
-                client.kind, client.back_end, client.info = Kind.DUMP, dump, dump.info
-            else:
-                raise Failed  # a TAP interface: there is none to be had
-        except Failed as failed:
-            raise _init_failed(kind, failed) from failed
+        listener = open_client(
+            client,
+            options,
+            networks=self.user_networks(),
+            on_link=partial(self._link, client),
+        )
+        if listener is not None:
+            self._listeners[client.name] = listener
+            return None
         self._enter(client)
         return client
 
@@ -372,6 +356,7 @@ class Network:
         """Take a client out; a peer stays, without one."""
         if client.peer is not None:
             client.peer.peer = None
+            client.peer.former_peer = client
             client.peer = None
         if client.back_end is not None:
             client.back_end.close()
@@ -411,10 +396,3 @@ class Network:
         for client in self:
             if client.name in state:
                 client.is_link_up = state[client.name]
-
-
-def _init_failed(kind: str, cause: Exception) -> DeviceInitFailed:
-    error = DeviceInitFailed(device=kind)
-    if str(cause):
-        error.add_note(str(cause))
-    return error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine.qom.objects import WORKER
+from qmpx.machine.qom.requirements import check_requirements
 
 if TYPE_CHECKING:
     from qmpx.machine.drive import Drive
@@ -30,7 +31,15 @@ _POINTERS: Final = {
 }  # what each calls itself, and whether it tells places
 _EMPTY_DRIVES: Final = frozenset({"scsi-cd", "ide-cd", "floppy"})
 _WANT_DRIVES: Final = frozenset(
-    {"scsi-hd", "ide-hd", "usb-storage", "nvme", "nvme-ns", "scsi-block"}
+    {
+        "scsi-hd",
+        "ide-hd",
+        "usb-storage",
+        "nvme",
+        "nvme-ns",
+        "scsi-block",
+        "scsi-generic",
+    }
 )
 
 
@@ -79,6 +88,8 @@ def check_reference(
             is_port = device.object.type == "virtserialport"
             front.front_is_open = False if is_port else None
             device.release.append(lambda: machine.characters.release(text))
+            if device.object.type == "usb-redir":  # which takes it along
+                device.release.append(lambda: machine.characters.remove(text))
             if is_port:
                 _plug_port(machine, device, text)
 
@@ -110,6 +121,7 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
                 message = "Device needs media, but drive is empty"
                 raise GenericError(message)
             drive.id = _drive_id(device)
+            _lock(machine, drive)
             drive.has_tray = device.object.type in ("scsi-cd", "ide-cd")
             drive.removable = drive.has_tray or device.object.type == "floppy"
             _keep(machine, device, drive)
@@ -124,7 +136,7 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
     def plug(device: "Device") -> None:
         is_cd = device.object.type in ("scsi-cd", "ide-cd")
         is_floppy = device.object.type == "floppy"
-        made = machine.blocks.plug(
+        made = machine.blocks.drives.plug(
             text,
             device.object.called or _drive_id(device)
             if device.object.type == "usb-storage"
@@ -134,9 +146,26 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
             shares_writes=bool(device.values.get("share-rw")),
         )
         made.id = _drive_id(device)
-        device.release.append(lambda: machine.blocks.unplug(made))
+        device.release.append(lambda: machine.blocks.drives.unplug(made))
 
     return plug
+
+
+def _lock(machine: "Machine", drive: "Drive") -> None:
+    """Make sure that a device may use the image of a drive, and lock it."""
+    from qmpx.machine.block.permissions import check_drive
+
+    node = machine.blocks.drives.node_in(drive)
+    try:
+        if node is not None:
+            check_drive(node, drive)
+        machine.blocks.lock()
+    except OSError as error:
+        drive.id = ""
+        raise GenericError(error.strerror or str(error)) from error
+    except GenericError:
+        drive.id = ""
+        raise
 
 
 def _keep(machine: "Machine", device: "Device", drive: "Drive") -> None:
@@ -147,7 +176,7 @@ def _keep(machine: "Machine", device: "Device", drive: "Drive") -> None:
     def let_go() -> None:
         taken.discard(drive.device)
         if drive.device in machine.drives:
-            machine.unplug_drive(drive.device)
+            machine.drives.unplug(drive.device)
 
     device.release.append(let_go)
 
@@ -170,24 +199,16 @@ def check_needs(machine: "Machine", device: "Device") -> None:
     """
     kind = device.object.type
     given = device.values
-    if kind == "nvme" and not given.get("serial"):
-        message = "serial property not set"
-        raise GenericError(message)
+    check_requirements(device)
     if not given.get("drive"):
         if kind in _WANT_DRIVES or kind.startswith("virtio-blk"):
             message = "drive property not set"
             raise GenericError(message)
         if kind in _EMPTY_DRIVES:
-            made = machine.blocks.plug(
+            made = machine.blocks.drives.plug(
                 None, _drive_id(device), removable=True, has_tray=kind != "floppy"
             )
-            device.release.append(lambda: machine.blocks.unplug(made))
-    if kind == "pci-bridge" and not given.get("chassis_nr"):
-        message = (
-            "Bridge chassis not specified. Each bridge is required to be assigned "
-            "a unique chassis id > 0."
-        )
-        raise GenericError(message)
+            device.release.append(lambda: machine.blocks.drives.unplug(made))
     if kind.startswith("virtio-balloon-pci"):
         for other in machine.qom.devices:
             if other is not device and other.object.type.startswith(kind):

@@ -1,4 +1,4 @@
-"""Memory that can be plugged in: modules, and virtio-mem, whose size changes.
+"""Memory that can be plugged in: modules, and what virtio has of them.
 
 Source of rules and errors: QEMU 7.2.22, observed.
 """
@@ -23,11 +23,12 @@ LOW_MEMORY: Final = {"q35": 0x80000000, "pc": 0xC0000000}
 """Bytes of RAM below 4 GiB, at most, by board."""
 
 _MODULES: Final = ("pc-dimm", "nvdimm")
+_VIRTIO: Final = ("virtio-mem-pci", "virtio-pmem-pci")
 
 
 def is_memory(device: "Device") -> bool:
     """Whether a device brings memory with it."""
-    return device.object.type in _MODULES or device.object.type == "virtio-mem-pci"
+    return device.object.type in (*_MODULES, *_VIRTIO)
 
 
 def of(machine: "Machine") -> list["Device"]:
@@ -43,8 +44,16 @@ def plugged_size(machine: "Machine") -> int:
     return sum(device.value("size") or 0 for device in of(machine))
 
 
+def size_of_modules(machine: "Machine") -> int:
+    """Return how much of what was plugged in is RAM that a balloon may take."""
+    if not machine.qom.has_devices:
+        return 0
+    modules = (each for each in of(machine) if each.object.type == "pc-dimm")
+    return sum(device.value("size") or 0 for device in modules)
+
+
 def _address(device: "Device") -> int:
-    name = "memaddr" if device.object.type.startswith("virtio-mem") else "addr"
+    name = "memaddr" if device.object.type in _VIRTIO else "addr"
     return int(device.values.get(name) or 0)
 
 
@@ -59,8 +68,6 @@ def backend_of(machine: "Machine", device: "Device") -> MemoryBackend:
     backend = machine.objects.get(name)
     if not isinstance(backend, MemoryBackend):
         message = "'memdev' property must be set"
-        if device.object.type.startswith("virtio-mem"):
-            message = "'memdev' property is not set"
         raise GenericError(message)
     return backend
 
@@ -85,6 +92,9 @@ def plug(machine: "Machine", device: "Device") -> None:
     if device.object.type not in _MODULES:
         return
     tree = machine.qom
+    if device.object.type == "nvdimm" and not tree.options.get("nvdimm"):
+        message = "nvdimm is not enabled: missing 'nvdimm' in '-M'"
+        raise GenericError(message)
     if not tree.memory_slots:
         raise GenericError(_no_slots(tree.board))
     _take_slot(machine, device)
@@ -110,12 +120,12 @@ def _no_slots(board: str) -> str:
 
 
 def plug_virtio(machine: "Machine", device: "Device") -> None:
-    """Give a virtio-mem device its address; other devices are left alone.
+    """Give a memory device of virtio its address; other devices are left alone.
 
     Raises:
         GenericError: There is no room for it.
     """
-    if device.object.type != "virtio-mem-pci":
+    if device.object.type not in _VIRTIO:
         return
     backend = backend_of(machine, device)
     if not machine.qom.maximum_memory:
@@ -124,8 +134,12 @@ def plug_virtio(machine: "Machine", device: "Device") -> None:
             "the maxmem option"
         )
         raise GenericError(message)
+    if backend.users and device.object.type == "virtio-pmem-pci":
+        _claim(machine, device)
     _take_address(machine, device, "memaddr", backend.size)
     _claim(machine, device)
+    if device.object.type == "virtio-pmem-pci":  # all of it is there, always
+        device.values["size"] = backend.size
 
 
 def _take_slot(machine: "Machine", device: "Device") -> None:

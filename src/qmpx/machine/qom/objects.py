@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from qmpx.errors import GenericError
+from qmpx.machine.qom.child_order import as_listed
 from qmpx.machine.qom.types import (
     ObjectTemplate,
     Property,
@@ -160,7 +161,9 @@ class QomObject:
         known |= self.extra
         for name in (*self.live, *self.values):
             known.setdefault(name, "str")
-        known |= {name: f"child<{x.type}>" for name, x in self.children.items()}
+        inner = self.children
+        names = as_listed(inner) if self.type == "container" else inner
+        known |= {name: f"child<{inner[name].type}>" for name in names}
         return known
 
     def has(self, name: str) -> bool:

@@ -8,9 +8,10 @@ A), and the base address registers: number, kind, size. The kinds are ``i`` for 
 Source: QEMU 7.2.22, observed: what ``query-pci`` tells of each.
 """
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+from qmpx.machine.values import Value
 
 _UNITS: Final = {"K": 10, "M": 20, "G": 30}
 
@@ -161,8 +162,7 @@ BRIDGE_CLASS: Final = 0x0604
 _UNKNOWN: Final = "1af4:0000 00ff 1af4:1100 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(Value, frozen=True):
     """A base address register.
 
     Attributes:
@@ -180,8 +180,7 @@ class Register:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class PciModel:
+class PciModel(Value, frozen=True):
     """What a model tells of itself.
 
     Attributes:

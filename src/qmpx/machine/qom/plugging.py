@@ -1,30 +1,30 @@
 """Plugging devices in, and taking them out, checking things in QEMU's order."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import CommandError, DeviceNotFound, GenericError
 from qmpx.machine.happenings import REFUSED, DeviceUnplugged, UnplugRefused
 from qmpx.machine.identifiers import check_identifier
 from qmpx.machine.qom import memory_devices
-from qmpx.machine.qom.buses import Bus, Device, buses_below, find_bus, walk
+from qmpx.machine.qom.buses import Bus, Device, find_bus
 from qmpx.machine.qom.connecting import (
-    BACKEND,
     check_needs,
-    check_reference,
-    find_link,
     fit_queues,
     show_values,
 )
-from qmpx.machine.qom.objects import QomObject
+from qmpx.machine.qom.inventory import Inventory
 from qmpx.machine.qom.order import in_table_order
-from qmpx.machine.qom.places import behind, free_place, parse_address, take_place
+from qmpx.machine.qom.places import behind, free_place, take_place
+from qmpx.machine.qom.setting import make_live, set_property
 from qmpx.machine.qom.types import ModelFacts, ObjectTemplate, Template, derives
-from qmpx.machine.qom.values import option_text, read_text
+from qmpx.machine.qom.values import option_text
+from qmpx.machine.values import changed
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
+    from qmpx.machine.qom.objects import QomObject
     from qmpx.machine.qom.tree import QomTree
 
 MAX_DEVICES: Final = 4096
@@ -32,13 +32,13 @@ MAX_DEVICES: Final = 4096
 A QEMU has no such limit; without one, a client could fill our memory."""
 
 _TICK: Final = 1000  # microseconds of the machine's time; QEMU counts thousands of them
+_WITHOUT_BUS: Final = ("pc-dimm", "x86_64-cpu")  # what a PC takes all the same
 _NOT_PROPERTIES: Final = frozenset({"driver", "bus", "id"})
-_SYSBUS: Final = "/machine/unattached/sysbus"
 _GENERIC: Final[Template] = {}
 
 
-class Devices:
-    """The devices of a machine, and their buses.
+class Devices(Inventory):
+    """The devices of a machine, and their buses; more can be plugged in.
 
     Args:
         machine: The machine.
@@ -51,80 +51,12 @@ class Devices:
     """
 
     def __init__(self, machine: "Machine", tree: "QomTree") -> None:
+        super().__init__(tree)
         self._machine = machine
-        self._tree = tree
-        self._types = tree.types
-        self._wrapped: dict[QomObject, Device] = {}
-        self._buses: dict[QomObject, Bus] = {}
-        self._loose: list[Device] = []
         self._nameless = 0
         self._bus_numbers: dict[str, int] = {}
-        self._is_bus: dict[str, bool] = {}
         self.taken_drives: set[str] = set()
         self.begun_with: frozenset[QomObject] = frozenset()
-        system = tree.find(_SYSBUS)
-        self.root = Bus(system, None)
-        self._buses[system] = self.root
-        self._index(tree.root.children["machine"], None)
-
-    def __iter__(self) -> Iterator[Device]:
-        """Yield all devices: those on buses, then the others."""
-        yield from walk(self.root)
-        yield from self._loose
-
-    def of(self, shown: QomObject) -> Device | None:
-        """Return the device that an object is; ``None`` if it is none."""
-        return self._wrapped.get(shown)
-
-    @property
-    def buses(self) -> Iterator[Bus]:
-        """All buses, in the order in which QEMU looks for one."""
-        return buses_below(self.root)
-
-    # Looking at the objects that are there.
-
-    def _index(self, top: QomObject, owner: Device | None) -> None:
-        """Find buses and devices among objects that were made from a template."""
-        found: list[Bus] = []
-        for shown in top.walk():
-            if self._is_bus_type(shown.type):
-                bus = self._buses.get(shown) or Bus(shown, None)
-                self._buses[shown] = bus
-                found.append(bus)
-        found.sort(key=lambda bus: bus.object.name)
-        for bus in found:
-            self._index_members(bus)
-        for bus in found:
-            at = bus.object.parent
-            while at is not None and at not in self._wrapped and at is not top:
-                at = at.parent
-            parent = self._wrapped.get(at) if at is not None else None
-            parent = parent or owner
-            if parent is not None and bus is not self.root:
-                bus.parent = parent
-                parent.buses.insert(0, bus)
-
-    def _index_members(self, bus: Bus) -> None:
-        links = {
-            name: value
-            for name in bus.object.property_types()
-            if name.startswith("child[") and (value := bus.object.get(name))
-        }
-        for name in sorted(links, key=lambda name: int(name[6:-1])):
-            shown = self._tree.resolve(links[name])
-            if shown is None or shown in self._wrapped:
-                continue
-            facts = self._types.model(shown.type)
-            device = self._wrapped[shown] = Device(shown, facts, bus)
-            for place in ("addr", "scsi-id", "lun", "nr", "unit"):
-                if shown.has(place):
-                    shown.values.setdefault(place, shown.get(place))
-            bus.members.insert(0, device)
-
-    def _is_bus_type(self, name: str) -> bool:
-        if name not in self._is_bus:
-            self._is_bus[name] = derives(self._types, name, "bus")
-        return self._is_bus[name]
 
     # Plugging in.
 
@@ -165,10 +97,10 @@ class Devices:
         if hotplug and bus is not None and not bus.allows_hotplug:
             message = f"Bus '{bus.name}' does not support hotplugging"
             raise GenericError(message)
-        if hotplug and bus is None and self._machine.is_bare:
+        if hotplug and bus is None and not self._is_taken_by_board(facts.name):
             message = f"Device '{facts.name}' can not be hotplugged on this machine"
             raise GenericError(message)
-        if len(self._wrapped) >= MAX_DEVICES:
+        if self.count >= MAX_DEVICES:
             message = f"a machine can have at most {MAX_DEVICES} devices"
             raise GenericError(message)
         device = self._create(facts, bus, id_, board_name)
@@ -179,6 +111,12 @@ class Devices:
             self._discard(device)
             raise
         return device
+
+    def _is_taken_by_board(self, name: str) -> bool:
+        """Whether the board plugs in such a device, which needs no bus."""
+        if self._machine.is_bare:
+            return False
+        return any(derives(self._types, name, kind) for kind in _WITHOUT_BUS)
 
     def _model(self, name: str, *, hotplug: bool) -> ModelFacts:
         facts = self._types.model(name)
@@ -201,7 +139,7 @@ class Devices:
     def _bus_for(self, facts: ModelFacts, path: str | None) -> Bus | None:
         if path is not None:
             bus = find_bus(self.root, path)
-            if facts.bus is not None and not bus.object.isa(facts.bus):
+            if facts.bus is None or not bus.object.isa(facts.bus):
                 message = f"Device '{facts.name}' can't go on {bus.object.type} bus"
                 raise GenericError(message)
             return bus
@@ -239,7 +177,7 @@ class Devices:
         for each in shown.walk():
             self._tree.age(each)
         device = Device(shown, facts, bus)
-        self._wrapped[shown] = device
+        self.enter(device)
         return device
 
     def _rename_buses(
@@ -265,7 +203,7 @@ class Devices:
                     name: value.replace(known, id_) if isinstance(value, str) else value
                     for name, value in facts.values.items()
                 }
-                renamed[path.replace(known, id_)] = replace(facts, values=values)
+                renamed[path.replace(known, id_)] = changed(facts, values=values)
         return renamed
 
     def _realize(self, device: Device, texts: Mapping[str, str]) -> None:
@@ -273,7 +211,7 @@ class Devices:
 
         def preset(name: str, text: str) -> None:
             if name not in texts:
-                later.extend(self._set(device, name, text))
+                later.extend(set_property(self._machine, device, name, text))
 
         self._tree.globals.give(device.object, self._types, preset)
         for child in device.object.walk():
@@ -281,14 +219,14 @@ class Devices:
                 self._tree.globals.give(child, self._types)
         for name in in_table_order(texts):
             if name not in _NOT_PROPERTIES:
-                later += self._set(device, name, texts[name])
+                later += set_property(self._machine, device, name, texts[name])
         shown = device.object
         if device.bus is not None:
             device.bus.link(shown)
             take_place(device.bus, device)
             device.bus.members.insert(0, device)
         else:
-            self._loose.append(device)
+            self.loose.append(device)
             memory_devices.plug(self._machine, device)
             self._machine.qom.processors.plug(device)
         check_needs(self._machine, device)
@@ -302,14 +240,14 @@ class Devices:
             if each.has("hotplugged"):
                 each.values["hotplugged"] = device.is_hotplugged
         shown.values["realized"] = True
-        self._index(shown, device)
+        self.index(shown, device)
         for each in shown.walk():
-            if (inner := self._wrapped.get(each)) is not None:
+            if (inner := self.of(each)) is not None:
                 inner.show_place()
         if device.bus is not None:
             device.bus.fit(shown)
         self._set_handlers(device)
-        self._make_live(device)
+        make_live(self._machine, device)
 
     def _set_handlers(self, device: Device) -> None:
         """Let the buses of a bridge be looked after by this board's controller."""
@@ -318,61 +256,6 @@ class Devices:
             handler = bus.object.get("hotplug-handler")
             if handler.startswith("/machine/unattached/"):
                 bus.object.values["hotplug-handler"] = machine.get("acpi-device")
-
-    def _set(
-        self, device: Device, name: str, text: str
-    ) -> list[Callable[[Device], None]]:
-        """Set a property from a text; return what is to be done when all are set."""
-        shown = device.object
-        known = self._types.device_properties(shown.type)
-        item = known.get(name)
-        if item is None:
-            message = f"Property '{shown.type}.{name}' not found"
-            raise GenericError(message)
-        owner = self._owner(shown, name)
-        if item.type.startswith("link<"):
-            found = find_link(self._machine, name, item.type[5:-1], text)
-            shown.values[name] = found.path
-            return []
-        taking = check_reference(self._machine, owner, name, text)
-        if taking is not None:
-            shown.values[name] = text
-            return [taking]
-        if name == "addr" and shown.isa("pci-device"):
-            address = parse_address(text)
-            if address is None:
-                message = f"Property '{shown.type}.addr' doesn't take value '{text}'"
-                raise GenericError(message)
-            shown.values[name] = address
-            return []
-        value = read_text(name, item.type, text)
-        if name.endswith("_block_size") and value and value & (value - 1):
-            message = (
-                f"Property .{name} doesn't take value '{value}', it's not a power of 2"
-            )
-            raise GenericError(message)
-        shown.values[name] = value
-        return []
-
-    def _owner(self, shown: QomObject, name: str) -> str:
-        backend = shown.children.get(BACKEND)
-        if backend is not None and name in self._types.device_properties(backend.type):
-            return backend.type
-        return shown.type
-
-    def _make_live(self, device: Device) -> None:
-        """Let the properties that can be set while it runs be set."""
-        shown = device.object
-        if shown.has("bootindex"):
-            shown.writers["bootindex"] = lambda value: shown.values.update(
-                bootindex=value
-            )
-        if shown.type.startswith("virtio-balloon"):
-            from qmpx.machine.qom.balloon_properties import make_live
-
-            make_live(self._machine, shown)
-        if shown.type.startswith("virtio-mem"):
-            memory_devices.make_live(self._machine, device)
 
     # Taking out.
 
@@ -390,7 +273,7 @@ class Devices:
             shown = peripheral.children.get(name) if name else peripheral
         if shown is None:
             raise DeviceNotFound(device=name)
-        device = self._wrapped.get(shown)
+        device = self.of(shown)
         if device is None:
             if shown.is_device:
                 return Device(shown, None, None)
@@ -423,7 +306,7 @@ class Devices:
             self._machine.qom.processors.check_unplug(device)
             self._ask_guest(device)
         elif shown.isa("pci-device"):
-            if shown.type.startswith("virtio-mem"):
+            if memory_devices.is_memory(device):
                 message = "virtio based memory devices cannot be unplugged."
                 raise GenericError(message)
             device.is_leaving = True
@@ -441,7 +324,7 @@ class Devices:
     def let_go(self, path: str) -> None:
         """Take out what the guest has let go; nothing happens if it is gone."""
         shown = self._tree.resolve(path)
-        device = None if shown is None else self._wrapped.get(shown)
+        device = None if shown is None else self.of(shown)
         if device is not None:
             self.destroy(device)
 
@@ -477,12 +360,16 @@ class Devices:
         for bus in list(device.buses):
             for child in list(bus.members):
                 self.destroy(child, is_told_later=is_told_later)
-        told = DeviceUnplugged(device.id, device.object.path)
+        shown = device.object
+        told = [DeviceUnplugged(device.id, shown.path)]
+        if device.bus is None and shown.isa("x86_64-cpu"):
+            told.insert(0, DeviceUnplugged(None, f"{shown.path}/lapic"))
         self._discard(device)
-        if is_told_later:
-            self._machine.clock.call_later(0, lambda: self._machine.tell(told))
-        else:
-            self._machine.tell(told)
+        for each in told:
+            if is_told_later:
+                self._machine.clock.call_later(0, partial(self._machine.tell, each))
+            else:
+                self._machine.tell(each)
 
     def _discard(self, device: Device) -> None:
         """Forget a device, made or half made."""
@@ -492,14 +379,12 @@ class Devices:
             bus.unlink(shown)
             if device in bus.members:
                 bus.members.remove(device)
-        elif device in self._loose:
-            self._loose.remove(device)
+        elif device in self.loose:
+            self.loose.remove(device)
             self._machine.qom.processors.unplug(device)
         for release in reversed(device.release):
             release()
         device.release.clear()
-        for each in shown.walk():
-            self._wrapped.pop(each, None)
-            self._buses.pop(each, None)
+        self.forget(shown)
         if shown.parent is not None:
             shown.parent.children.pop(shown.name, None)

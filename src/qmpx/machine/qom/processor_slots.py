@@ -4,11 +4,11 @@ Source of rules and errors: QEMU 7.2.22, observed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.runstate import RunState
+from qmpx.machine.values import Value
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
@@ -23,8 +23,7 @@ _PLACELESS: Final = ("none", "x-remote")
 _LEVELS: Final = ("socket-id", "die-id", "core-id", "thread-id")
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Value, frozen=True):
     """A place for a processor.
 
     Attributes:

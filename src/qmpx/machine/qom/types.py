@@ -6,15 +6,15 @@ makes are there.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+
+from qmpx.machine.values import Value, field
 
 _ZERO: Final[dict[str, Any]] = {"bool": False, "OnOffAuto": "auto"}
 _NUMBERS: Final = ("int", "uint", "size")
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(Value, frozen=True):
     """A property that objects of a type have.
 
     Attributes:
@@ -28,8 +28,7 @@ class Property:
     default: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectTemplate:
+class ObjectTemplate(Value, frozen=True):
     """What an object has beside what its type tells.
 
     Attributes:
@@ -49,8 +48,7 @@ Template = Mapping[str, ObjectTemplate]
 """Objects by their paths below the first, whose path is empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
+class ModelFacts(Value, frozen=True):
     """What a device model is like.
 
     Attributes:
@@ -66,8 +64,7 @@ class ModelFacts:
     is_hotpluggable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class PciHeader:
+class PciHeader(Value, frozen=True):
     """What a PCI device shows in its configuration space when nobody wrote to it.
 
     Attributes:
