@@ -88,10 +88,10 @@ def box() -> Iterator[Box]:
     """Serve a paused machine with a disk, a CD-ROM drive and an empty slot."""
     machine = Machine("box")
     disk = Medium("disk.img", size=1024 * 1024, node_name="disk-node")
-    machine.add_drive("disk0", id="/dev/disk", medium=disk)
+    machine.drives.add("disk0", id="/dev/disk", medium=disk)
     cd = Medium("cd.iso", size=2048, read_only=True, node_name="cd-node")
     options: Any = {"removable": True, "has_tray": True}
-    machine.add_drive("cd0", id="/dev/cd", medium=cd, **options)
-    machine.add_drive("slot0", id="/dev/slot", removable=True)
+    machine.drives.add("cd0", id="/dev/cd", medium=cd, **options)
+    machine.drives.add("slot0", id="/dev/slot", removable=True)
     with boxed(machine) as served:
         yield served

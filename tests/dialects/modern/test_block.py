@@ -90,7 +90,7 @@ def test_what_is_told_of_a_real_image(tmp_path: Path) -> None:
     path.write_bytes(content)
     machine = Machine()
     options = {"file": str(path), "if": "none", "id": "d0"}
-    plugged = machine.plug_drive(options)
+    plugged = machine.drives.plug(options)
     assert plugged is not None
     assert plugged.image is not None
     plugged.image.save("one", [b"state"], seconds=5, clock=1_000_000_002)
@@ -129,7 +129,7 @@ def test_what_is_told_of_a_real_image(tmp_path: Path) -> None:
             "backing-filename-format": "raw",
             "backing-image": behind,
         }
-        desc = "an image grows only, and only without snapshots"
+        desc = "Can't resize a v2 image which has snapshots"
         refused = box.refusal("block_resize", device="d0", size=2**21)
         assert refused == ("GenericError", desc)
 

@@ -10,7 +10,7 @@ import pytest
 from qmpx import errors
 from qmpx.dialects.modern import modern_monitor
 from qmpx.dialects.modern.events import as_event
-from qmpx.machine import Machine, happenings
+from qmpx.machine import Machine, happenings, vnc_happenings
 
 if TYPE_CHECKING:
     from tests.dialects.conftest import Box
@@ -134,9 +134,9 @@ def test_an_error_shows_its_class_and_text_and_nothing_else(
                 ),
             )
             for kind, name in (
-                (happenings.VncConnected, "VNC_CONNECTED"),
-                (happenings.VncInitialized, "VNC_INITIALIZED"),
-                (happenings.VncDisconnected, "VNC_DISCONNECTED"),
+                (vnc_happenings.VncConnected, "VNC_CONNECTED"),
+                (vnc_happenings.VncInitialized, "VNC_INITIALIZED"),
+                (vnc_happenings.VncDisconnected, "VNC_DISCONNECTED"),
             )
         ),
         (happenings.MigrationMoved("active"), None),

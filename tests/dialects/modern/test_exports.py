@@ -93,7 +93,7 @@ def test_a_client_is_in_the_way_unless_it_is_thrown_out(
     node = client(tmp_path)
     refusal = box.refusal("block-export-del", id="e")
     assert refusal == ("GenericError", "export 'e' still in use")
-    box.run("nbd-server-remove", name="sda", mode="hard")
+    box.run("nbd-server-remove", name="e", mode="hard")
     with pytest.raises(OSError, match=r"has gone|reset|Broken pipe"):
         node.read(0, 1)
     node.close()

@@ -47,7 +47,7 @@ class Host:
 
     def plug(self, name: str | None, id_: str, **more: Any) -> None:
         """Plug a drive in."""
-        self.box.do(lambda: self.box.machine.blocks.plug(name, id_, **more))
+        self.box.do(lambda: self.box.machine.blocks.drives.plug(name, id_, **more))
 
     def drive(self, id_: str) -> Any:
         """Return what ``query-block`` tells of a drive."""
@@ -81,7 +81,7 @@ def test_a_disk_comes_and_goes(host: Host) -> None:
     refusal = host.box.refusal("blockdev-del", node_name="raw")
     assert refusal == ("GenericError", desc)
     machine = host.box.machine
-    host.box.do(lambda: machine.blocks.unplug(machine.drives[BACKEND]))
+    host.box.do(lambda: machine.blocks.drives.unplug(machine.drives[BACKEND]))
     for name in ("raw", "raw-storage"):
         host.box.run("blockdev-del", node_name=name)
     assert host.box.run("query-named-block-nodes", flat=True) == []
@@ -254,3 +254,14 @@ def test_what_is_written_beyond_a_threshold_is_told(host: Host) -> None:
     data = {"node-name": "raw", "amount-exceeded": 24, "write-threshold": 1000}
     assert host.box.events() == [("BLOCK_WRITE_THRESHOLD", data)]
     assert host.drive("disk")["inserted"]["write_threshold"] == 0
+
+
+def test_a_group_of_limits_is_in_use_while_a_node_has_it(host: Host) -> None:
+    host.add("raw")
+    host.box.run("object-add", qom_type="throttle-group", id="g")
+    options = {"driver": "throttle", "node_name": "t", "throttle_group": "g"}
+    host.box.run("blockdev-add", **options, file="raw")
+    refusal = host.box.refusal("object-del", id="g")
+    assert refusal == ("GenericError", "object 'g' is in use, can not be deleted")
+    host.box.run("blockdev-del", node_name="t")
+    host.box.run("object-del", id="g")

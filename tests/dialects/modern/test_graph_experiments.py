@@ -28,7 +28,7 @@ def box() -> Iterator[Box]:
         run("blockdev-add", driver="null-co", node_name="null", size=MIB)
         run("blockdev-add", driver="raw", node_name="raw", file="null")
         run("object-add", qom_type="iothread", id="io0")
-        served.do(lambda: machine.blocks.plug("raw", "disk"))
+        served.do(lambda: machine.blocks.drives.plug("raw", "disk"))
         yield served
         served.do(machine.close)
 

@@ -12,7 +12,7 @@ from qmpx.dialects.modern import modern_monitor
 from qmpx.machine import Machine
 from qmpx.machine.balloon import Accelerator
 from qmpx.machine.guest import Guest
-from qmpx.machine.processor import CR0_PE, CR0_PG
+from qmpx.machine.registers import CR0_PE, CR0_PG
 from tests.loops import run_on, short_directory
 
 if TYPE_CHECKING:

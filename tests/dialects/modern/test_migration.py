@@ -76,7 +76,6 @@ def test_nothing_is_told_without_the_capability() -> None:
 @pytest.mark.parametrize(
     ("capability", "error"),
     [
-        ("postcopy-ram", "Postcopy migration is not supported by this machine"),
         (
             "background-snapshot",
             "Background snapshots are not supported by this machine",
@@ -88,6 +87,31 @@ def test_what_cannot_be_is_refused_when_it_begins(capability: str, error: str) -
         on = [{"capability": capability, "state": True}]
         box.run("migrate-set-capabilities", capabilities=on)
         assert box.refusal("migrate", uri="exec:cat") == ("GenericError", error)
+
+
+def test_postcopy_has_to_be_asked_for_before() -> None:
+    with boxed(Machine()) as box:
+        assert box.refusal("migrate-start-postcopy") == (
+            "GenericError",
+            "Enable postcopy with migrate_set_capability before the start of migration",
+        )
+        on = [{"capability": "postcopy-ram", "state": True}]
+        box.run("migrate-set-capabilities", capabilities=on)
+        text = "Postcopy must be started after migration has been started"
+        assert box.refusal("migrate-start-postcopy") == ("GenericError", text)
+
+
+def test_postcopy_does_not_wait_for_the_rest() -> None:
+    with boxed(Machine(is_started=True)) as box:
+        events_on(box, "postcopy-ram")
+        box.run("migrate-set-parameters", **{"max-bandwidth": 1})
+        box.run("migrate", uri="exec:cat >/dev/null")
+        until(box, "active")
+        box.run("migrate-start-postcopy")
+        until(box, "completed")
+        told = box.run("query-migrate")["ram"]
+    assert told["downtime-bytes"] == 0
+    assert told["postcopy-bytes"] > 0
 
 
 def test_a_named_descriptor_is_closed_when_it_is_completed() -> None:

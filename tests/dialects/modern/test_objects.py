@@ -181,9 +181,9 @@ def test_an_i_o_thread(box: Box) -> None:
     assert box.machine.objects["b"] == IOThread(5)
     threads = box.run("query-iothreads")
     assert [(each["id"], each["poll-max-ns"]) for each in threads] == [
-        ("a", 32768),
         ("b", 5),
-    ]
+        ("a", 32768),
+    ]  # in the order of QEMU's table
     desc = "poll-max-ns value must be in range [0, 9223372036854775807]"
     assert box.refusal("object-add", qom_type="iothread", id="c", poll_max_ns=-1) == (
         "GenericError",

@@ -10,7 +10,8 @@ import pytest
 from msgspec import UNSET, Raw
 
 from qmpx.dialects.modern import modern_monitor, status
-from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
+from qmpx.dialects.modern.profile import apply_profile
+from qmpx.dialects.modern.profile_answers import ProfileAnswers
 from qmpx.errors import CommandError
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry, Monitor, Session

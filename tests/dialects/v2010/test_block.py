@@ -78,7 +78,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     (tmp_path / "enc.qcow2").write_bytes(new_image(SIZE, encrypted=True))
     machine = Machine()
     for options in DRIVES:
-        assert machine.plug_drive(options) is not None
+        assert machine.drives.plug(options) is not None
     return machine
 
 
@@ -259,10 +259,10 @@ def test_a_failed_change_leaves_the_drive_empty(machine: Machine) -> None:
 
 def test_a_machine_does_not_run_without_its_keys(machine: Machine) -> None:
     with pytest.raises(DeviceEncrypted) as caught:
-        machine.require_keys()
+        machine.drives.require_keys()
     assert caught.value.data == {"device": "enc0"}
     block.block_passwd(machine, device="enc0", password="any")
-    machine.require_keys()
+    machine.drives.require_keys()
     with pytest.raises(DeviceEncrypted):
         block.change(machine, device="ide1-cd0", target="enc.qcow2")
     assert "file=enc.qcow2 ro=1 drv=qcow2 encrypted=1" in info(machine, "ide1-cd0")
@@ -270,7 +270,7 @@ def test_a_machine_does_not_run_without_its_keys(machine: Machine) -> None:
     with pytest.raises(InvalidPassword):
         block.block_passwd(machine, device="ide1-cd0", password="x")
     with pytest.raises(DeviceEncrypted) as caught:
-        machine.require_keys()  # so it was in 0.13, although the drive is empty
+        machine.drives.require_keys()  # so it was in 0.13, although the drive is empty
     assert caught.value.data == {"device": "ide1-cd0"}
 
 
@@ -299,7 +299,7 @@ def test_people_are_asked_for_all_keys(machine: Machine) -> None:
         "ide1-cd0 (enc.qcow2) is encrypted.\nPassword: "
         "enc0 (enc.qcow2) is encrypted.\nPassword: "
     )
-    machine.require_keys()
+    machine.drives.require_keys()
 
 
 def test_a_key_that_is_not_taken_ends_the_questions(machine: Machine) -> None:
@@ -330,7 +330,7 @@ def test_change_asks_people_for_the_key(machine: Machine) -> None:
     assert change_for_human(machine, Person("key"), **arguments) == (
         "ide1-cd0 (enc.qcow2) is encrypted.\nPassword: "
     )
-    assert not machine.drives["ide1-cd0"].lacks_key
+    assert not machine.drives["ide1-cd0"].key.is_lacking
     arguments["target"] = "cd.iso"
     assert change_for_human(machine, Person(), **arguments) == ""
 
@@ -381,7 +381,7 @@ def test_nobody_is_asked_where_nobody_sits(machine: Machine) -> None:
         return await run_line(v2010_monitor(machine), "change ide1-cd0 enc.qcow2")
 
     assert asyncio.run(type_()).startswith("ide1-cd0 (enc.qcow2) is encrypted.\r\n")
-    assert machine.drives["ide1-cd0"].lacks_key
+    assert machine.drives["ide1-cd0"].key.is_lacking
 
 
 def test_the_names_of_drives_are_completed(machine: Machine) -> None:

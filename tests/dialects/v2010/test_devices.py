@@ -214,7 +214,7 @@ def test_an_error_is_told_to_programs_and_people(
     line: str,
 ) -> None:
     (tmp_path / "d").write_bytes(bytes(512))
-    machine.plug_drive({"if": "none", "id": "dd", "file": str(tmp_path / "d")})
+    machine.drives.plug({"if": "none", "id": "dd", "file": str(tmp_path / "d")})
     machine.devices.add({"driver": "ide-drive", "drive": "dd", "id": "idd"})
     assert ask(machine, (name, arguments)) == [expected]
     before = "virtio-blk-pci: drive property not set\n" if "blk" in line else ""

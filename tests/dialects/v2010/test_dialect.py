@@ -48,8 +48,8 @@ class Talk:
 @pytest.fixture
 def talk(tmp_path: Path) -> Iterator[Talk]:
     machine = Machine("vm", is_started=True)
-    machine.add_drive("ide0-hd0", id="hd", medium=Medium("disk.img"))
-    machine.add_drive(
+    machine.drives.add("ide0-hd0", id="hd", medium=Medium("disk.img"))
+    machine.drives.add(
         "ide1-cd0", id="cd", medium=Medium("cd.iso"), removable=True, has_tray=True
     )
     path = tmp_path / "q"

@@ -9,7 +9,8 @@ from qmpx.dialects.v2010.dumps import MAX_DUMPED
 from qmpx.dialects.v2010.machine_code import MAX_INSTRUCTION
 from qmpx.errors import GenericError
 from qmpx.machine.memory import Memory
-from qmpx.machine.processor import CR0_PE, CR0_PG, Processor
+from qmpx.machine.processor import Processor
+from qmpx.machine.registers import CR0_PE, CR0_PG
 from qmpx.monitor.human import Format
 
 # Bytes at address 0x1000, and the instruction that they are in code of 32 bits.

@@ -98,7 +98,7 @@ def test_a_line_goes_on(monitor: Monitor, line: str, words: list[str]) -> None:
 
     anybody = Anybody()
     anybody.monitor = monitor  # type: ignore[attr-defined]
-    monitor.target.add_drive("floppy0", id="", removable=True)
+    monitor.target.drives.add("floppy0", id="", removable=True)
     assert list(complete(TABLE, anybody, line).words) == words
 
 

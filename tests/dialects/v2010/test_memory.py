@@ -9,7 +9,7 @@ import pytest
 
 from qmpx.dialects.v2010.memory import MAX_SUMMED_AT_ONCE
 from qmpx.machine import Machine
-from qmpx.machine.processor import CR0_PE, CR0_PG
+from qmpx.machine.registers import CR0_PE, CR0_PG
 from tests.dialects.v2010.conversation import ask, say
 
 if TYPE_CHECKING:

@@ -279,8 +279,8 @@ def test_limits_reach_the_machine() -> None:
     machine = Machine()
     migration.migrate_set_speed(machine, value=1000.7)
     migration.migrate_set_downtime(machine, value=0.25)
-    assert machine.migration.speed == 1000
-    assert machine.migration.downtime == 250_000_000
+    assert machine.migration.limits.speed == 1000
+    assert machine.migration.limits.downtime == 250_000_000
 
 
 def test_a_person_without_detach_gets_the_prompt_at_the_end() -> None:
@@ -309,7 +309,7 @@ def saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     (tmp_path / "hd.qcow2").write_bytes(new_image(2**20))
     clock = VirtualClock(1_281_355_200_000_000)
     machine = Machine(clock=clock, is_started=True, memory_size=2**20)
-    machine.plug_drive({"file": str(tmp_path / "hd.qcow2"), "index": "0"})
+    machine.drives.plug({"file": str(tmp_path / "hd.qcow2"), "index": "0"})
     return machine
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from qmpx.machine import Machine
-from qmpx.machine.processor import CR0_PE, CR0_PG, MachineCheck
 from qmpx.machine.register_dump import dump
+from qmpx.machine.registers import CR0_PE, CR0_PG, MachineCheck
 from tests.dialects.v2010.conversation import ask, say
 
 PC = 4294967280

@@ -7,6 +7,7 @@ tests, is told by `AgentBehaviour`.
 Source: QEMU's guest agent 7.2.22, observed.
 """
 
+import asyncio
 import logging
 from collections import deque
 from typing import Any, Final
@@ -44,6 +45,10 @@ a read may bring. Beyond it the agent drops what waits, and says so in the log."
 
 PIECE: Final = 64 * 1024
 """Bytes that are offered to the character device at a time: what it has room for."""
+
+LOOKS: Final = 4
+"""Looks at what has come in one turn of the loop: each covers
+`qmpx.wire.framing.MAX_BYTES` of what must be read byte by byte."""
 
 UNANSWERED: Final = frozenset(
     {
@@ -98,6 +103,7 @@ class AgentPort(SessionLike):
         self._wire = self._new_wire()
         self._waiting: deque[Item] = deque()
         self._is_held = False
+        self._has_turn = False  # which comes
         self._unsent = bytearray()
 
     def open(self) -> None:
@@ -141,13 +147,36 @@ class AgentPort(SessionLike):
         return wire
 
     def _came(self) -> None:
-        while not self._is_held and (data := self._device.read()):
-            if not self.behaviour.is_deaf:
-                reader = self._wire.reader
+        """Do what was asked for; when that is much, others have their turn between."""
+        while not self._has_turn and self._take_some():
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                continue  # there are no others
+            self._has_turn = True
+            loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._has_turn = False
+        if self._device.listener == self._came:
+            self._came()
+
+    def _take_some(self) -> bool:
+        """Take what can be taken in one turn; tell whether there is more."""
+        reader = self._wire.reader
+        for _ in range(LOOKS):
+            if self._is_held:
+                return False
+            if not reader.unread:
+                data = self._device.read()
+                if not data:
+                    return False
+                if self.behaviour.is_deaf:
+                    continue
                 reader.feed(data)
-                while reader.unread:
-                    self._waiting.extend(reader.take())
-                self._work()
+            self._waiting.extend(reader.take())
+            self._work()
+        return True
 
     def _work(self) -> None:
         while self._waiting and not self._is_held:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.guest_system import GuestSystem
+from qmpx.machine.guest_system.programs import MAX_OUTPUT
 from qmpx.machine.guest_system.system import MAX_KEYS
 from qmpx.monitor.registry import CommandRegistry
 
@@ -66,10 +67,10 @@ def guest_exec_status(system: GuestSystem, *, pid: int) -> dict[str, Any]:
     else:
         told["exitcode"] = process.status
     if process.is_captured:
-        if process.output:
-            told["out-data"] = base64.b64encode(process.output).decode()
-        if process.errors:
-            told["err-data"] = base64.b64encode(process.errors).decode()
+        for stream, data in (("out", process.output), ("err", process.errors)):
+            if data:
+                told[f"{stream}-data"] = base64.b64encode(data).decode()
+                told[f"{stream}-truncated"] = len(data) >= MAX_OUTPUT
     return told
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 
 from qmpx.dialects.modern.block_info import (
     drive_limits,
-    filter_info,
     limits_info,
     node_info,
     snapshot_info,
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
     from qmpx.machine.block import Image
     from qmpx.machine.block.throttling import Limits
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
+_FLASH: Final = "/machine/system.flash"
 _SECTOR: Final = 512
 """Bytes that sizes of images are rounded up to."""
 
@@ -52,17 +52,16 @@ def _block_info(machine: Machine, drive: Drive) -> BlockInfo:
     }
     if drive.id:
         info["qdev"] = drive.id
-    if drive.id and (drive.has_tray or not drive.removable):
-        info["io-status"] = drive.io_status  # a floppy drive keeps none
+    is_floppy = drive.removable and not drive.has_tray
+    keeps_status = not (is_floppy or drive.id.startswith(_FLASH))
+    if drive.id and keeps_status and drive.io_status:
+        info["io-status"] = drive.io_status
     if drive.has_tray:
         info["tray_open"] = drive.is_tray_open
-    node = machine.blocks.node_in(drive)
+    node = machine.blocks.drives.node_in(drive)
     limits = drive_limits(machine, drive)
     if node is not None:
-        info["inserted"] = node_info(node, limits=limits)
-        for job in machine.blocks.jobs.filters:
-            if job.covered is node and job.is_filter_named:
-                info["inserted"] = filter_info(job)
+        info["inserted"] = node_info(node, limits=limits, in_drive=True)
     elif drive.medium is not None:
         info["inserted"] = _inserted(drive.medium, limits)
     return info
@@ -147,7 +146,7 @@ def eject(
     """Open the tray and take the medium out."""
     with _drive(machine, device, id_) as drive:
         drive.open_tray(force=force)
-        machine.blocks.remove(drive)
+        machine.blocks.drives.remove(drive)
 
 
 @commands.command("blockdev-open-tray")

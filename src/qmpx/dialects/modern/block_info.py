@@ -6,11 +6,11 @@ Source: QEMU 7.2.22, observed.
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from qmpx.dialects.modern.replies import BlockDeviceInfo, SnapshotInfo
+from qmpx.machine.block.bitmaps import Bitmap, NamelessBitmap
 
 if TYPE_CHECKING:
     from qmpx.machine import Drive, Machine
     from qmpx.machine.block import Snapshot, Statistics
-    from qmpx.machine.block.jobs import Job
     from qmpx.machine.block.nodes import Node
     from qmpx.machine.block.throttling import Limits
 
@@ -32,23 +32,26 @@ def snapshot_info(shot: "Snapshot") -> SnapshotInfo:
     }
 
 
-def image_info(node: "Node", *, flat: bool = False) -> dict[str, Any]:
-    """Return what is in a node as ``ImageInfo``."""
-    from qmpx.machine.block.node_drivers import FormatNode
+def image_info(node: "Node") -> dict[str, Any]:
+    """Return what is in a node as ``ImageInfo``, without what is behind it."""
+    from qmpx.machine.block.format_nodes import FormatNode
 
     info: dict[str, Any] = {
         "filename": node.filename,
         "format": node.driver,
         "virtual-size": node.size,
-        "actual-size": node.allocated_size,
     }
+    if (allocated := node.allocated_size) >= 0:
+        info["actual-size"] = allocated
     if _lowest(node).driver not in _WITHOUT_DIRTY_FLAG:
         info["dirty-flag"] = False
+    below = _lowest(node)
+    if isinstance(below, FormatNode):
+        info["dirty-flag"] = below.image.is_dirty
+        if below.image.cluster_size:
+            info["cluster-size"] = below.image.cluster_size
     if isinstance(node, FormatNode):
         image = node.image
-        info["dirty-flag"] = image.is_dirty
-        if image.cluster_size:
-            info["cluster-size"] = image.cluster_size
         if image.is_encrypted:
             info["encrypted"] = True
         if facts := image.facts:
@@ -60,49 +63,50 @@ def image_info(node: "Node", *, flat: bool = False) -> dict[str, Any]:
             info["full-backing-filename"] = node.full_backing_file
             if image.backing_format is not None:
                 info["backing-filename-format"] = image.backing_format
-    behind = node.file if node.is_filter else node.backing
-    if behind is not None and not flat:
-        info["backing-image"] = image_info(behind)
     return info
 
 
-def filter_info(job: "Job", *, flat: bool = False) -> BlockDeviceInfo:
-    """Return the node that stands in front of another while a job is at work."""
-    covered = job.covered
-    if covered is None:
-        message = f"job {job.id} has no filter"
-        raise ValueError(message)
-    info = cast("dict[str, Any]", node_info(covered, flat=flat))
-    image = info["image"]
-    kept = ("virtual-size", "filename", "actual-size", "dirty-flag", "encrypted")
-    shown = {key: image[key] for key in kept if key in image}
-    shown["format"] = job.filter_driver
-    if not flat:
-        shown["backing-image"] = image
-        info["backing_file_depth"] += 1
-    for key in ("backing_file", "dirty-bitmaps"):
-        info.pop(key, None)
-    if job.filter_driver == "copy-before-write":
-        info["dirty-bitmaps"] = [_unnamed(covered.size), _unnamed(0)]
-    more = {
-        "node-name": job.filter_name,
-        "drv": job.filter_driver,
-        "image": shown,
-        "write_threshold": 0,
-        "detect_zeroes": "off",
-    }
-    return cast("BlockDeviceInfo", info | more)
+def _next(node: "Node") -> "Node | None":
+    """Return what shows through a node."""
+    return node.file if node.is_filter else node.backing
 
 
-def _unnamed(count: int) -> dict[str, Any]:
-    """Return a bitmap of a job's own."""
-    return {
-        "recording": False,
+def skip_implicit(node: "Node") -> "Node":
+    """Return a node, or what is below those in front that jobs have put there."""
+    while node.is_implicit and node.file is not None:
+        node = node.file
+    return node
+
+
+def _chain(node: "Node", *, in_drive: bool) -> "list[Node]":
+    """Return the nodes behind a node, one behind the other."""
+    chain = []
+    behind = _next(node)
+    while behind is not None:
+        if in_drive:
+            behind = skip_implicit(behind)
+        chain.append(behind)
+        behind = _next(behind)
+    return chain
+
+
+def bitmap_info(bitmap: "Bitmap | NamelessBitmap") -> dict[str, Any]:
+    """Return a bitmap as ``BlockDirtyInfo``."""
+    info: dict[str, Any] = {
+        "recording": bitmap.recording,
         "persistent": False,
         "busy": False,
-        "granularity": 65536,
-        "count": count,
+        "granularity": bitmap.granularity,
     }
+    if isinstance(bitmap, NamelessBitmap):
+        return {**info, "count": bitmap.count()}
+    info |= {
+        "name": bitmap.name,
+        "persistent": bitmap.persistent,
+        "busy": bitmap.is_busy,
+        "count": bitmap.count,
+    }
+    return {**info, "inconsistent": True} if bitmap.is_inconsistent else info
 
 
 def _lowest(node: "Node") -> "Node":
@@ -113,50 +117,55 @@ def _lowest(node: "Node") -> "Node":
 
 
 def node_info(
-    node: "Node", *, flat: bool = False, limits: "Limits | None" = None
+    node: "Node",
+    *,
+    flat: bool = False,
+    limits: "Limits | None" = None,
+    in_drive: bool = False,
 ) -> BlockDeviceInfo:
-    """Return a node as ``BlockDeviceInfo``."""
-    depth, behind = 0, node
-    while not flat:
-        further = behind.file if behind.is_filter else behind.backing
-        if further is None:
-            break
-        depth, behind = depth + 1, further
+    """Return a node as ``BlockDeviceInfo``.
+
+    Args:
+        node: The node.
+        flat: Whether those behind it are left out.
+        limits: Those of the drive that it is in.
+        in_drive: Whether a drive is asked for: then what jobs have put in front of
+            others is left out, if nobody has chosen its name.
+    """
+    if in_drive:
+        node = skip_implicit(node)
+    chain = [] if flat else _chain(node, in_drive=in_drive)
+    image = image_info(node)
+    last = image
+    for behind in chain:
+        last["backing-image"] = image_info(behind)
+        last = last["backing-image"]
     info: dict[str, Any] = {
         "file": node.filename,
         "node-name": node.name,
-        "ro": node.read_only,
+        "ro": node.shows_read_only,
         "drv": node.driver,
-        "backing_file_depth": depth,
+        "backing_file_depth": len(chain),
         "encrypted": False,
         "detect_zeroes": node.detect_zeroes,
         **limits_info(limits),
         "write_threshold": node.write_threshold,
-        "image": image_info(node, flat=flat),
+        "image": image,
         "cache": _cache(node),
     }
     if node.backing is not None:
         info["backing_file"] = node.backing.filename
-    if node.bitmaps:
-        info["dirty-bitmaps"] = [
-            {
-                "name": bitmap.name,
-                "recording": bitmap.recording,
-                "persistent": bitmap.persistent,
-                "busy": bitmap.is_busy,
-                "granularity": bitmap.granularity,
-                "count": bitmap.count,
-                **({"inconsistent": True} if bitmap.is_inconsistent else {}),
-            }
-            for bitmap in reversed(node.bitmaps.values())
-        ]
+    bitmaps: list[Bitmap | NamelessBitmap] = [*node.bitmaps.values(), *node.nameless]
+    if bitmaps:
+        bitmaps.sort(key=lambda each: each.number, reverse=True)
+        info["dirty-bitmaps"] = [bitmap_info(bitmap) for bitmap in bitmaps]
     return cast("BlockDeviceInfo", info)
 
 
 def _cache(node: "Node") -> dict[str, bool]:
     given = node.options.get("cache") or {}
     return {
-        "writeback": True,
+        "writeback": bool(given.get("writeback", True)),
         "direct": bool(given.get("direct", False)),
         "no-flush": bool(given.get("no-flush", False)),
     }
@@ -212,6 +221,8 @@ def node_stats(
 ) -> dict[str, Any]:
     """Return the counters of a node, and of those below and behind it."""
     told: dict[str, Any] = {}
+    if deep:
+        node = skip_implicit(node)
     told["node-name"] = node.name
     highest = node.statistics.wr_highest_offset
     told["stats"] = (
@@ -230,11 +241,9 @@ def node_stats(
             "discard-bytes-ok": 0,
         }
     if node.file is not None:
-        told["parent"] = node_stats(node.file)
-    if deep:
-        behind = node.file if node.is_filter else node.backing
-        if behind is not None:
-            told["backing"] = node_stats(behind)
+        told["parent"] = node_stats(node.file, deep=deep)
+    if deep and (behind := _next(node)) is not None:
+        told["backing"] = node_stats(behind)
     return told
 
 

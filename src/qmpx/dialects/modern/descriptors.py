@@ -5,7 +5,7 @@ from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry, Session
 from qmpx.transport.channel import close_fds
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 @commands.command("getfd")

@@ -6,7 +6,7 @@ Source: QEMU 7.2, observed.
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 @commands.command("set_link")

@@ -1,50 +1,18 @@
 """A monitor of today over a machine."""
 
-from typing import Final
+from typing import Any, Final
 
-from qmpx.dialects.modern import (
-    block,
-    characters,
-    descriptors,
-    devices,
-    display,
-    display_clients,
-    dump,
-    exports,
-    graph,
-    graph_experiments,
-    hardware,
-    human,
-    jobs,
-    memory,
-    memory_devices,
-    migration,
-    network,
-    numa,
-    objects,
-    out_of_band,
-    pci,
-    platform_facts,
-    processors,
-    qdev,
-    qom,
-    readable,
-    refusals,
-    screens,
-    snapshots,
-    status,
-    tracing,
-    transaction,
-    virtio,
-)
-from qmpx.dialects.modern.events import EVENTS, as_event
+from qmpx.dialects.modern.commands import all_commands
+from qmpx.errors import CommandError
 from qmpx.machine import Machine
 from qmpx.machine.happenings import Happening
-from qmpx.monitor import CommandRegistry, Monitor
+from qmpx.monitor import Monitor
 from qmpx.wire.server import ASYNC, OOB
 
 VERSION: Final = {"qemu": {"major": 7, "minor": 2, "micro": 22}, "package": "qmpx"}
 """The QEMU whose behaviour this dialect shows."""
+
+_COMMANDS: Final = all_commands()
 
 
 def modern_monitor(
@@ -67,52 +35,16 @@ def modern_monitor(
     """
     monitor = Monitor(
         machine,
-        commands=CommandRegistry(
-            refusals.commands,
-            screens.commands,
-            status.commands,
-            tracing.commands,
-            block.commands,
-            graph.commands,
-            graph_experiments.commands,
-            jobs.commands,
-            exports.commands,
-            transaction.commands,
-            characters.commands,
-            descriptors.commands,
-            devices.commands,
-            display.commands,
-            display_clients.commands,
-            dump.commands,
-            hardware.commands,
-            memory.commands,
-            memory_devices.commands,
-            migration.commands,
-            network.commands,
-            numa.commands,
-            human.commands,
-            objects.commands,
-            out_of_band.commands,
-            pci.commands,
-            platform_facts.commands,
-            processors.commands,
-            qdev.commands,
-            qom.commands,
-            snapshots.commands,
-            virtio.commands,
-            readable.commands,
-            virtio.commands,
-        ),
+        commands=_COMMANDS,
         version=VERSION,
         pretty=pretty,
         capabilities=(OOB, ASYNC) if offers_async else (OOB,),
         clock=machine.clock.microseconds,
-        describe_error=human.describe_error,
+        describe_error=describe_error,
         introspection=True,
         check=check,
     )
-    for name, data in (EVENTS | migration.EVENTS | jobs.EVENTS).items():
-        monitor.event(name, data)
+    monitor.declarations.postpone(_declared_events)
     monitor.on_idle = lambda: monitor.descriptor_sets.abandon(
         running=machine.state.is_running
     )
@@ -124,13 +56,31 @@ def modern_monitor(
     machine.files.take_back = take_back
 
     def tell(happening: Happening) -> None:
-        event = (
-            jobs.as_event(happening)
-            or as_event(happening)
-            or migration.as_event(machine, happening)
-        )
+        event = _event(machine, happening)
         if event is not None:
             monitor.emit(*event)
 
     machine.listen(tell)
     return monitor
+
+
+def describe_error(error: CommandError) -> str:
+    """Return what people read of an error."""
+    return f"Error: {error.desc}"
+
+
+def _declared_events() -> dict[str, Any]:
+    from qmpx.dialects.modern.declared_events import EVENTS  # they have many types
+
+    return EVENTS
+
+
+def _event(machine: Machine, happening: Happening) -> tuple[str, Any] | None:
+    from qmpx.dialects.modern import events, job_events
+
+    event = job_events.as_event(happening) or events.as_event(happening)
+    if event is None and "migration" in machine.__dict__:
+        from qmpx.dialects.modern import migration_states
+
+        event = migration_states.as_event(machine, happening)
+    return event

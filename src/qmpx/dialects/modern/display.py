@@ -15,7 +15,7 @@ from qmpx.machine.display.key_names import KEYS, LATER_KEYS, UNCODED_KEYS
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 FIRST_MOUSE: Final = 2
 """The number of the first pointing device: a PC's keyboard has one before it."""

@@ -16,7 +16,7 @@ from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
 from qmpx.qapi import Boxed, Described
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 _LAST_PORT: Final = 65535
 _CHECKED: Final = ("vnc", "spice", "@dbus-display")

@@ -13,7 +13,7 @@ from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
 from qmpx.qapi import Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 DumpFormat = Annotated[
     str, Values("elf", "kdump-zlib", "kdump-lzo", "kdump-snappy", "win-dmp")

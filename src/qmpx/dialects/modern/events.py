@@ -1,24 +1,7 @@
 """What happens to the machine, as events of today's monitors."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from qmpx.dialects.modern.display import vnc_side
-from qmpx.dialects.modern.replies import (
-    AcpiOstInfo,
-    BalloonInfo,
-    Cause,
-    ClockChange,
-    DeletedDevice,
-    DumpCompletion,
-    GuestPanic,
-    IOErrorReport,
-    MemoryResize,
-    PortChange,
-    SlotReport,
-    TrayMove,
-    VncConnection,
-    WatchdogExpiry,
-)
 from qmpx.machine.happenings import (
     REFUSED,
     BalloonChanged,
@@ -47,40 +30,14 @@ from qmpx.machine.happenings import (
     Suspended,
     TrayMoved,
     UnplugRefused,
-    VncConnected,
-    VncDisconnected,
-    VncInitialized,
     WatchdogExpired,
     WokenUp,
     WriteThresholdReached,
 )
+from qmpx.machine.vnc_happenings import VncConnected, VncDisconnected, VncInitialized
 
-EVENTS: Final[dict[str, Any]] = {
-    "STOP": None,
-    "RESUME": None,
-    "RESET": Cause,
-    "POWERDOWN": None,
-    "SUSPEND": None,
-    "WAKEUP": None,
-    "SHUTDOWN": Cause,
-    "DEVICE_TRAY_MOVED": TrayMove,
-    "BLOCK_IO_ERROR": IOErrorReport,
-    "RTC_CHANGE": ClockChange,
-    "WATCHDOG": WatchdogExpiry,
-    "DUMP_COMPLETED": DumpCompletion,
-    "GUEST_PANICKED": GuestPanic,
-    "GUEST_CRASHLOADED": GuestPanic,
-    "BALLOON_CHANGE": BalloonInfo,
-    "DEVICE_DELETED": DeletedDevice,
-    "DEVICE_UNPLUG_GUEST_ERROR": DeletedDevice,
-    "ACPI_DEVICE_OST": SlotReport,
-    "MEMORY_DEVICE_SIZE_CHANGE": MemoryResize,
-    "VSERPORT_CHANGE": PortChange,
-    "VNC_CONNECTED": VncConnection,
-    "VNC_INITIALIZED": VncConnection,
-    "VNC_DISCONNECTED": VncConnection,
-}
-"""All events, with the types of their data."""
+if TYPE_CHECKING:
+    from qmpx.dialects.modern.replies import AcpiOstInfo
 
 _VNC: Final = {
     VncConnected: "VNC_CONNECTED",
@@ -112,14 +69,14 @@ def as_event(happening: Happening) -> tuple[str, Any] | None:
         case MigrationMoved() | MigrationPassBegan() | IncomingMoved() | Exited():
             return None
         case JobMoved() | BlockJobTold() | BlockJobFailed() | ExportDeleted():
-            return None  # those of jobs are told by `qmpx.dialects.modern.jobs`
+            return None  # those of jobs are told by `qmpx.dialects.modern.job_events`
         case WriteThresholdReached():
             return None
         case _:
             return _of_device(happening)
 
 
-def slot_info(slot: int, device: str | None, said: tuple[int, int]) -> AcpiOstInfo:
+def slot_info(slot: int, device: str | None, said: tuple[int, int]) -> "AcpiOstInfo":
     """Return what a guest has said of a slot for memory."""
     source, status = said
     info: AcpiOstInfo = {
@@ -186,5 +143,7 @@ def _of_device(
             named = {} if id_ is None else {"id": id_}
             told = {"size": size, "qom-path": path}
             return "MEMORY_DEVICE_SIZE_CHANGE", named | told
+    from qmpx.dialects.modern.display import vnc_side
+
     sides = {"server": happening.server, "client": happening.client}
     return _VNC[type(happening)], {side: vnc_side(name) for side, name in sides.items()}

@@ -13,7 +13,16 @@ from qmpx.dialects.modern.transaction import check_bitmap
 from qmpx.errors import FdNotFound, GenericError
 from qmpx.machine import Machine
 from qmpx.machine.block.exports import MAX_CONNECTIONS
-from qmpx.machine.block.permissions import READ, RESIZE, SAME, WRITE, check_target
+from qmpx.machine.block.file_nodes import FileNode
+from qmpx.machine.block.format_nodes import FormatNode
+from qmpx.machine.block.permissions import (
+    READ,
+    RESIZE,
+    SAME,
+    WRITE,
+    check_target,
+    of_export,
+)
 from qmpx.machine.identifiers import is_identifier
 from qmpx.machine.objects import IOThread
 from qmpx.machine.runstate import RunState
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
     from qmpx.machine.block.nodes import Node
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 BlockExportInfo = TypedDict(
     "BlockExportInfo",
@@ -158,9 +167,7 @@ def nbd_server_add(
     node = graph.node(device)
     id_ = device if name is None else name
     _check_id(machine, id_)
-    if not graph.exports.is_serving:
-        message = "NBD server not running"
-        raise GenericError(message)
+    _check_use(machine, node, writable=writable and not node.read_only)
     graph.exports.add(
         id_,
         node,
@@ -169,6 +176,18 @@ def nbd_server_add(
         description=description,
         bitmaps=_bitmaps(graph, node, [] if bitmap is None else [bitmap]),
     )
+
+
+def _check_use(machine: Machine, node: "Node", *, writable: bool) -> None:
+    """Make sure that clients may read a node, or write to it.
+
+    Raises:
+        GenericError: Something else that uses it does not let them.
+    """
+    # A guest that has not come yet needs nothing of its disks, which may be filled.
+    if machine.state is not RunState.INMIGRATE:
+        perm = of_export(writable=writable).perm
+        check_target(node, frozenset({READ, WRITE, SAME, RESIZE}), perm=perm)
 
 
 def _bitmaps(graph: "BlockGraph", node: "Node", wanted: list[Any]) -> "list[Bitmap]":
@@ -201,7 +220,7 @@ def nbd_server_remove(
 ) -> None:
     """Export a node no more."""
     exports = machine.blocks.exports
-    found = exports.named(name)
+    found = exports.get(name)
     if found is None:
         message = f"Export '{name}' is not found"
         raise GenericError(message)
@@ -249,14 +268,11 @@ def block_export_add(
     if thread is not None and not is_thread(machine, thread):
         message = f'iothread "{thread}" not found'
         raise GenericError(message)
-    # A guest that has not come yet needs nothing of its disks, which may be filled.
-    if writable and machine.state is not RunState.INMIGRATE:
-        check_target(node, frozenset({READ, WRITE, SAME, RESIZE}))
+    _check_use(machine, node, writable=writable)
     if options["type"] != "nbd":
         _refuse_kind(options)
-    if not graph.exports.is_serving:
-        message = "NBD server not running"
-        raise GenericError(message)
+    if writable:
+        _own(machine, node)
     graph.exports.add(
         options["id"],
         node,
@@ -266,6 +282,22 @@ def block_export_add(
         bitmaps=_bitmaps(graph, node, options.get("bitmaps", [])),
         has_depth=options.get("allocation-depth", False),
     )
+
+
+def _own(machine: Machine, node: "Node") -> None:
+    """Lock what is to be written before its guest has come.
+
+    Raises:
+        GenericError: Somebody else has it still.
+    """
+    below = node.file if isinstance(node, FormatNode) else node
+    if machine.state is not RunState.INMIGRATE or not isinstance(below, FileNode):
+        return
+    try:
+        below.lock()
+    except OSError:
+        message = "Block node is read-only"
+        raise GenericError(message) from None
 
 
 def is_thread(machine: Machine, name: str) -> bool:
@@ -360,5 +392,5 @@ def query_block_exports(machine: Machine) -> list[BlockExportInfo]:
             "node-name": export.node.name,
             "shutting-down": False,
         }
-        for export in machine.blocks.exports.all
+        for export in reversed(machine.blocks.exports.all)
     ]

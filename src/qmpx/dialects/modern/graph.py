@@ -1,5 +1,7 @@
 """The block graph: nodes made, told of, changed, joined to drives and deleted."""
 
+import errno
+import os
 from typing import Annotated, Any, Final, Literal
 
 from qmpx.dialects.modern import block_info
@@ -12,16 +14,18 @@ from qmpx.errors import (
     GenericError,
 )
 from qmpx.machine import Machine
+from qmpx.machine.block.creation import OTHERS
 from qmpx.machine.block.debug_config import read_configs
-from qmpx.machine.block.graph import BlockGraph
-from qmpx.machine.drive import Drive, Kind
+from qmpx.machine.block.making import open_file
+from qmpx.machine.block.node_drivers import DRIVERS
+from qmpx.machine.block.reopening import reopen
+from qmpx.machine.drive import Drive
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Described, Size, WireName
 from qmpx.qapi.model import DEPRECATED, Feature
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
-_DRIVERS: Final = BlockGraph.drivers()
 _SECTOR: Final = 512
 """Bytes that sizes of images are rounded up to."""
 
@@ -30,7 +34,7 @@ _SECTOR: Final = 512
 async def blockdev_add(
     machine: Machine,
     *,
-    options: Annotated[dict[str, Any], Boxed(), Described("BlockdevOptions", _DRIVERS)],
+    options: Annotated[dict[str, Any], Boxed(), Described("BlockdevOptions", DRIVERS)],
 ) -> None:
     """Make a block node; that can wait for a pipe with rules for ``blkdebug``."""
     machine.blocks.check(options)
@@ -48,13 +52,10 @@ def blockdev_del(machine: Machine, *, node_name: str) -> None:
 def blockdev_reopen(
     machine: Machine,
     *,
-    options: list[Annotated[dict[str, Any], Described("BlockdevOptions", _DRIVERS)]],
+    options: list[Annotated[dict[str, Any], Described("BlockdevOptions", DRIVERS)]],
 ) -> None:
     """Change what nodes can be changed in."""
-    for each in options:
-        machine.blocks.named(each)
-    for each in options:
-        machine.blocks.reopen(each)
+    reopen(machine.blocks, options)
 
 
 @commands.command("query-named-block-nodes")
@@ -63,23 +64,9 @@ def query_named_block_nodes(
 ) -> list[BlockDeviceInfo]:
     """Tell of all nodes, newest first."""
     graph = machine.blocks
-    filters = graph.jobs.filters[::-1]
-    told = [
-        block_info.filter_info(job, flat=flat)
-        for job in filters
-        if job.filter_after not in graph.nodes
+    return [
+        block_info.node_info(node, flat=flat) for node in reversed(graph.nodes.values())
     ]
-    for node in reversed(graph.nodes.values()):
-        told += [
-            block_info.filter_info(job, flat=flat)
-            for job in filters
-            if job.filter_after == node.name
-        ]
-        limits = None
-        for drive in node.drives:
-            limits = block_info.drive_limits(machine, drive)
-        told.append(block_info.node_info(node, flat=flat, limits=limits))
-    return told
 
 
 @commands.command("query-blockstats")
@@ -94,7 +81,7 @@ def query_blockstats(
         ]
     told = []
     for drive in machine.drives.values():
-        node = graph.node_in(drive)
+        node = graph.drives.node_in(drive)
         if node is None:
             highest = drive.statistics.wr_highest_offset
             stats = block_info.stats_info(
@@ -154,7 +141,8 @@ def block_set_io_throttle(
 
     drive = find_drive(machine, device, id_)
     if drive.medium is None:
-        message = f"Device '{device or id_}' has no medium"
+        message = f"Device '{device}' has no medium" if device else ""
+        message = message or "Device has no medium"
         raise GenericError(message)
     key = drive.device or drive.id
     limits = Limits(
@@ -203,14 +191,14 @@ def find_drive(machine: Machine, device: str | None, id_: str | None) -> Drive:
         if device not in machine.drives or machine.drives[device].device != device:
             raise DeviceNotFound(device=device)
         return machine.drives[device]
-    return machine.blocks.drive(str(id_))
+    return machine.blocks.drives.find(str(id_))
 
 
 @commands.command("blockdev-insert-medium")
 def blockdev_insert_medium(machine: Machine, *, id_: str, node_name: str) -> None:
     """Put a node into an empty drive whose tray is open."""
     graph = machine.blocks
-    drive = graph.drive(id_)
+    drive = graph.drives.find(id_)
     node = graph.nodes.get(node_name)
     if node is None:
         message = f"Node '{node_name}' not found"
@@ -227,7 +215,7 @@ def blockdev_insert_medium(machine: Machine, *, id_: str, node_name: str) -> Non
     if drive.medium is not None:
         message = "There already is a medium in the device"
         raise GenericError(message)
-    graph.insert(drive, node_name)
+    graph.drives.insert(drive, node_name)
     if not drive.has_tray:
         drive.is_tray_open = False
 
@@ -236,14 +224,14 @@ def blockdev_insert_medium(machine: Machine, *, id_: str, node_name: str) -> Non
 def blockdev_remove_medium(machine: Machine, *, id_: str) -> None:
     """Take the medium out of a drive whose tray is open."""
     graph = machine.blocks
-    drive = graph.drive(id_)
+    drive = graph.drives.find(id_)
     if not drive.removable:
         message = f"Device '{id_}' is not removable"
         raise GenericError(message)
     if drive.has_tray and not drive.is_tray_open:
         message = f"Tray of device '{id_}' is not open"
         raise GenericError(message)
-    graph.remove(drive)
+    graph.drives.remove(drive)
 
 
 @commands.command("blockdev-change-medium")
@@ -260,10 +248,16 @@ def blockdev_change_medium(
     """Exchange the medium of a drive for an image file."""
     graph = machine.blocks
     drive = find_drive(machine, device, id_)
-    read_only = drive.is_read_only or drive.kind is Kind.CDROM
+    if format_ is not None and format_ not in (*DRIVERS, *OTHERS):
+        message = f"Unknown driver '{format_}'"
+        raise GenericError(message)
+    if not filename:
+        message = "The 'file' block driver requires a file name"
+        raise GenericError(message)
+    read_only = drive.is_read_only
     if read_only_mode != "retain":
         read_only = read_only_mode == "read-only"
-    node = graph.open_file(filename, format_, read_only=read_only)
+    node = open_file(graph, filename, format_, read_only=read_only)
     try:
         drive.open_tray(force=force)
     except (DeviceLocked, DeviceNotRemovable) as error:
@@ -272,8 +266,12 @@ def blockdev_change_medium(
     except CommandError:
         graph.release(node)
         raise
-    graph.remove(drive)
-    graph.insert(drive, node.name)
+    graph.drives.remove(drive)
+    try:
+        graph.drives.insert(drive, node.name)
+    except GenericError:
+        graph.release(node)
+        raise
     drive.close_tray()
 
 
@@ -282,25 +280,26 @@ def change_backing_file(
     machine: Machine, *, device: str, image_node_name: str, backing_file: str
 ) -> None:
     """Let an image say that something else is behind it."""
-    from qmpx.machine.block.node_drivers import FormatNode
+    from qmpx.machine.block.format_nodes import FormatNode
 
     graph = machine.blocks
     top = graph.node(device)
-    if top.parents or top.covers:
+    if not top.is_root:
         message = "Need a root block node"
         raise GenericError(message)
     node = graph.nodes.get(image_node_name)
     if node is None:
         message = f"Cannot find device='' nor node-name='{image_node_name}'"
         raise GenericError(message)
-    if node.backing is None:
+    if node.backing is None and not node.is_filter:
         message = "not allowing backing file change on an image without a backing file"
         raise GenericError(message)
     if node not in graph.chain(top):
         message = f"'{device}' and image file are not in the same chain"
         raise GenericError(message)
-    if not isinstance(node, FormatNode):
-        message = "Could not change the backing file to '{backing_file}'"
+    if not isinstance(node, FormatNode) or node.backing is None:
+        why = os.strerror(errno.ENOTSUP)
+        message = f"Could not change backing file to '{backing_file}': {why}"
         raise GenericError(message)
     try:
         was_read_only = node.read_only
@@ -311,7 +310,8 @@ def change_backing_file(
             node.flush()
             node.read_only = node.image.read_only = True
     except OSError as error:
-        message = f"Could not change the backing file to '{backing_file}'"
+        why = os.strerror(error.errno or errno.EINVAL)
+        message = f"Could not change backing file to '{backing_file}': {why}"
         raise GenericError(message) from error
 
 
@@ -336,10 +336,17 @@ def block_resize(
     if size < 0:
         message = "Parameter 'size' expects a >0 size"
         raise GenericError(message)
-    from qmpx.machine.block.graph import require_front, require_quiet
-    from qmpx.machine.block.permissions import check_resize
+    from qmpx.machine.block.permissions import (
+        check_resize,
+        require_front,
+        require_quiet,
+    )
 
-    require_quiet(node)
-    require_front(node)
+    try:
+        require_quiet(node)
+        require_front(node)
+    except GenericError as error:
+        message = f"Device '{device or '(null)'}' is in use"
+        raise GenericError(message) from error
     check_resize(node)
     graph.resize(node, -(-size // _SECTOR) * _SECTOR)

@@ -15,7 +15,7 @@ from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Described
 from qmpx.qapi.model import UNSTABLE
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 _WORD: Final = 8  # bytes of the bitmaps' units, which are what is hashed
 
@@ -28,35 +28,55 @@ def x_debug_query_block_graph(
     graph = machine.blocks
     numbers: dict[int, int] = {}
     told: list[dict[str, Any]] = []
+    edges: list[dict[str, Any]] = []
+    kept: list[object] = []  # so that no other thing is taken for one of them
 
-    def enter(thing: object, name: str, kind: str) -> int:
-        if id(thing) not in numbers:
-            numbers[id(thing)] = len(numbers) + 1
-            told.append({"id": numbers[id(thing)], "type": kind, "name": name})
-        return numbers[id(thing)]
+    def number(thing: object) -> int:
+        return numbers.setdefault(id(thing), len(numbers) + 1)
 
-    edges = []
+    def enter(thing: object, name: str, kind: str) -> None:
+        told.append({"id": number(thing), "type": kind, "name": name})
+
+    def join(parent: object, child: object, edge: permissions.Edge) -> None:
+        edges.append(
+            {
+                "parent": number(parent),
+                "child": number(child),
+                "name": edge.name,
+                "perm": permissions.in_order(edge.perm),
+                "shared-perm": permissions.in_order(edge.shared),
+            }
+        )
+
     for drive in machine.drives.values():
         enter(drive, drive.device or drive.id, "block-backend")
+        if (inside := graph.drives.node_in(drive)) is not None:
+            join(drive, inside, permissions.of_drive(drive))
+    for job in graph.jobs.values():
+        for node, edge in job.back_ends():
+            back_end = (job, node)  # it has no name, and is nothing else
+            kept.append(back_end)
+            enter(back_end, "", "block-backend")
+            join(back_end, node, edge)
+    for export in graph.exports.all:
+        enter(export, "", "block-backend")
+        join(export, export.node, permissions.of_export(writable=export.writable))
+    for job in reversed(graph.jobs.values()):
+        if job.is_block_job:
+            enter(job, job.id, "block-job")
+        for role, node in reversed(job.children):
+            join(job, node, job.edge(role))
     for node in graph.nodes.values():
-        child = enter(node, node.name, "block-driver")
-        for drive in node.drives:
-            parent = enter(drive, drive.device or drive.id, "block-backend")
-            edges.append(_edge(parent, child, permissions.of_drive(drive)))
-        for above, role in node.parents:
-            parent = enter(above, above.name, "block-driver")
-            edges.append(_edge(parent, child, permissions.of_parent(above, role)))
+        enter(node, node.name, "block-driver")
+        for job in graph.jobs.values():
+            if job.filter is node:
+                for target, edge in job.targets():
+                    join(node, target, edge)
+        if node.backing is not None:
+            join(node, node.backing, permissions.of_parent(node, "backing"))
+        if node.file is not None:
+            join(node, node.file, permissions.of_parent(node, "file"))
     return {"nodes": told[::-1], "edges": edges[::-1]}
-
-
-def _edge(parent: int, child: int, edge: permissions.Edge) -> dict[str, Any]:
-    return {
-        "parent": parent,
-        "child": child,
-        "name": edge.name,
-        "perm": permissions.in_order(edge.perm),
-        "shared-perm": permissions.in_order(edge.shared),
-    }
 
 
 @commands.command("x-debug-block-dirty-bitmap-sha256", features=(UNSTABLE,))
@@ -64,9 +84,9 @@ def x_debug_block_dirty_bitmap_sha256(
     machine: Machine, *, node: str, name: str
 ) -> Annotated[dict[str, Any], Described("BlockDirtyBitmapSha256")]:
     """Return a digest of a bitmap, bit by bit."""
-    from qmpx.machine.block.changes import find_bitmap
+    from qmpx.machine.block import bitmap_changes
 
-    bitmap = find_bitmap(machine.blocks, node, name)
+    bitmap = bitmap_changes.find(machine.blocks, node, name)
     bits = -(-bitmap.size // bitmap.granularity)
     words = max(1, -(-bits // (8 * _WORD)))
     content = bytearray(words * _WORD)
@@ -196,7 +216,7 @@ def block_latency_histogram_set(
         DeviceNotFound: There is no such device.
         GenericError: Boundaries do not increase.
     """
-    drive = machine.blocks.drive(id_)
+    drive = machine.blocks.drives.find(id_)
     wanted = (boundaries_read, boundaries_write, boundaries_flush)
     if boundaries is None and all(each is None for each in wanted):
         drive.histograms.clear()

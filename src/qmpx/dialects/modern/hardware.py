@@ -12,7 +12,7 @@ from qmpx.machine.runstate import PanicAction
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 @commands.command("inject-nmi")

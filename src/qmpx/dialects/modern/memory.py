@@ -6,16 +6,17 @@ Source: QEMU 7.2.22, observed.
 from collections.abc import Iterator
 from typing import Final
 
+from qmpx.dialects.modern.reachable_memory import segments
 from qmpx.dialects.modern.replies import BalloonInfo, MemoryInfo
 from qmpx.errors import GenericError, InvalidParameterValue, OpenFileFailed
 from qmpx.errors import UndefinedError as NotWritten
 from qmpx.machine import Machine
-from qmpx.machine.memory import write_file
+from qmpx.machine.memory_file import write_file
 from qmpx.machine.qom import memory_devices
 from qmpx.monitor import CommandRegistry
 from qmpx.monitor.registry import SessionLike
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 _LAST_ADDRESS: Final = 2**64 - 1
 
@@ -65,12 +66,9 @@ def memsave(
     _check_size(size)
     processor = machine.processors[cpu_index]
     val &= _LAST_ADDRESS
-    if size > 0 and val + size - 1 > _LAST_ADDRESS:
-        message = f"Invalid addr 0x{val:016x}/size {size} specified"
-        raise GenericError(message)
 
     def pieces() -> Iterator[tuple[int, bytes]]:
-        for done, start, part in processor.segments(val, size):
+        for done, start, part in segments(machine, processor, val, size):
             if start is None:
                 message = f"Invalid addr 0x{val:016x}/size {size} specified"
                 raise GenericError(message)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated, NotRequired, TypedDict
 from qmpx.machine import Machine
 from qmpx.machine.objects import MemoryBackend
 from qmpx.machine.qom import memory_devices
+from qmpx.machine.qom.child_order import as_listed
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Size, Values
 
 if TYPE_CHECKING:
     from qmpx.machine.qom.buses import Device
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 HostMemPolicy = Annotated[str, Values("default", "preferred", "bind", "interleave")]
 
@@ -41,7 +42,7 @@ MemoryDeviceData = TypedDict(
         "addr": NotRequired[int],
         "size": Size,
         "slot": NotRequired[int],
-        "node": int,
+        "node": NotRequired[int],
         "hotplugged": NotRequired[bool],
         "hotpluggable": NotRequired[bool],
         "memaddr": NotRequired[Size],
@@ -55,7 +56,7 @@ MemoryDeviceData = TypedDict(
 class MemoryDeviceInfo(TypedDict):
     """A memory device."""
 
-    type: Annotated[str, Values("dimm", "nvdimm", "virtio-mem")]
+    type: Annotated[str, Values("dimm", "nvdimm", "virtio-pmem", "virtio-mem")]
     data: MemoryDeviceData
 
 
@@ -71,11 +72,14 @@ def _info(machine: Machine, device: "Device") -> MemoryDeviceInfo:
     shown = device.object
     data: MemoryDeviceData = {
         "memdev": device.values["memdev"],
-        "node": device.value("node") or 0,
         "size": device.value("size") or 0,
     }
     if device.id is not None:
         data["id"] = device.id
+    if shown.type == "virtio-pmem-pci":
+        data["memaddr"] = device.values["memaddr"]
+        return {"type": "virtio-pmem", "data": data}
+    data["node"] = device.value("node") or 0
     if shown.type == "virtio-mem-pci":
         data["memaddr"] = device.values["memaddr"]
         data["requested-size"] = device.value("requested-size") or 0
@@ -92,19 +96,21 @@ def _info(machine: Machine, device: "Device") -> MemoryDeviceInfo:
 @commands.command("query-memdev")
 def query_memdev(machine: Machine) -> list[Memdev]:
     """Tell of the memory backends; the machine's own RAM is one."""
+    made = machine.objects
+    is_dumped = machine.qom.options.get("dump-guest-core", True)
     return [
-        _memdev(id_, made)
-        for id_, made in machine.objects.items()
-        if isinstance(made, MemoryBackend)
+        _memdev(id_, backend, is_dumped=is_dumped)
+        for id_ in as_listed(made)
+        if isinstance(backend := made[id_], MemoryBackend)
     ]
 
 
-def _memdev(id_: str, made: MemoryBackend) -> Memdev:
+def _memdev(id_: str, made: MemoryBackend, *, is_dumped: bool) -> Memdev:
     return {
         "id": id_,
         "size": made.size,
         "merge": made.option("merge", otherwise=True),
-        "dump": made.option("dump", otherwise=True),
+        "dump": made.option("dump", otherwise=is_dumped),
         "prealloc": made.option("prealloc", otherwise=False),
         "share": made.option("share", made.kind == "memory-backend-memfd"),
         "reserve": made.option("reserve", otherwise=True),

@@ -13,7 +13,7 @@ from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Described, Size, Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 _Byte = Annotated[int, Described("uint8")]
 _Short = Annotated[int, Described("uint16")]

@@ -14,10 +14,11 @@ from qmpx.dialects.modern.user_objects import check_object, complete, make_objec
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.machine.objects import IOThread, Secret, UserObject
+from qmpx.machine.qom.child_order import as_listed
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Described
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 MAX_SECRET: Final = 1024 * 1024
 """Most bytes of a secret that is read from a file: keys and passwords are short."""
@@ -178,12 +179,17 @@ def object_del(machine: Machine, *, id_: str) -> None:
     ):
         message = f"object '{id_}' is in use, can not be deleted"
         raise GenericError(message)
+    made = machine.objects.get(id_)
+    if made is not None and made.kind == "main-loop":
+        message = f"object '{id_}' is in use, can not be deleted"
+        raise GenericError(message)
     machine.objects.remove(id_)
 
 
 @commands.command("query-iothreads")
 def query_iothreads(machine: Machine) -> list[IOThreadInfo]:
     """Tell of the I/O threads; each has a thread of its own, which does nothing."""
+    made = machine.objects
     return [
         {
             "id": id_,
@@ -193,6 +199,6 @@ def query_iothreads(machine: Machine) -> list[IOThreadInfo]:
             "poll-shrink": thread.poll_shrink,
             "aio-max-batch": thread.aio_max_batch,
         }
-        for id_, thread in machine.objects.items()
-        if isinstance(thread, IOThread)
+        for id_ in reversed(as_listed(made))
+        if isinstance(thread := made[id_], IOThread)
     ]

@@ -8,7 +8,7 @@ from qmpx.errors import CommandError, GenericError
 from qmpx.machine.character.sockets import SocketDevice
 from qmpx.monitor import CommandRegistry, Session
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 class _Instance(Struct, tag_field="type", rename="kebab", forbid_unknown_fields=True):

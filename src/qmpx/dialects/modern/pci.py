@@ -11,7 +11,7 @@ from qmpx.machine.qom.pci_space import PciFunction, pci_functions
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 class PciMemoryRange(TypedDict):

@@ -14,7 +14,7 @@ from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 CurrentMachineParams = TypedDict(
     "CurrentMachineParams", {"wakeup-suspend-support": bool}

@@ -10,7 +10,7 @@ from qmpx.errors import GenericError
 from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 HotpluggableCPU = TypedDict(
     "HotpluggableCPU",

@@ -10,7 +10,7 @@ from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed, Described
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 Options = Annotated[
     dict[str, Any], Boxed(), Described("q_obj_device_add-arg", is_held=False)
@@ -35,9 +35,10 @@ def device_del(machine: Machine, *, id_: str) -> None:
         DeviceNotFound: There is none.
         GenericError: It cannot be taken out, or the guest has been asked already.
     """
-    tree = machine.devices
-    if "qom" not in machine.__dict__ and tree.is_built:
+    # A look at the other tree would make it: a machine has one or the other.
+    if "qom" not in machine.__dict__ and machine.devices.is_built:
         # A machine that was put together as those of 2010 are.
+        tree = machine.devices
         for device in tree:
             if id_ in (device.id, device.path):
                 if device.is_leaving:

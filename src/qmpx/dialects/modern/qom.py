@@ -10,7 +10,7 @@ from qmpx.machine import Machine
 from qmpx.machine.qom.objects import QomObject
 from qmpx.monitor import CommandRegistry
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 ObjectPropertyInfo = TypedDict(
     "ObjectPropertyInfo",

@@ -16,7 +16,7 @@ from qmpx.machine.qom.buses import Device
 from qmpx.machine.qom.pci_space import pci_functions, walk
 from qmpx.monitor import CommandRegistry
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 HumanReadableText = TypedDict("HumanReadableText", {"human-readable-text": str})
 

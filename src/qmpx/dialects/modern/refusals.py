@@ -15,7 +15,7 @@ from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Described, Size, Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 def _refuse(name: str, message: str) -> Callable[..., Any]:
@@ -207,11 +207,14 @@ def xen_save_devices_state(
 
 @commands.command("xen-load-devices-state")
 def xen_load_devices_state(
-    machine: Machine,  # noqa: ARG001
+    machine: Machine,
     *,
     filename: str,
 ) -> NoReturn:
     """Refuse: it is no Xen machine."""
+    if machine.state.is_running:
+        message = "Cannot update device state while vm is running"
+        raise GenericError(message)
     _refuse_file(filename, os.O_RDONLY)
 
 

@@ -13,7 +13,7 @@ from qmpx.machine.display.spice import VERSION
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Boxed
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 class DisplayOptions(TypedDict):

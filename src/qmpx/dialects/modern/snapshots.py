@@ -11,7 +11,7 @@ from qmpx.monitor import CommandRegistry
 if TYPE_CHECKING:
     from qmpx.machine.snapshot_jobs import SnapshotJob
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 async def _carry_out(machine: Machine, job: "SnapshotJob") -> None:

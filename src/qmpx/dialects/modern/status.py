@@ -12,9 +12,10 @@ from qmpx.dialects.modern.replies import (
 )
 from qmpx.errors import GenericError
 from qmpx.machine import Machine, RunState
+from qmpx.machine.qom.child_order import as_listed
 from qmpx.monitor import CommandRegistry, Session
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 
 class StatusInfo(Struct, frozen=True):
@@ -155,4 +156,5 @@ def query_chardev(machine: Machine, session: Session) -> list[ChardevInfo]:
         for device in vars(machine).get("characters", ())  # a look makes none
         if device.label not in {each["label"] for each in monitors}
     ]
-    return monitors + others
+    found = {each["label"]: each for each in monitors + others}
+    return [found[label] for label in as_listed(found)]

@@ -1,11 +1,14 @@
 """Trace events: switches that are kept, and that nothing is written for.
 
-The names are some of those that a QEMU with tracing has.
-
-Source: QEMU 7.2.22, observed.
+Source: QEMU 7.2.22, observed; the names are those of Debian's build.
 """
 
-import fnmatch
+import gzip
+import re
+from collections.abc import Mapping
+from enum import Enum
+from functools import cache
+from importlib import resources
 from typing import Annotated, Final, TypedDict
 
 from qmpx.errors import GenericError
@@ -13,31 +16,29 @@ from qmpx.machine import Machine
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Values
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
-OF_PROCESSORS: Final = (
-    "guest_cpu_enter",
-    "guest_cpu_exit",
-    "guest_cpu_reset",
-    "guest_user_syscall",
-    "guest_user_syscall_ret",
-)
-"""The events that are of one processor each."""
+_NAMES: Final = "trace_events_7_2.txt.gz"
 
-OTHERS: Final = (
-    "vm_state_notify",
-    "runstate_set",
-    "system_wakeup_request",
-    "qemu_system_shutdown_request",
-    "qemu_system_powerdown_request",
-    "handle_qmp_command",
-    "monitor_protocol_event_emit",
-    "monitor_protocol_event_queue",
-    "monitor_suspend",
-    "balloon_event",
-    "migrate_set_state",
-)
-"""The events that are of the machine as a whole."""
+
+class Kind(Enum):
+    """What kind of event it is; the value stands before its name in our file."""
+
+    OF_PROCESSOR = "v"
+    NOT_COMPILED = "-"
+    OF_MACHINE = ""
+
+
+@cache
+def trace_events() -> Mapping[str, Kind]:
+    """Return the events by name, in the order in which QEMU lists them."""
+    text = gzip.decompress(resources.files(__package__).joinpath(_NAMES).read_bytes())
+    found: dict[str, Kind] = {}
+    for line in text.decode().splitlines():
+        mark, _, name = line.rpartition(" ")
+        found[name] = Kind(mark)
+    return found
+
 
 State = Annotated[str, Values("unavailable", "disabled", "enabled")]
 
@@ -64,17 +65,24 @@ def _choose(machine: Machine, name: str, vcpu: int | None) -> list[str]:
     if vcpu is not None and not 0 <= vcpu < count:
         message = f"invalid vCPU index {vcpu % _WORD}"
         raise GenericError(message)
-    known = (*OF_PROCESSORS, *OTHERS)
-    if "*" in name or "?" in name:
-        chosen = [each for each in known if fnmatch.fnmatchcase(each, name)]
-        return [x for x in chosen if vcpu is None or x in OF_PROCESSORS]
+    known = trace_events()
+    if "*" in name:
+        pattern = re.compile(re.escape(name).replace(r"\*", ".*").replace(r"\?", "."))
+        chosen = [each for each in known if pattern.fullmatch(each)]
+        return [x for x in chosen if vcpu is None or known[x] is Kind.OF_PROCESSOR]
     if name not in known:
         message = f'unknown event "{name}"'
         raise GenericError(message)
-    if vcpu is not None and name not in OF_PROCESSORS:
+    if vcpu is not None and known[name] is not Kind.OF_PROCESSOR:
         message = f'event "{name}" is not vCPU-specific'
         raise GenericError(message)
     return [name]
+
+
+def _state(machine: Machine, name: str) -> State:
+    if trace_events()[name] is Kind.NOT_COMPILED:
+        return "unavailable"
+    return "enabled" if name in machine.log.traced_events else "disabled"
 
 
 @commands.command("trace-event-get-state")
@@ -86,12 +94,12 @@ def trace_event_get_state(
     Raises:
         GenericError: There is no such event or processor.
     """
-    traced = machine.log.traced_events
+    known = trace_events()
     return [
         {
             "name": each,
-            "state": "enabled" if each in traced else "disabled",
-            "vcpu": each in OF_PROCESSORS,
+            "state": _state(machine, each),
+            "vcpu": known[each] is Kind.OF_PROCESSOR,
         }
         for each in _choose(machine, name, vcpu)
     ]
@@ -103,15 +111,21 @@ def trace_event_set_state(
     *,
     name: str,
     enable: bool,
-    ignore_unavailable: bool | None = None,  # noqa: ARG001 - all that are known are
+    ignore_unavailable: bool | None = None,
     vcpu: int | None = None,
 ) -> None:
     """Switch the tracing of events.
 
     Raises:
-        GenericError: There is no such event or processor.
+        GenericError: There is no such event or processor; or the event was not
+            compiled in, and that is not to be overlooked.
     """
+    known = trace_events()
     chosen = _choose(machine, name, vcpu)
+    missing = [each for each in chosen if known[each] is Kind.NOT_COMPILED]
+    if missing and not ignore_unavailable:
+        message = f'event "{missing[-1]}" is disabled'
+        raise GenericError(message)
     if enable:
         machine.log.traced_events.update(chosen)
     else:

@@ -8,18 +8,18 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Raw, Struct
 
-from qmpx.dialects.modern import jobs as job_commands
+from qmpx.dialects.modern import backup_jobs
 from qmpx.dialects.modern.block_info import snapshot_info
 from qmpx.dialects.modern.replies import SnapshotInfo
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
-from qmpx.machine.block import changes
+from qmpx.machine.block import bitmap_changes, changes, snapshot_changes
 from qmpx.machine.block.changes import Change
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Described
 from qmpx.wire.encode import encode
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 BitmapOrName = Annotated[Any, Described("BlockDirtyBitmapOrStr")]
 
@@ -42,7 +42,7 @@ def block_dirty_bitmap_add(
     """Begin to note what is written to a node."""
     _one(
         machine,
-        changes.add_bitmap,
+        bitmap_changes.add,
         node=node,
         name=name,
         granularity=granularity,
@@ -54,25 +54,25 @@ def block_dirty_bitmap_add(
 @commands.command("block-dirty-bitmap-remove")
 def block_dirty_bitmap_remove(machine: Machine, *, node: str, name: str) -> None:
     """Forget a bitmap."""
-    _one(machine, changes.remove_bitmap, node=node, name=name)
+    _one(machine, bitmap_changes.remove, node=node, name=name)
 
 
 @commands.command("block-dirty-bitmap-clear")
 def block_dirty_bitmap_clear(machine: Machine, *, node: str, name: str) -> None:
     """Let nothing be dirty."""
-    _one(machine, changes.clear_bitmap, node=node, name=name)
+    _one(machine, bitmap_changes.clear, node=node, name=name)
 
 
 @commands.command("block-dirty-bitmap-enable")
 def block_dirty_bitmap_enable(machine: Machine, *, node: str, name: str) -> None:
     """Note writes from now on."""
-    _one(machine, changes.enable_bitmap, node=node, name=name)
+    _one(machine, bitmap_changes.enable, node=node, name=name)
 
 
 @commands.command("block-dirty-bitmap-disable")
 def block_dirty_bitmap_disable(machine: Machine, *, node: str, name: str) -> None:
     """Note writes no more."""
-    _one(machine, changes.disable_bitmap, node=node, name=name)
+    _one(machine, bitmap_changes.disable, node=node, name=name)
 
 
 @commands.command("block-dirty-bitmap-merge")
@@ -82,7 +82,7 @@ def block_dirty_bitmap_merge(
     """Let a bitmap have what others have, too."""
     for number, each in enumerate(bitmaps):
         check_bitmap(each, f"bitmaps[{number}]")
-    _one(machine, changes.merge_bitmaps, node=node, target=target, bitmaps=bitmaps)
+    _one(machine, bitmap_changes.merge, node=node, target=target, bitmaps=bitmaps)
 
 
 def check_bitmap(value: Any, at: str) -> None:
@@ -116,7 +116,7 @@ def check_bitmap(value: Any, at: str) -> None:
 def blockdev_snapshot(machine: Machine, *, node: str, overlay: str) -> None:
     """Let writes go to an overlay that is there already."""
     machine.blocks.jobs.drain()
-    _one(machine, changes.snapshot, node=node, overlay=overlay)
+    _one(machine, snapshot_changes.put_node, node=node, overlay=overlay)
 
 
 @commands.command("blockdev-snapshot-sync")
@@ -134,7 +134,7 @@ def blockdev_snapshot_sync(
     machine.blocks.jobs.drain()
     _one(
         machine,
-        changes.snapshot_file,
+        snapshot_changes.put_file,
         device=device,
         node_name=node_name,
         snapshot_file=snapshot_file,
@@ -150,7 +150,7 @@ def blockdev_snapshot_internal_sync(
 ) -> None:
     """Keep the data of an image in the image itself."""
     machine.blocks.jobs.drain()
-    _one(machine, changes.internal_snapshot, device=device, name=name)
+    _one(machine, snapshot_changes.save_inside, device=device, name=name)
 
 
 @commands.command("blockdev-snapshot-delete-internal-sync")
@@ -158,20 +158,22 @@ def blockdev_snapshot_delete_internal_sync(
     machine: Machine, *, device: str, id_: str | None = None, name: str | None = None
 ) -> SnapshotInfo:
     """Forget what was kept in an image."""
-    shot = changes.delete_snapshot(machine.blocks, device=device, id_=id_, name=name)
+    shot = snapshot_changes.delete_inside(
+        machine.blocks, device=device, id_=id_, name=name
+    )
     return snapshot_info(shot)
 
 
 _MAKERS: Final[dict[str, Callable[..., Change]]] = {
-    "block-dirty-bitmap-add": changes.add_bitmap,
-    "block-dirty-bitmap-remove": changes.remove_bitmap,
-    "block-dirty-bitmap-clear": changes.clear_bitmap,
-    "block-dirty-bitmap-enable": changes.enable_bitmap,
-    "block-dirty-bitmap-disable": changes.disable_bitmap,
-    "block-dirty-bitmap-merge": changes.merge_bitmaps,
-    "blockdev-snapshot": changes.snapshot,
-    "blockdev-snapshot-sync": changes.snapshot_file,
-    "blockdev-snapshot-internal-sync": changes.internal_snapshot,
+    "block-dirty-bitmap-add": bitmap_changes.add,
+    "block-dirty-bitmap-remove": bitmap_changes.remove,
+    "block-dirty-bitmap-clear": bitmap_changes.clear,
+    "block-dirty-bitmap-enable": bitmap_changes.enable,
+    "block-dirty-bitmap-disable": bitmap_changes.disable,
+    "block-dirty-bitmap-merge": bitmap_changes.merge,
+    "blockdev-snapshot": snapshot_changes.put_node,
+    "blockdev-snapshot-sync": snapshot_changes.put_file,
+    "blockdev-snapshot-internal-sync": snapshot_changes.save_inside,
 }
 
 
@@ -244,8 +246,8 @@ def _plan(
         return _abort
     if kind in ("blockdev-backup", "drive-backup"):
         to_file = kind == "drive-backup"
-        job_commands.commands[kind].signature.read(Raw(encode(data)))
-        return lambda: job_commands.start_backup(machine, data, to_file=to_file)
+        backup_jobs.commands[kind].signature.read(Raw(encode(data)))
+        return lambda: backup_jobs.start_backup(machine, data, to_file=to_file)
     if kind not in _MAKERS:
         message = f"Parameter 'type' does not accept value '{kind}'"
         raise GenericError(message)

@@ -21,6 +21,14 @@ MAX_REMEMBERED: Final = 512
 """Types whose properties are kept, for each profile: most machines use some dozens."""
 
 _FIXED: Final = frozenset({"ISA", "IDE", "System", "virtio-bus", "i2c-bus", "HDA"})
+_NOT_WHILE_ON: Final = frozenset(
+    {
+        *("acpi-erst", "amd-iommu", "intel-iommu", "ipmi-bmc-extern", "pxb", "pxb-cxl"),
+        *("pxb-pcie", "vfio-pci-igd-lpc-bridge", "vfio-pci-nohotplug"),
+        *("vhost-user-gpu", "vhost-user-gpu-pci", "vhost-user-vga", "virtio-vga-gl"),
+        *("virtio-gpu-device", "virtio-gpu-gl-device", "virtio-gpu-gl-pci"),
+    }
+)  # what cannot be made for a capture, or is on a bus that allows nothing
 _GIVEN: Final = frozenset(
     {"drive", "memdev", "cryptodev", "chassis_nr", "serial", "memaddr", "legacy-addr"}
 )  # what a model was given when it was captured, or got for its place
@@ -129,6 +137,8 @@ class ProfileTypes:
         facts_ = self._models.get(name)
         if facts_ is None:
             return None
+        if facts_.name in _NOT_WHILE_ON:
+            return ModelFacts(facts_.name, facts_.bus, is_hotpluggable=False)
         template = self.template("model", facts_.name)
         if template is None:
             return facts_

@@ -12,21 +12,18 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from qmpx.dialects.modern.memory_objects import complete_memory, make_memory
 from qmpx.errors import DeviceNotFound, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.character.placed import resolve
 from qmpx.machine.objects import Created, IOThread, MemoryBackend, UserObject
-
-MOST_MEMORY: Final = 2**47
-"""Bytes of a memory backend: what a process can address."""
 
 MOST_A_SECOND: Final = 10**15
 """Bytes or operations a second that a limit may be, as in QEMU."""
 
-PAGE: Final = 4096
-"""Bytes of a page of memory."""
-
 _FARTHEST: Final = 32767
 _NODES: Final = "/sys/devices/system/node"
+_POOL: Final = 64  # threads of a pool, at most
 _PATIENCE: Final = 1.0  # seconds for a connection to this host
 _LIMITS: Final = ("bps", "iops")
 _CREDENTIALS: Final = {
@@ -60,7 +57,7 @@ def make_object(machine: Machine, kind: str, options: Options) -> UserObject:
     if kind == "iothread":
         return _iothread(options)
     if kind.startswith("memory-backend-"):
-        return _memory(kind, options)
+        return make_memory(kind, options)
     check_object(machine, kind, options)
     if kind.startswith("filter-"):
         _check_filter(kind, options)
@@ -89,33 +86,6 @@ def _iothread(options: Options) -> IOThread:
     return thread
 
 
-def _memory(kind: str, options: Options) -> MemoryBackend:
-    size = options["size"]
-    for name in ("size", "prealloc-threads", "align"):
-        if options.get(name) == 0 and name != "align":
-            message = f"property '{name}' of {kind} doesn't take value '0'"
-            raise GenericError(message)
-    align = options.get("align", 0)
-    if align % PAGE:
-        message = f"alignment {align:#x} must be multiples of page size {PAGE:#x}"
-        raise GenericError(message)
-    kept = {n: v for n, v in options.items() if n != "size"}
-    return MemoryBackend(size, kind, kept)
-
-
-def _check_nodes(options: Options) -> None:
-    nodes, policy = options.get("host-nodes", []), options.get("policy", "default")
-    if nodes and policy == "default":
-        message = (
-            "host-nodes must be empty for policy default, or you should explicitly "
-            "specify a policy other than default"
-        )
-        raise GenericError(message)
-    if not nodes and policy != "default":
-        message = f"host-nodes must be set for policy {policy}"
-        raise GenericError(message)
-
-
 def complete(machine: Machine, id_: str, made: UserObject) -> None:
     """Check what an object needs of the world, once its id is known to be free.
 
@@ -123,52 +93,11 @@ def complete(machine: Machine, id_: str, made: UserObject) -> None:
         CommandError: It cannot be had.
     """
     if isinstance(made, MemoryBackend):
-        _complete_memory(id_, made)
+        complete_memory(machine, id_, made)
     elif isinstance(made, Created) and made.kind in _CREDENTIALS:
         _complete_credentials(made)
     elif isinstance(made, Created):
         _complete_other(machine, made)
-
-
-def _complete_memory(id_: str, made: MemoryBackend) -> None:
-    if made.size >= MOST_MEMORY:
-        message = f"cannot set up guest memory '{id_}': Cannot allocate memory"
-        raise GenericError(message)
-    if made.kind == "memory-backend-memfd" and made.size % PAGE:
-        rounded = -(-made.size // PAGE) * PAGE
-        message = (
-            f"backing store size {made.size:#x} does not match 'size' option "
-            f"{rounded:#x}"
-        )
-        raise GenericError(message)
-    if made.kind == "memory-backend-memfd" and made.option("hugetlb", otherwise=False):
-        message = f"failed to resize memfd to {made.size}: Invalid argument"
-        if made.size % made.option("hugetlbsize", 2 * 2**20):
-            raise GenericError(message)
-    if made.kind == "memory-backend-file":
-        _open_backing(made)
-    _check_nodes(made.options)
-
-
-def _open_backing(made: MemoryBackend) -> None:
-    """Make sure that the file is there, or can be made, with room for the memory."""
-    path = str(made.options["mem-path"])
-    is_shared = made.option("share", otherwise=False)
-    try:
-        if os.path.isdir(path):
-            return  # a file in it would be without a name
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            if os.fstat(fd).st_size == 0 and is_shared:
-                os.ftruncate(fd, made.size)
-        finally:
-            os.close(fd)
-    except OSError as error:
-        message = (
-            f"can't open backing store {path} for guest RAM: "
-            f"{os.strerror(error.errno or errno.EIO)}"
-        )
-        raise GenericError(message) from None
 
 
 def _complete_credentials(made: Created) -> None:
@@ -207,10 +136,10 @@ def _complete_other(machine: Machine, made: Created) -> None:
         )
         raise GenericError(message)
     if made.kind == "dbus-vmstate" and ":" not in options["addr"]:
-        message = (
-            "failed to connect to DBus: 'Address element “"
-            f"{options['addr']}” does not contain a colon (:)'"
-        )
+        why = f"Address element “{options['addr']}” does not contain a colon (:)"
+        if not options["addr"]:
+            why = "The given address is empty"
+        message = f"failed to connect to DBus: '{why}'"
         raise GenericError(message)
     if made.kind == "pr-manager-helper":
         try:
@@ -229,14 +158,18 @@ def _complete_other(machine: Machine, made: Created) -> None:
 
 
 def _complete_filter(machine: Machine, kind: str, options: Options) -> None:
+    if machine.network.back_end(options["netdev"]) is None:
+        message = "Parameter 'netdev' expects a network backend id"
+        raise GenericError(message)
     if kind == "filter-redirector" and not options.keys() & {"indev", "outdev"}:
         message = (
             "filter redirector needs 'indev' or 'outdev' at least one property set"
         )
         raise GenericError(message)
-    if machine.network.back_end(options["netdev"]) is None:
-        message = "Parameter 'netdev' expects a network backend id"
-        raise GenericError(message)
+    for name in ("indev", "outdev"):
+        label = options.get(name)
+        if label and label not in machine.characters:
+            raise DeviceNotFound(device=label)
 
 
 def _connect_barrier(options: Options) -> None:
@@ -246,6 +179,14 @@ def _connect_barrier(options: Options) -> None:
         GenericError: Nobody is there.
     """
     host, port = options.get("server", "localhost"), options.get("port", "24800")
+    if not port.isdecimal():
+        why = "Servname not supported for ai_socktype"
+        message = f"address resolution failed for {host}:{port}: {why}"
+        raise GenericError(message)
+    if not host:
+        message = f"address resolution failed for :{port}: Name or service not known"
+        raise GenericError(message)
+    resolve(host, int(port), socket.SOCK_STREAM)
     try:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
     except (OSError, ValueError) as error:
@@ -289,6 +230,9 @@ def _check_throttle(_: Machine, options: Options) -> None:
 
 
 def _check_filter(kind: str, options: Options) -> None:
+    if options.get("maxlen") == 0:
+        message = f"Property '{kind}.maxlen' doesn't take value '0'"
+        raise GenericError(message)
     if kind == "filter-buffer" and options.get("interval") == 0:
         message = "Property 'filter-buffer.interval' requires a positive value"
         raise GenericError(message)
@@ -334,6 +278,17 @@ def _check_keyring(machine: Machine, options: Options) -> None:
         raise GenericError(message)
 
 
+def _check_main_loop(_: Machine, options: Options) -> None:
+    for name in ("aio-max-batch", "thread-pool-min", "thread-pool-max"):
+        if options.get(name, 0) < 0:
+            message = f"{name} value must be in range [0, {2**63 - 1}]"
+            raise GenericError(message)
+    most = options.get("thread-pool-max", _POOL)
+    if options.get("thread-pool-min", 0) > most or not most:
+        message = "bad thread-pool-min/thread-pool-max values"
+        raise GenericError(message)
+
+
 def _check_threads(_: Machine, options: Options) -> None:
     nodes = options.get("node-affinity")
     if nodes and not any(os.path.exists(f"{_NODES}/node{node}") for node in nodes):
@@ -355,6 +310,7 @@ _CHECKS: Final[Mapping[str, Callable[[Machine, Options], None]]] = {
             "secret",
         )
     },
+    "main-loop": _check_main_loop,
     "input-barrier": _check_barrier,
     "secret_keyring": _check_keyring,
     "thread-context": _check_threads,

@@ -12,7 +12,7 @@ from qmpx.machine.qom.objects import QomObject
 from qmpx.monitor import CommandRegistry
 from qmpx.qapi import Described
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 MAX_QUEUES: Final = 1024
 """Queues that a device can have: QEMU's figure."""

@@ -109,7 +109,7 @@ def _add_drives(machine: Machine, options: Options) -> list[str]:
         text = ",".join(f"{name}={value}" for name, value in drive.items())
         more = {"snapshot": "on"} if options.snapshot else {}
         with _option(f"-drive {text}"):
-            plugged = machine.plug_drive(more | drive)
+            plugged = machine.drives.plug(more | drive)
             if plugged is not None and plugged.interface is Interface.VIRTIO:
                 devices.append(f"virtio-blk-pci,drive={plugged.device}")
     return devices

@@ -53,16 +53,16 @@ commands.completions["B"] = _complete_drive
 async def ask_for_keys(machine: Machine, session: HumanSession) -> bool:
     """Ask for the keys that the machine needs to run; tell whether it has them all."""
     for drive in list(machine.drives.values()):
-        if drive.lacks_key and not await _ask_for_key(session, drive):
+        if drive.key.is_lacking and not await _ask_for_key(session, drive):
             return False
     return True
 
 
 async def _ask_for_key(session: HumanSession, drive: Drive) -> bool:
-    session.print(f"{drive.device} ({drive.encrypted_file}) is encrypted.\n")
+    session.print(f"{drive.device} ({drive.key.file}) is encrypted.\n")
     password = await session.read_password("Password: ")
     try:
-        drive.give_key(password)
+        drive.key.give(drive.image, password)
     except CommandError:
         session.print("invalid password\n")
         return False
@@ -77,7 +77,8 @@ async def _ask_for_key(session: HumanSession, drive: Drive) -> bool:
 )
 def block_passwd(machine: Machine, *, device: str, password: str) -> None:
     """Give the key of an encrypted drive; any key will do, nothing can check it."""
-    _drive(machine, device).give_key(password)
+    drive = _drive(machine, device)
+    drive.key.give(drive.image, password)
 
 
 # Media.
@@ -129,7 +130,7 @@ def change(
     if arg is not None and arg not in FORMATS:
         raise InvalidBlockFormat(name=arg)
     drive.change(target, arg)
-    if drive.lacks_key:
+    if drive.key.is_lacking:
         raise DeviceEncrypted(device=device)
 
 

@@ -33,11 +33,9 @@ from qmpx.machine.happenings import (
     Resumed,
     ShutDown,
     Stopped,
-    VncConnected,
-    VncDisconnected,
-    VncInitialized,
     WatchdogExpired,
 )
+from qmpx.machine.vnc_happenings import VncConnected, VncDisconnected, VncInitialized
 from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.human import CommandTable, builtin
 from qmpx.monitor.monitor import qmp_capabilities as negotiate

@@ -13,7 +13,8 @@ from qmpx.dialects.v2010.disassembly import show_instructions
 from qmpx.dialects.v2010.dumps import show_memory, show_value
 from qmpx.dialects.v2010.processors import chosen_processor
 from qmpx.machine import Machine
-from qmpx.machine.memory import Memory, write_file
+from qmpx.machine.memory import Memory
+from qmpx.machine.memory_file import write_file
 from qmpx.monitor.human import CommandTable, Format
 from qmpx.monitor.registry import SessionLike
 

@@ -99,7 +99,7 @@ def migrate_cancel(machine: Machine) -> None:
 )
 def migrate_set_speed(machine: Machine, *, value: float) -> None:
     """Limit the bytes a second of migrations."""
-    machine.migration.set_speed(value)
+    machine.migration.limits.set_speed(value)
 
 
 @commands.command(
@@ -110,7 +110,7 @@ def migrate_set_speed(machine: Machine, *, value: float) -> None:
 )
 def migrate_set_downtime(machine: Machine, *, value: float) -> None:
     """Limit the time that the machine may stand still when it is moved."""
-    machine.migration.set_downtime(value)
+    machine.migration.limits.set_downtime(value)
 
 
 def _show_migrate(answer: dict[str, Any]) -> str:

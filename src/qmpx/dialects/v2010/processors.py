@@ -7,8 +7,9 @@ from typing import Any
 
 from qmpx.errors import InvalidParameterValue
 from qmpx.machine import Machine
-from qmpx.machine.processor import CR0_PG, MachineCheck, Processor
+from qmpx.machine.processor import Processor
 from qmpx.machine.register_dump import dump, show_mappings, show_ranges
+from qmpx.machine.registers import CR0_PG, MachineCheck
 from qmpx.monitor.human import CommandTable
 from qmpx.monitor.human.builtin import help_text
 from qmpx.monitor.registry import SessionLike

@@ -66,7 +66,7 @@ def cont(machine: Machine) -> None:
     """
     if machine.migration.is_expected:
         raise MigrationExpected
-    machine.require_keys()
+    machine.drives.require_keys()
     machine.cont()
 
 

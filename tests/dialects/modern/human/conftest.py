@@ -21,7 +21,7 @@ def pc() -> Machine:
     made = Machine("box", processor_count=2)
     use_types(made, shipped_profile())
     made.qom.become("pc-i440fx-7.2")
-    made.add_drive("cd0", id="cd0", removable=True, has_tray=True)
+    made.drives.add("cd0", id="cd0", removable=True, has_tray=True)
     return made
 
 

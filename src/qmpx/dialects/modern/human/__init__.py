@@ -9,16 +9,16 @@ Source: QEMU 7.2.22, observed; for ``human-monitor-command`` schema file ``misc.
 from functools import cache
 from weakref import WeakKeyDictionary
 
-from qmpx.errors import CommandError, InvalidParameterValue
+from qmpx.errors import InvalidParameterValue
 from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.frontend import Frontend, Mode
 from qmpx.monitor.human import CommandTable, run_line
 from qmpx.monitor.recall import FormatMemory
 from qmpx.monitor.registry import SessionLike
 
-__all__ = ["commands", "describe_error", "table_for_people"]
+__all__ = ["commands", "table_for_people"]
 
-commands = CommandRegistry()
+commands = CommandRegistry(reads_late=True)
 
 _FORMATS: WeakKeyDictionary[Monitor, FormatMemory] = WeakKeyDictionary()
 """How values were shown last: that does outlast a line."""
@@ -30,11 +30,6 @@ def table_for_people() -> CommandTable:
     from qmpx.dialects.modern.human.assembled import assemble  # they are many
 
     return assemble()
-
-
-def describe_error(error: CommandError) -> str:
-    """Return what people read of an error."""
-    return f"Error: {error.desc}"
 
 
 @commands.command("human-monitor-command", features=("savevm-monitor-nodes",))

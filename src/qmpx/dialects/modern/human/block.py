@@ -28,7 +28,7 @@ async def commit(session: SessionLike, *, device: str) -> str | None:
     if device != "all" and device not in drives:
         return f"Device '{device}' not found\n"
     for name in drives if device == "all" else (device,):
-        drive = session.monitor.target.drive(name)
+        drive = session.monitor.target.drives.find(name)
         inserted = drives[name].get("inserted")
         if inserted is None:
             if device == "all":

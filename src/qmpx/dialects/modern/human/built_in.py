@@ -4,14 +4,18 @@ Source: QEMU 7.2.22, observed.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
 from qmpx.monitor.human import HumanCommand, HumanSession
 from qmpx.monitor.human.builtin import info_history
 from qmpx.monitor.human.running import table_of
+from qmpx.monitor.human.words import read_word
 from qmpx.monitor.registry import SessionLike
 
 commands = HumanTable()
+
+_MOST_WORDS: Final = 16  # of a line that asks for help, as in QEMU
 
 
 def help_text(session: SessionLike, name: str | None = None) -> str:
@@ -29,16 +33,31 @@ def help_text(session: SessionLike, name: str | None = None) -> str:
 
     if name is None:
         return _lines("", known(table.commands.values()))
-    first, *rest = name.split() or [""]
+    words = _words(name)
+    if words is None:
+        return ""  # QEMU says nothing of a quote that is not closed, and of a crowd
+    first, *rest = words or [""]
     command = table.find(first)
     if first == "info":
         if not rest:
             return _lines("info ", known(table.items.values()))
-        command = table.find_item(rest[0])
+        command, first = table.find_item(rest[0]), f"info {rest[0]}"
     if command is None:
-        return f"unknown command: '{name}'\n"
-    prefix = "info " if first == "info" else ""
+        return f"unknown command: '{first}'\n"
+    prefix = "info " if first.startswith("info ") else ""
     return _lines(prefix, [command]) + table.further_help.get(command.name, "")
+
+
+def _words(text: str) -> list[str] | None:
+    """Return the words of a line; ``None`` if they cannot be read."""
+    words: list[str] = []
+    at = 0
+    while (word := read_word(text, at)) is not None:
+        if word.fault or len(words) == _MOST_WORDS:
+            return None
+        words.append(word.text)
+        at = word.end
+    return words
 
 
 def _lines(prefix: str, lines: Iterable[HumanCommand]) -> str:

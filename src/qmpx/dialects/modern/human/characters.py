@@ -3,113 +3,63 @@
 Source: QEMU 7.2.22, observed.
 """
 
-from typing import Any, Final
+from typing import Final
 
+from qmpx.dialects.modern.human.character_lines import (
+    KINDS,
+    BadOptions,
+    backend_of,
+    read_options,
+)
 from qmpx.dialects.modern.human.declaring import HumanTable, ask, ask_exactly
 from qmpx.errors import GenericError
-from qmpx.monitor.human.options import parse_options
 from qmpx.monitor.registry import SessionLike
 
 commands = HumanTable()
 
-KINDS: Final = (
-    *("stdio", "ringbuf", "mux", "pipe", "qemu-vdagent", "null", "msmouse", "socket"),
-    *("vc", "parallel", "udp", "memory", "file", "serial", "wctablet", "pty"),
-    "testdev",
-)
-"""The kinds of character devices, in the order of their list."""
-
-_RENAMED: Final = {"memory": "ringbuf", "tty": "serial", "parport": "parallel"}
-_SWITCHES: Final = (
-    *("server", "wait", "nodelay", "telnet", "tn3270", "websocket", "append"),
-    *("signal", "logappend", "ipv4", "ipv6", "abstract", "tight", "keep-alive"),
-)
-_NUMBERS: Final = ("reconnect", "size", "width", "height", "cols", "rows")
-_FLAGGED: Final = {"socket": ("addr",), "udp": ("remote",)}
-_ADDRESS: Final = (
-    *("host", "port", "path", "fd", "to", "ipv4", "ipv6", "abstract", "tight"),
-    *("localaddr", "localport", "keep-alive"),
-)
-
-
-def backend_of(options: dict[str, str]) -> dict[str, Any]:
-    """Return what ``chardev-add`` takes for what ``-chardev`` says.
-
-    Raises:
-        GenericError: It has no kind of device, or one that there is not.
-    """
-    kind = options.get("backend")
-    if kind is None:
-        raise GenericError('chardev: "backend" missing')
-    kind = _RENAMED.get(kind, kind)
-    if kind not in KINDS:
-        raise GenericError(f"'{kind}' is not a valid char driver name")
-    data: dict[str, Any] = {}
-    for name, text in options.items():
-        if name in ("backend", "id", "mux") or (kind in _FLAGGED and name in _ADDRESS):
-            continue
-        data[name] = _value(name, text)
-    if kind == "socket":
-        data.setdefault("server", False)
-        data["addr"] = _socket_address(options)
-    elif kind == "udp":
-        data["remote"] = _inet(
-            options.get("host", "localhost"), options.get("port", "")
-        )
-        if "localaddr" in options or "localport" in options:
-            data["local"] = _inet(
-                options.get("localaddr", ""), options.get("localport", "0")
-            )
-    elif kind in ("file", "pipe", "serial", "parallel"):
-        path = data.pop("path", None)
-        if path is None:
-            raise GenericError(f"chardev: {kind}: no device path given")
-        data["out" if kind == "file" else "device"] = path
-    elif kind == "mux":
-        data["chardev"] = options.get("chardev", "")
-    return {"type": kind, "data": data}
-
-
-def _value(name: str, text: str) -> Any:
-    if name in _SWITCHES:
-        return text in ("on", "yes", "y", "true")
-    if name in _NUMBERS and text.isdigit():
-        return int(text)
-    return text
-
-
-def _socket_address(options: dict[str, str]) -> dict[str, Any]:
-    if "path" in options:
-        return {"type": "unix", "data": {"path": options["path"]}}
-    if "fd" in options:
-        return {"type": "fd", "data": {"str": options["fd"]}}
-    if "port" not in options:
-        raise GenericError("chardev: socket: no port given")
-    return _inet(options.get("host", ""), options["port"])
-
-
-def _inet(host: str, port: str) -> dict[str, Any]:
-    return {"type": "inet", "data": {"host": host, "port": port}}
+_UNREAD: Final = "\nError: Parsing chardev args failed\n"
 
 
 @commands.does("chardev-add")
 async def chardev_add(session: SessionLike, *, args: str) -> str | None:
     """Open a character device."""
-    options = parse_options(args, "backend")
+    try:
+        options = read_options(args)
+    except BadOptions as error:
+        return f"{error}{_UNREAD}"
     if options.get("backend") in ("help", "?"):
         listed = "".join(f"\n  {kind}" for kind in KINDS)
         return f"Available chardev backend types: {listed}\n"
     if "id" not in options:
         raise GenericError("chardev: no id specified")
-    await ask(session, "chardev-add", id=options["id"], backend=backend_of(options))
+    label, backend = options["id"], backend_of(options)
+    try:
+        made = await ask(session, "chardev-add", id=label, backend=backend)
+    except GenericError as error:
+        why = error.desc.removeprefix(f"Failed to add chardev '{label}': ")
+        if why == f"Chardev with id '{label}' already exists":
+            why = (
+                f"attempt to add duplicate property '{label}' to object "
+                "(type 'container')"
+            )
+        raise GenericError(why) from None
+    if "pty" in made:
+        return f"char device redirected to {made['pty']} (label {label})\n"
     return None
 
 
 @commands.does("chardev-change")
-async def chardev_change(session: SessionLike, *, id: str, args: str) -> None:  # noqa: A002
+async def chardev_change(session: SessionLike, *, id: str, args: str) -> str | None:  # noqa: A002
     """Let a character device be another."""
-    backend = backend_of(parse_options(args, "backend"))
+    try:
+        options = read_options(args)
+    except BadOptions as error:
+        return f"{error}{_UNREAD}"
+    if "id" in options:
+        raise GenericError("Unexpected 'id' parameter")
+    backend = backend_of(options)
     await ask_exactly(session, "chardev-change", {"id": id, "backend": backend})
+    return None
 
 
 @commands.does("chardev-remove")

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from qmpx.dialects.modern.human import characters, migration, network
+from qmpx.dialects.modern.human import character_lines, migration_settings, network
 from qmpx.dialects.modern.human.declaring import HumanTable
-from qmpx.dialects.modern.tracing import OF_PROCESSORS, OTHERS
+from qmpx.dialects.modern.tracing import trace_events
 from qmpx.machine import Machine
 from qmpx.machine.migration.parameters import CAPABILITIES
 from qmpx.machine.network.clients import Kind
@@ -75,6 +75,10 @@ def _snapshots(session: SessionLike, _: str) -> Iterable[str]:
     return [kept.tag for kept in snapshots.saved()] if snapshots.devices() else []
 
 
+def _traceable(_: SessionLike, typed: str) -> Iterable[str]:  # noqa: ARG001
+    return trace_events()
+
+
 def _offer(*words: str) -> "Offer":
     return Offer(words)
 
@@ -105,7 +109,7 @@ commands.completions.update(
         "netdev_del:id": _back_ends,
         "set_link:name": _clients,
         "set_link:up": _offer(*_ON_OFF),
-        "chardev-add:args": _offer(*characters.KINDS),
+        "chardev-add:args": _offer(*character_lines.KINDS),
         "chardev-remove:id": _chardevs,
         "ringbuf_read:device": _rings,
         "ringbuf_write:device": _rings,
@@ -115,12 +119,12 @@ commands.completions.update(
         "migrate_set_capability:capability": _offer(*CAPABILITIES),
         "migrate_set_capability:state": _offer(*_ON_OFF),
         "migrate_set_parameter:parameter": _offer(
-            *(name for name, _, _ in migration.PARAMETERS)
+            *(name for name, _, _ in migration_settings.PARAMETERS)
         ),
         "loadvm:name": _snapshots,
         "delvm:name": _snapshots,
-        "trace-event:name": _offer(*OF_PROCESSORS, *OTHERS),
-        "trace-events:name": _offer(*OF_PROCESSORS, *OTHERS),
+        "trace-event:name": _traceable,
+        "trace-events:name": _traceable,
         "trace-event:option": _offer(*_ON_OFF),
     }
 )

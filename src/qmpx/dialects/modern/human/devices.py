@@ -16,7 +16,9 @@ from qmpx.dialects.modern.human.declaring import (
 )
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.identifiers import is_identifier
 from qmpx.machine.qom.objects import QomObject
+from qmpx.machine.qom.types import derives
 from qmpx.monitor.human.options import parse_options
 from qmpx.monitor.registry import SessionLike
 
@@ -36,6 +38,8 @@ async def device_add(session: SessionLike, *, device: dict[str, str]) -> str | N
         return _properties(machine, driver)
     if driver is None and _HELP[0] in device:
         raise GenericError("Parameter 'driver' is missing")
+    if "id" in device and not is_identifier(device["id"]):  # QEMU does not say why
+        return 'Try "help device_add" for more information\n'
     await ask_exactly(session, "device_add", dict(device))
     return None
 
@@ -92,6 +96,8 @@ async def object_add(session: SessionLike, *, object: str) -> str | None:  # noq
     if kind in _HELP:
         return machine.qom.types.listing("-object help") or ""
     if kind is not None and options.keys() & {*_HELP}:
+        if not derives(machine.qom.types, kind, "object"):
+            return machine.qom.types.listing("-object help") or ""
         return _object_properties(machine, kind)
     values = read_options(session, "object-add", nested(dict(options)))
     await ask_exactly(session, "object-add", values)

@@ -55,7 +55,7 @@ async def drive_add(
     try:
         nodes = node_options(options)
         plugged = (
-            machine.plug_drive(_known(options))
+            machine.drives.plug(_known(options))
             if nodes is None
             else plug_described(machine, options, nodes)
         )
@@ -73,11 +73,11 @@ async def drive_add(
         if drive.medium.format == "raw" and not options.keys() & {"format", "driver"}:
             said = _GUESSED.format(path)
         if options.get("snapshot") != "on":
-            machine.blocks.adopt(drive)
+            machine.blocks.drives.adopt(drive)
     if interface == "none":
         return f"{said}OK\n"
     if drive is not None:
-        machine.unplug_drive(drive.device)
+        machine.drives.unplug(drive.device)
     if not pci_addr.strip():
         return f"{said}Invalid pci address\n"
     return f"{said}Can't hot-add drive to type {_TYPES[interface]}\n"
@@ -120,10 +120,12 @@ async def drive_del(session: SessionLike, *, id: str) -> str | None:  # noqa: A0
     """Remove a drive that was added, or a block node."""
     machine: Machine = session.monitor.target
     if id in machine.drives:
-        node = machine.blocks.node_in(machine.drives[id])
-        machine.unplug_drive(id)
-        if node is not None:
-            machine.blocks.release(node)
+        drive = machine.drives[id]
+        machine.blocks.drives.remove(drive)
+        machine.drives.unplug(id)
+        if drive.id:  # its device stays, and has nothing behind it any more
+            drive.device, drive.io_status = "", ""
+            machine.drives[drive.id] = drive
         return None
     if machine.blocks.find(id) is None:
         return f"Device '{id}' not found\n"
@@ -140,7 +142,7 @@ async def qemu_io(
 ) -> str:
     """Read from a drive or write to it; of qemu-io's commands these two and flush."""
     machine: Machine = session.monitor.target
-    drive = machine.blocks.drive(device) if qdev else machine.drives.get(device)
+    drive = machine.blocks.drives.find(device) if qdev else machine.drives.get(device)
     if drive is None:
         raise GenericError(f"Cannot find device='' nor node-name='{device}'")
     words = command.split()

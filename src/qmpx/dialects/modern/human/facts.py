@@ -8,8 +8,8 @@ from typing import Any, Final
 from qmpx.dialects.modern.human.declaring import HumanTable, ask, true_false
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
-from qmpx.machine.processor import CR0_PG, MachineCheck
 from qmpx.machine.register_dump import show_mappings, show_ranges
+from qmpx.machine.registers import CR0_PG, MachineCheck
 from qmpx.monitor.registry import SessionLike
 
 commands = HumanTable()

@@ -3,7 +3,6 @@
 Source: QEMU 7.2.22, observed.
 """
 
-import fnmatch
 from typing import Any, Final
 
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
@@ -211,7 +210,6 @@ async def info_trace_events(
         )
     except CommandError as error:
         return f"{error.desc}\n"
-    chosen_events = [x for x in found if fnmatch.fnmatchcase(x["name"], name or "*")]
     return "".join(
-        f"{x['name']} : state {int(x['state'] == 'enabled')}\n" for x in chosen_events
+        f"{x['name']} : state {int(x['state'] == 'enabled')}\n" for x in found
     )

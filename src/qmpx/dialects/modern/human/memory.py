@@ -6,6 +6,7 @@ Source: QEMU 7.2.22, observed.
 import asyncio
 from typing import Final
 
+from qmpx.dialects.modern import reachable_memory
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
 from qmpx.dialects.modern.human.dumps import show_instructions, show_port
 from qmpx.dialects.modern.human.facts import chosen
@@ -35,13 +36,10 @@ _NO_CPU: Final = "No CPU available\n"
 @commands.does("x")
 def x(session: SessionLike, *, fmt: Format, addr: int) -> str:
     """Return virtual memory in lines."""
-    processor = chosen(session)
+    processor, machine = chosen(session), session.monitor.target
 
     def read(address: int, length: int) -> bytes | None:
-        if address > _LOW:
-            return None  # these processors have addresses of 32 bits
-        data: bytes | None = processor.read(address, length)
-        return data
+        return reachable_memory.read(machine, processor, address, length)
 
     if fmt.format == "i":
         return show_instructions(read, fmt, addr, processor)
@@ -50,15 +48,11 @@ def x(session: SessionLike, *, fmt: Format, addr: int) -> str:
 
 @commands.does("xp")
 def xp(session: SessionLike, *, fmt: Format, addr: int) -> str:
-    """Return physical memory in lines; where nothing is, there are zeros."""
-    memory = session.monitor.target.memory
+    """Return physical memory in lines."""
+    machine = session.monitor.target
 
     def read(address: int, length: int) -> bytes | None:
-        if address > _LOW:
-            return bytes(length)
-        first = min(length, _LOW + 1 - address)
-        data: bytes = memory.read(address, first)
-        return data + bytes(length - first)
+        return reachable_memory.read_physical(machine, address, length)
 
     if fmt.format == "i":
         return show_instructions(read, fmt, addr, chosen(session))

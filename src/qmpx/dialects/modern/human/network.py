@@ -13,8 +13,9 @@ from qmpx.dialects.modern.human.declaring import (
     on_off,
     read_options,
 )
-from qmpx.errors import GenericError
+from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.identifiers import is_identifier
 from qmpx.machine.network.clients import Client, Failed, Kind
 from qmpx.machine.network.forwards import BadForward, parse_forward, parse_listener
 from qmpx.machine.network.user import UserNetwork
@@ -39,12 +40,16 @@ async def netdev_add(session: SessionLike, *, netdev: dict[str, str]) -> str | N
     """Make a network back end."""
     if netdev.get("type") in ("help", "?"):
         return "Available netdev backend types:\n" + "".join(f"{x}\n" for x in KINDS)
-    known = session.monitor.target.network.back_end(netdev.get("id", ""))
-    if known is not None:  # QEMU does not say what is wrong with the id
+    label = netdev.get("id")
+    known = session.monitor.target.network.back_end(label or "")
+    # QEMU does not say what is wrong with the id.
+    if known is not None or not (label is None or is_identifier(label)):
         return 'Try "help netdev_add" for more information\n'
     if "id" not in netdev:
         raise GenericError("Parameter 'id' is missing")
     if "type" not in netdev:
+        raise GenericError("Parameter 'type' is missing")
+    if netdev["type"] == "stream":  # whose address cannot be told in one line
         raise GenericError("Parameter 'type' is missing")
     listed: dict[str, Any] = {
         name: [{"str": netdev[name]}]
@@ -52,9 +57,20 @@ async def netdev_add(session: SessionLike, *, netdev: dict[str, str]) -> str | N
         if name in netdev
     }
     plain = {name: text for name, text in netdev.items() if name not in listed}
-    values = read_options(session, "netdev_add", nested(plain))
+    try:
+        values = read_options(session, "netdev_add", nested(plain))
+    except CommandError as error:
+        raise GenericError(_as_options_say(error.desc)) from None
     await ask_exactly(session, "netdev_add", {**values, **listed})
     return None
+
+
+def _as_options_say(text: str) -> str:
+    """Return what QEMU says of an option, for what it says of an argument."""
+    if text.endswith(" is unexpected"):
+        name = text.removeprefix("Parameter ").removesuffix(" is unexpected")
+        return f"Invalid parameter {name}"
+    return text.replace(" expects integer", " expects an int64 value")
 
 
 @commands.does("netdev_del")
@@ -92,7 +108,8 @@ async def announce_self(
 def _text(client: Client) -> str:
     """Return what there is to say of a client."""
     if client.kind is Kind.ADAPTER:
-        return f"index=0,type=nic,model={client.model},macaddr={client.mac}"
+        mac = client.mac.lower()
+        return f"index=0,type=nic,model={client.model},macaddr={mac}"
     if isinstance(client.back_end, UserNetwork):
         network = client.back_end
         restrict = on_off(network.is_restricted)
@@ -100,7 +117,7 @@ def _text(client: Client) -> str:
             f"index=0,type=user,net={network.network.network_address},"
             f"restrict={restrict}"
         )
-    return f"index=0,type={client.model},{client.info}".rstrip(",")
+    return f"index=0,type={client.model},{client.info}"
 
 
 @commands.shows("network")
@@ -120,8 +137,9 @@ def info_network(machine: Machine) -> str:
     for client in network.others:
         if client.kind is Kind.ADAPTER:
             lines.append(f"{client.name}: {_text(client)}")
-            if client.peer is not None:
-                lines.append(f" \\ {client.peer.name}: {_text(client.peer)}")
+            peer = client.peer or client.former_peer
+            if peer is not None:
+                lines.append(f" \\ {peer.name}: {_text(peer)}")
         elif client.peer is None:
             lines.append(f"{client.name}: {_text(client)}")
     return "".join(f"{line}\n" for line in lines)
