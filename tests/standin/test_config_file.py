@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.standin.command_line import parse_command_line
 from qmpx.standin.config_file import MAX_FILE
 from qmpx.standin.failure import StartFailure
+from qmpx.standin.parsing import parse_command_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -101,6 +101,11 @@ def test_time_passes_when_it_is_told_to() -> None:
         assert after["microseconds"] == before["microseconds"] + 90_500_000
         with pytest.raises(qmpx.CommandError, match="time does not go back"):
             hand.execute("x-qmpx-clock-advance", seconds=-1)
+        for far in (1e308, 1e9):  # some time has passed already
+            with pytest.raises(qmpx.CommandError, match=r"1e.09 seconds at most"):
+                hand.execute("x-qmpx-clock-advance", seconds=far)
+        with pytest.raises(qmpx.CommandError, match="expected seconds from 0 to 1e"):
+            hand.execute("x-qmpx-guest-set", {"power-off": 1e308})
         del vm
 
 

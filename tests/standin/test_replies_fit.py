@@ -152,7 +152,7 @@ def file_node(name: str, path: Path, size: int = MEBIBYTE) -> Step:
 @pytest.mark.usefixtures("done")
 def test_block_nodes_and_their_jobs(talk: Schemed, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        talk.run(*file_node(name, tmp_path / name))
+        talk.run(*file_node(name, tmp_path / name, size=4 * MEBIBYTE))  # in pieces
     talk.run("block-dirty-bitmap-add", {"node": "one", "name": "b"})
     device = {"driver": "virtio-blk-pci", "drive": "one", "id": "vb"}
     talk.run("device_add", device)

@@ -6,99 +6,61 @@ there is one logic for both, as in QEMU. What no command here carries out is che
 far as the profile's schema and lists of types go, and kept: `Assembly.kept`.
 
 The order is QEMU's: objects, character devices, block nodes and drives, network,
-devices.
+devices. Each kind of option is read by a module of its own, which is imported if there
+is any of that kind.
 """
 
-import asyncio
-import calendar
-import json
 import os
-import re
-import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from qmpx.dialects.modern import modern_monitor
-from qmpx.dialects.modern.profile import ProfileAnswers, apply_profile
+from qmpx.dialects.modern.profile import apply_profile
+from qmpx.dialects.modern.profile_answers import ProfileAnswers
 from qmpx.dialects.modern.types import use_types
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Clock, Machine
-from qmpx.machine.block.described import node_options, plug_described
-from qmpx.machine.block.drives import OPTIONS as DRIVE_OPTIONS
-from qmpx.machine.block.drives import UNITS
-from qmpx.machine.character.device import MUX_USERS, CharacterDevice
-from qmpx.machine.character.files import OutputFile
-from qmpx.machine.character.opened import OpenedSocket
-from qmpx.machine.character.ring_buffer import DEFAULT_SIZE, RingBuffer
-from qmpx.machine.drive import Interface
 from qmpx.machine.guest import ObedientGuest
+from qmpx.machine.hardware.self_test import SelfTest
 from qmpx.machine.objects import MemoryBackend
-from qmpx.machine.runstate import PanicAction, RunState
+from qmpx.machine.qom.board import FLASHES
+from qmpx.machine.runstate import RunState
 from qmpx.monitor import Monitor
-from qmpx.monitor.descriptors import PendingDescriptors
-from qmpx.monitor.frontend import Frontend
-from qmpx.monitor.registry import Entry, SessionLike
-from qmpx.standin import kept_options
-from qmpx.standin.boards import (
-    WITHOUT_PROCESSORS,
-    makes_node,
-    ram_name,
-    takes_sizes,
-)
 from qmpx.standin.command_line import Backend, CommandLine, Place
 from qmpx.standin.defaults import (
     board_devices,
-    board_of,
     default_drives,
     default_ports,
     make_networks,
     virtio_disks,
 )
-from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
-from qmpx.standin.failure import StartFailure
-from qmpx.standin.machine_options import read_machine_options
+from qmpx.standin.description import describe_actions, describe_board
+from qmpx.standin.failure import StartFailure, with_hints
 from qmpx.standin.needs import (
     QTEST,
     choose_accelerator,
     find_machine,
-    full_topology,
     has_guest,
     memory_size,
     processor_count,
 )
-from qmpx.standin.numa_options import node_values
-from qmpx.standin.option_lists import OptionList, read_size
+from qmpx.standin.option_lists import OptionList
 from qmpx.standin.profile.file import Profile
 
 if TYPE_CHECKING:
+    from qmpx.standin.character_options import CharacterOptions
+    from qmpx.standin.option_commands import OptionCommands
     from qmpx.standin.qtest_socket import QtestSocket
-
-COMMANDS: Final = {
-    "-object": "object-add",
-    "-blockdev": "blockdev-add",
-    "-netdev": "netdev_add",
-    "-device": "device_add",  # but for what differs in a machine that is on
-}
-"""The command that carries out what an option describes."""
 
 FIRMWARE_PAGES: Final = 320
 """Pages that are in use when a PC has started: those of its firmware, and what that
 writes. So many a real machine's migration sends in full, where no guest has done
 anything (QEMU 7.2.22 with SeaBIOS, observed: 1.3 MiB)."""
 
+_WITH_BIOS: Final = "pc-"  # boards whose SeaBIOS resets once more
 _NO_BOARD: Final = "none"
 
-_UNEXPECTED: Final = re.compile(r"Parameters? '(.*)' (?:is|are) unexpected")
-_NOT_FEATURES: Final = frozenset(
-    {
-        *("realized", "node-id", "apic-id", "socket-id", "die-id", "core-id"),
-        *("thread-id", "phys-bits", "ucode-rev", "hv-vendor-id"),
-    }
-)  # what an expansion tells of a processor that is nowhere
-_ALWAYS: Final = frozenset({"migratable", "lmce", "pmu"})  # no features of CPUID
 _ORDER: Final = ("-object", "-blockdev", "-netdev")  # and then the machine is built
 
 
@@ -119,7 +81,6 @@ class Assembly:
         kept: What was described and is not carried out here.
         ports: The serial and parallel ports: which of the two, and the label of the
             character device.
-        endpoints: Its sockets that are no monitors', whose files go at the end.
 
     Raises:
         StartFailure: What is described cannot be.
@@ -145,9 +106,7 @@ class Assembly:
             memory_size=memory_size(line.memory, self._board["name"]),
             processor_count=processor_count(line.topology, self._board),
         )
-        self.machine.restarts = line.actions.get("reboot", "reset") == "reset"
-        self.machine.ends = line.actions.get("shutdown", "poweroff") == "poweroff"
-        self.machine.panic_action = PanicAction(line.actions.get("panic", "shutdown"))
+        describe_actions(self.machine, line.actions)
         self.machine.accelerator.is_present = "kvm" in (
             profile.text("-accel help") or "kvm"
         )
@@ -155,17 +114,20 @@ class Assembly:
         self.machine.accelerator.translates = self.accelerator == "tcg"
         if has_guest(line):
             self.machine.guest = ObedientGuest()
+        if self.accelerator != QTEST and self._board["name"].startswith(_WITH_BIOS):
+            SelfTest(self.machine)
         use_types(self.machine, profile)
-        self._describe()
         told_by = "tcg" if self.accelerator == QTEST else self.accelerator
         self.answers = ProfileAnswers(profile, told_by)
+        describe_board(self.machine, line, self._board, self.answers)
         self.monitor: Monitor = self.new_monitor(
             like=None if like is None else like.monitor
         )
         self.kept: list[Backend | OptionList] = []
         self.ports: list[tuple[str, str]] = []
-        self.endpoints: list[Endpoint] = []
         self._tell = tell
+        self._characters: CharacterOptions | None = None
+        self._commands: OptionCommands | None = None
         self._qtest: QtestSocket | None = None
 
     def new_monitor(
@@ -185,79 +147,6 @@ class Assembly:
         apply_profile(monitor, self.profile, self.answers)
         return monitor
 
-    def _describe(self) -> None:
-        """Tell the tree of objects what machine it is."""
-        line, tree, board = self.line, self.machine.qom, self._board
-        name = board["name"]
-        self.machine.is_bare = board["name"] == "none"
-        self.machine.can_sleep = not self.machine.is_bare
-        self.machine.has_own_screen = False
-        tree.is_bare = line.is_preconfig
-        tree.become(
-            name,
-            line.machine.get("memory-backend"),
-            own_ram=ram_name(name, is_told=line.memory is not None),
-        )
-        for driver, prop, text in line.globals:
-            tree.globals.add(driver, prop, text)
-        tree.options = read_machine_options(self.machine, line)
-        tree.processors.topology.update(full_topology(line.topology, name))
-        tree.processors.is_empty = name in WITHOUT_PROCESSORS and line.processor is None
-        numa = self.machine.numa
-        numa.has_details = tree.options.get("hmat", False)
-        numa.takes_sizes = takes_sizes(name)
-        numa.makes_one = makes_node(name)
-        numa.is_complete = False
-        if line.processor is not None:
-            model = line.processor.partition(",")[0]
-            tree.processors.type = f"{model}-x86_64-cpu"
-        elif "default-cpu-type" in board:
-            tree.processors.type = board["default-cpu-type"]
-        tree.processors.features = self._features
-        if line.memory is not None:
-            tree.memory_slots = int(line.memory.get("slots", "0"))
-            tree.maximum_memory = read_size(line.memory.get("maxmem", "0")) or 0
-
-    def _features(self) -> dict[str, Any]:
-        """Return what the processors can do, as far as the profile tells."""
-        kind = self.machine.qom.processors.type
-        name = kind.removesuffix("-x86_64-cpu")
-        _, _, chosen = (self.line.processor or "").partition(",")
-        arguments = {"type": "full", "model": {"name": name}}
-        try:
-            told = self.answers.expand(arguments)
-        except CommandError:
-            return {}
-        features: dict[str, Any] = dict(msgspec.json.decode(told)["model"]["props"])
-        for own in _NOT_FEATURES & features.keys():
-            del features[own]
-        for part in chosen.split(",") if chosen else ():
-            feature, equals, value = part.partition("=")
-            if part[:1] in ("+", "-"):
-                features[part[1:]] = part[0] == "+"
-            elif not equals or value in ("on", "off"):
-                features[feature] = value != "off"
-        return self._without_unavailable(features)
-
-    def _without_unavailable(self, features: dict[str, Any]) -> dict[str, Any]:
-        """Return features without those that the accelerator lacks, and name these."""
-        arguments = {"type": "full", "model": {"name": "max"}}
-        try:
-            told = self.answers.expand(arguments)
-        except CommandError:
-            return features
-        most = msgspec.json.decode(told)["model"]["props"]
-        lacking = sorted(
-            name
-            for name, value in features.items()
-            if value is True and most.get(name) is False and name not in _ALWAYS
-        )
-        return {
-            **features,
-            **dict.fromkeys(lacking, False),
-            "unavailable-features": lacking,
-        }
-
     async def furnish(self, monitor_labels: set[str]) -> None:
         """Make what the command line describes beside the machine itself.
 
@@ -271,9 +160,15 @@ class Assembly:
         if self.line.incoming is not None:
             # Before any image is opened: who sends the machine owns them still.
             self.machine.transfer(RunState.INMIGRATE)
-        _set_clock(self.machine, self.line.rtc)
+        if self.line.rtc is not None:
+            from qmpx.standin.clock_options import set_clock
+
+            set_clock(self.machine, self.line.rtc)
         self._pass_descriptors()
-        self._check_kept()
+        if self.line.kept:
+            from qmpx.standin.kept_options import check_kept
+
+            check_kept(self.machine, self.line.kept, self._tell)
         await self._open_qtest()
         for option in _ORDER:
             for backend in self.line.backends:
@@ -288,7 +183,10 @@ class Assembly:
         if not self.line.is_preconfig:
             self.build()
         self._set_watchdog()
-        await self._show()
+        if self.line.vnc:
+            from qmpx.standin.display_options import open_vnc
+
+            await open_vnc(self.machine, self.line.vnc)
 
     def build(self) -> None:
         """Build the machine itself: its board, and what is plugged into that.
@@ -310,6 +208,7 @@ class Assembly:
             self.machine.qom.make_board()
             self._complete_board()
             _ = self.machine.qom.root
+            self._plug_flashes()
         except CommandError as error:
             raise StartFailure(error.desc) from None
         for backend in self.line.backends:
@@ -327,6 +226,22 @@ class Assembly:
 
             self._qtest.show()
             attach_pci(self.machine)
+
+    def _plug_flashes(self) -> None:
+        """Plug in the nodes that hold the firmware.
+
+        Raises:
+            GenericError: One of them is not there, or in use.
+        """
+        blocks, options = self.machine.blocks, self.machine.qom.options
+        for number, name in enumerate(FLASHES):
+            if not (node := options.get(name)):
+                continue
+            if node not in blocks.nodes:
+                message = f"Property 'cfi.pflash01.drive' can't find value '{node}'"
+                raise GenericError(message)
+            place = f"/machine/system.flash{number}"
+            blocks.drives.plug(node, place, shares_writes=True)
 
     def _check_ram(self) -> None:
         """Take the backend that users have made for the machine's RAM.
@@ -350,6 +265,36 @@ class Assembly:
             raise StartFailure(message)
         backend.users.append("/machine")
 
+    async def _carry_out(self, backend: Backend) -> None:
+        if not await self._option_commands.carry_out(backend):
+            self.kept.append(backend)
+
+    @property
+    def _option_commands(self) -> "OptionCommands":
+        if self._commands is None:
+            from qmpx.standin.option_commands import OptionCommands
+
+            self._commands = OptionCommands(self.monitor, self.answers)
+        return self._commands
+
+    async def _open_character_devices(self, monitor_labels: set[str]) -> None:
+        line = self.line
+        devices = [x for x in line.character_devices if x.id not in monitor_labels]
+        defaults = default_ports(line, self.machine.qom.board)
+        places = [*line.ports, *(Place(option, "vc") for option in defaults)]
+        if devices or places:
+            from qmpx.standin.character_options import CharacterOptions
+
+            self._characters = CharacterOptions(self.machine, self._tell)
+            self.ports += await self._characters.open_all(devices, places)
+
+    def _plug_drives(self) -> None:
+        defaults = default_drives(self.line, self.machine.qom.board)
+        if drives := [*self.line.drives, *defaults]:
+            from qmpx.standin.drive_options import plug_drives
+
+            self.kept += plug_drives(self.machine, drives)
+
     def _describe_nodes(self) -> None:
         """Carry out ``-numa``.
 
@@ -357,6 +302,7 @@ class Assembly:
             StartFailure: An option is wrong by itself, or against others.
         """
         for options in self.line.nodes:
+            from qmpx.standin.numa_options import node_values  # few machines have any
 
             def warn(message: str, place: OptionList = options) -> None:
                 self._tell(f"{place.option} {place.text}: {message}")
@@ -364,28 +310,10 @@ class Assembly:
             values = node_values(options)
             self.machine.numa.warn = warn
             try:
-                read = self._read_keyval(
-                    Backend("-numa", options.text, is_json=False, values=values),
-                    "set-numa-node",
-                    self.answers.schema.commands["set-numa-node"].arguments,
-                )
+                read = self._option_commands.read_node(options, values)
                 self.machine.numa.add(read)
             except CommandError as error:
                 raise options.failure(error.desc) from None
-
-    def _check_kept(self) -> None:
-        """Check options that have little effect here, or none."""
-        checks = {
-            "smbios": kept_options.check_smbios,
-            "acpitable": kept_options.check_acpi_table,
-            "fw_cfg": kept_options.check_firmware_item,
-        }
-        for name, text in self.line.kept:
-            if name in checks:
-                checks[name](f"-{name}", text, self._tell)
-            elif name == "spice":
-                spice = kept_options.read_spice("-spice", text, self._tell)
-                self.machine.spice = spice
 
     async def _open_qtest(self) -> None:
         if self.line.qtest is None:
@@ -408,8 +336,9 @@ class Assembly:
             self.machine.characters.close()
         if "blocks" in self.machine.__dict__:
             self.machine.blocks.close()
-        for endpoint in self.endpoints:
-            endpoint.remove()
+        if self._characters is not None:
+            for endpoint in self._characters.endpoints:
+                endpoint.remove()
 
     def _pass_descriptors(self) -> None:
         for passed in self.line.passed:
@@ -454,308 +383,6 @@ class Assembly:
         try:
             self.machine.qom.devices.add(backend.values, hotplug=False)
         except CommandError as error:
-            raise backend.failure(_with_hints(error)) from None
-
-    async def _carry_out(self, backend: Backend) -> None:
-        name = COMMANDS[backend.option]
-        entry = self.monitor.entries.get(name)
-        try:
-            arguments = self._arguments(name, backend)
-            if entry is None or not self._is_carried_out(entry, arguments):
-                self.kept.append(backend)
-                return
-            await self.run(entry, arguments)
-        except CommandError as error:
-            raise backend.failure(_with_hints(error)) from None
-
-    def _arguments(self, name: str, backend: Backend) -> bytes:
-        """Return what the command takes, as JSON.
-
-        Raises:
-            CommandError: It is not as the schema says.
-        """
-        if backend.is_json:
-            text = json.dumps(backend.values).encode()
-            self.answers.validator.check_command(name, text)
-            return text
-        values: Any = backend.values
-        command = self.answers.schema.commands.get(name)
-        if command is not None:
-            values = self._read_keyval(backend, name, command.arguments)
-        return json.dumps(values).encode()
-
-    def _read_keyval(self, backend: Backend, name: str, type_name: str) -> Any:
-        """Return what an option says, by the schema.
-
-        Introspection does not tell which integers are sizes, and may have units: the
-        schema that it comes from does.
-
-        Raises:
-            CommandError: It is not as the schema says.
-        """
-        try:
-            return self.answers.validator.read_keyval(type_name, backend.values)
-        except CommandError:
-            exact = self.answers.sharp_schema.commands[name].arguments
-        try:
-            return self.answers.sharp_validator.read_keyval(exact, backend.values)
-        except CommandError as error:
-            unexpected = _UNEXPECTED.fullmatch(error.desc)
-            if unexpected is None or backend.option == "-blockdev":
-                raise
-            # These two options were there before the schema was.
-            message = f"Invalid parameter '{unexpected[1]}'"
-            raise GenericError(message) from None
-
-    def _is_carried_out(self, entry: Entry, arguments: bytes) -> bool:
-        """Whether the command takes what the schema says is right."""
-        try:
-            entry.signature.read(msgspec.Raw(arguments))
-        except CommandError:
-            return False
-        return not getattr(entry.handler, "is_refusal", False)
-
-    async def run(self, entry: Entry, arguments: bytes) -> Any:
-        """Run a command as if a client had sent it.
-
-        Raises:
-            CommandError: It fails.
-        """
-        session = _Starting(self.monitor)
-        returned = entry.invoke(session, msgspec.Raw(arguments))
-        return await returned if entry.is_async else returned
+            raise backend.failure(with_hints(error)) from None
 
     # What it cannot.
-
-    async def _open_character_devices(self, monitor_labels: set[str]) -> None:
-        for options in self.line.character_devices:
-            if options.id not in monitor_labels:
-                await self._open(options)
-        counts = {"-serial": 0, "-parallel": 0}
-        defaults = default_ports(self.line, self.machine.qom.board)
-        ports = [*self.line.ports, *(Place(option, "vc") for option in defaults)]
-        for place in ports:
-            number = counts[place.option]
-            counts[place.option] += 1
-            kind = place.option[1:]
-            if place.text == "none" or place.text.startswith("mon:"):
-                continue
-            failed = (
-                f"{place.option} {place.text}: could not connect {kind} device to "
-                f"character backend '{place.text}'"
-            )
-            try:
-                label = await self._open_port(place.text, place.option, number)
-            except StartFailure as failure:
-                failure.further.append(failed)
-                raise
-            self.ports.append((kind, label))
-
-    async def _open_port(self, text: str, option: str, number: int) -> str:
-        if text.startswith("chardev:"):
-            label = text.removeprefix("chardev:")
-            if label not in self.machine.characters:
-                message = f'chardev "{label}" not found'
-                raise StartFailure(message, option, text)
-            return label
-        options = legacy_options(option, text, f"{option[1:]}{number}")
-        await self._open(options)
-        return str(options.id)
-
-    async def _open(self, options: OptionList) -> None:
-        label = str(options.id)
-        if options.get("backend") == "socket":
-            endpoint = Endpoint(label, options, is_control=False)
-            endpoint.open(self._tell)
-            self.endpoints.append(endpoint)
-            device: CharacterDevice = OpenedSocket(
-                label,
-                endpoint.place,
-                listening=endpoint.listening,
-                connected=endpoint.connected,
-                is_telnet=options.switch("telnet"),
-                users=MUX_USERS if options.switch("mux") else 1,
-            )
-            await self.machine.characters.add(device)
-            return
-        check_backend(options)
-        if options["backend"] == "file":
-            await self._open_file(label, options)
-            return
-        if (made := _without_file(label, options)) is not None:
-            await self.machine.characters.add(made)
-            return
-        try:
-            device = await self.machine.characters.open({**options, "id": label})
-        except CommandError as error:
-            raise options.refusal(error) from None
-        if options["backend"] == "pty":
-            where = device.filename.removeprefix("pty:")
-            told = f"char device redirected to {where} (label {label})\n"
-            os.write(1, told.encode())
-
-    async def _open_file(self, label: str, options: OptionList) -> None:
-        path = options.get("path", "")
-        try:
-            device = OutputFile(
-                label,
-                path,
-                appends=options.switch("append"),
-                users=MUX_USERS if options.switch("mux") else 1,
-                files=self.machine.files,
-            )
-            await self.machine.characters.add(device)
-        except OSError as error:
-            message = f"Could not open '{path}': {os.strerror(error.errno or 0)}"
-            raise options.failure(message) from None
-        except CommandError as error:
-            raise options.failure(error.desc) from None
-
-    def _plug_drives(self) -> None:
-        board = self.machine.qom.board
-        units = {**UNITS, Interface.IDE: board_of(board).units}
-        for drive in (*self.line.drives, *default_drives(self.line, board)):
-            if "file" not in drive and "driver" not in drive:
-                if drive.get("media") == "cdrom":
-                    pass
-                elif drive.pairs and not drive.keys() & {"if", "id", "index"}:
-                    raise drive.failure("Must specify either driver or file")
-            path = drive.get("file", "")
-            if path and ":" not in path and not os.path.lexists(path):
-                message = f"Could not open '{path}': No such file or directory"
-                raise drive.failure(message)
-            values = {k: v for k, v in drive.items() if k in DRIVE_OPTIONS}
-            try:
-                nodes = node_options(drive)
-                made = (
-                    self.machine.plug_drive(values, units=units)
-                    if nodes is None
-                    else plug_described(self.machine, drive, nodes, units=units)
-                )
-                if made is not None:
-                    made.id, made.removable = "", True  # until a device has it
-                if (
-                    made is not None
-                    and not drive.switch("snapshot")
-                    and ":" not in path
-                ):
-                    self.machine.blocks.adopt(made, drive.get("node-name"))
-            except ValueError as error:
-                raise drive.failure(str(error)) from None
-            except CommandError as error:
-                raise drive.failure(error.desc) from None
-            if len(values) < len(drive) and nodes is None:
-                self.kept.append(drive)
-
-    async def _show(self) -> None:
-        """Open VNC, where it is asked for."""
-        for text in self.line.vnc:
-            if text == "none":
-                continue
-            options = OptionList("-vnc", text, None, "vnc")
-            where = options["vnc"]
-            if ":" not in where:
-                message = "no vnc port specified"
-                raise options.failure(message)
-            if options.switch("password"):
-                where += ",password"
-            try:
-                await self.machine.display.start_vnc(where)
-            except CommandError as error:
-                raise options.failure(error.desc) from None
-
-
-def _without_file(label: str, options: OptionList) -> CharacterDevice | None:
-    """Return a character device that has nothing of the host's; ``None`` if it has.
-
-    Raises:
-        StartFailure: It has no such size.
-    """
-    kind = options["backend"]
-    if kind in ("msmouse", "testdev", "wctablet"):
-        return CharacterDevice(label, kind)
-    if kind not in ("ringbuf", "memory"):
-        return None
-    size = read_size(options.get("size", "0"))
-    try:
-        return RingBuffer(label, size or DEFAULT_SIZE, kind)
-    except CommandError as error:
-        raise options.failure(error.desc) from None
-
-
-def _with_hints(error: CommandError) -> str:
-    """Return what went wrong, with what is added for people."""
-    hints = getattr(error.__cause__, "__notes__", ())
-    return "\n".join((error.desc, *hints))
-
-
-class _Starting(SessionLike):
-    """Who asks, while the machine is put together: nobody who could be told."""
-
-    def __init__(self, monitor: Monitor) -> None:
-        self.monitor = monitor
-        self.frontend = Frontend()
-        self.pending = PendingDescriptors()
-        self.answers_later = False
-
-
-def _set_clock(machine: Machine, options: OptionList | None) -> None:
-    if options is None:
-        return
-    if (kind := options.get("clock", "host")) not in ("host", "rt", "vm"):
-        raise StartFailure(f"invalid option value '{kind}'")
-    base = options.get("base", "utc")
-    chip = machine.chipset.clock_chip
-    if base == "localtime":
-        chip.start_at(None, is_local=True)
-    elif base != "utc":
-        chip.start_at(_seconds(base))
-
-
-def _seconds(base: str) -> int:
-    for form in ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"):
-        try:
-            return calendar.timegm(time.strptime(base, form))
-        except ValueError:
-            continue
-    message = (
-        "invalid datetime format\nvalid formats: '2006-06-17T16:01:21' or '2006-06-17'"
-    )
-    raise StartFailure(message)
-
-
-async def start(assembly: Assembly, tell: Callable[[str], None]) -> None:
-    """Let the machine run, unless it is to wait, or to be sent from elsewhere.
-
-    Args:
-        assembly: The machine.
-        tell: Is told what fails later.
-
-    Raises:
-        StartFailure: There is no such snapshot; the address cannot be had.
-    """
-    line, machine = assembly.line, assembly.machine
-    if line.load is not None:
-        try:
-            await machine.snapshots.load(line.load)
-        except CommandError as error:
-            raise StartFailure(error.desc) from None
-    if line.incoming is not None:
-        _await_machine(assembly, line.incoming)
-        return
-    if not line.is_paused and not line.is_preconfig:
-        machine.cont()
-    await asyncio.sleep(0)
-    if machine.state.value == "io-error":
-        tell("warning: a drive failed at the start")
-
-
-def _await_machine(assembly: Assembly, uri: str) -> None:
-    may_run = not assembly.line.is_paused
-    if uri == "defer":
-        assembly.machine.migration.may_run = may_run
-        return
-    try:
-        assembly.machine.migration.expect(uri, may_run=may_run)
-    except CommandError as error:
-        raise StartFailure(error.desc, "-incoming", uri) from None

@@ -12,6 +12,7 @@ from qmpx.errors import GenericError, LocalProtocolError, QmpxError
 from qmpx.machine.clock import VirtualClock
 from qmpx.machine.guest import ObedientGuest
 from qmpx.monitor import CommandRegistry, Monitor
+from qmpx.standin.faults.kind import MAX_SECONDS
 from qmpx.standin.faults.menu import FAULTS
 from qmpx.standin.stage import Stage
 from qmpx.transcript.entry import as_object
@@ -108,8 +109,6 @@ def clock_advance(stage: Stage, *, seconds: float) -> ClockInfo:
     Raises:
         GenericError: The time is the real one, or would go back.
     """
-    if seconds < 0:
-        raise GenericError("time does not go back: expected 0 seconds or more")
     try:
         stage.advance(seconds)
     except LocalProtocolError as error:
@@ -131,7 +130,12 @@ def guest_set(
     balloon: float | None = None,
     unplug: float | None = None,
 ) -> None:
-    """Put in a guest that does what it is asked for after so many seconds, or never."""
+    """Put in a guest that does what it is asked for after so many seconds, or never.
+
+    Raises:
+        GenericError: These are no times.
+    """
+    _check_times(power_off, balloon, unplug)
     stage.machine.guest = ObedientGuest(
         power_off=power_off, balloon=balloon, unplug=unplug
     )
@@ -153,22 +157,21 @@ def agent_set(
     With ``starts_after`` or ``stale`` it goes, and comes again after these seconds.
 
     Raises:
-        GenericError: The guest has no agent.
+        GenericError: The guest has no agent; or these are no times.
     """
     agents = _agents(stage)
-    behaviour = agents.behaviour
-    if starts_after is not None:
-        behaviour.starts_after = starts_after
-    if echoes_ids is not None:
-        behaviour.echoes_ids = echoes_ids
-    if disabled is not None:
-        behaviour.disabled = set(disabled)
-    if is_deaf is not None:
-        behaviour.is_deaf = is_deaf
-    if delays is not None:
-        behaviour.delays = dict(delays)
-    if stale is not None:
-        behaviour.stale = stale.encode()
+    _check_times(starts_after, *(delays or {}).values())
+    changes = {
+        "starts-after": starts_after,
+        "echoes-ids": echoes_ids,
+        "disabled": disabled,
+        "is-deaf": is_deaf,
+        "stale": stale,
+        "delays": delays,
+    }
+    for name, value in changes.items():
+        if value is not None:
+            agents.behaviour.set(name, value)
     if starts_after is not None or stale is not None:
         agents.restart()
 
@@ -188,6 +191,11 @@ def agent_write_file(stage: Stage, *, path: str, text: str) -> None:
         _agents(stage).system.files.write_whole(path, text.encode())
     except OSError as error:
         raise GenericError(f"{path}: {error.strerror}") from None
+
+
+def _check_times(*times: float | None) -> None:
+    if not all(time is None or 0 <= time <= MAX_SECONDS for time in times):
+        raise GenericError(f"expected seconds from 0 to {MAX_SECONDS:g}")
 
 
 def _agents(stage: Stage) -> "GuestAgents":

@@ -9,17 +9,23 @@ Source: QEMU 7.2.22, observed.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import socket
 import stat
 
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import OptionList
 from qmpx.standin.options import CHARDEV
+from qmpx.standin.plain_sockets import (
+    PlainSocket,
+    accept,
+    is_listening,
+    unix_socket,
+    whole,
+)
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from typing import Final
 
@@ -59,8 +65,8 @@ class Endpoint:
         self.options = options
         self.is_control = is_control
         self.pretty = pretty
-        self.listening: socket.socket | None = None
-        self.connected: socket.socket | None = None
+        self.listening: PlainSocket | None = None
+        self.connected: PlainSocket | None = None
         self.is_greeted = False
         self._made: tuple[str, int] | None = None
 
@@ -91,8 +97,7 @@ class Endpoint:
         options = self.options
         if "fd" in options:
             self.listening = _inherited(options)
-            accepts = socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-            if not self.listening.getsockopt(*accepts):
+            if not is_listening(self.listening):
                 self.connected, self.listening = self.listening, None
         elif "path" in options:
             self.listening = self._bind_unix()
@@ -100,9 +105,20 @@ class Endpoint:
             self.listening = _bind_tcp(options)
         if self.listening is not None and options.switch("wait", default=True):
             tell(f"info: QEMU waiting for connection on: disconnected:{self.place}")
-            self.connected, _ = self.listening.accept()
+            self.connected = accept(self.listening)
 
-    def _bind_unix(self) -> socket.socket:
+    def sockets(self) -> tuple[socket.socket | None, socket.socket | None]:
+        """Return its sockets as the rest of the program needs them.
+
+        Returns:
+            That on which it listens, and that of its first client.
+        """
+        listening = None if self.listening is None else whole(self.listening)
+        connected = None if self.connected is None else whole(self.connected)
+        self.listening, self.connected = listening, connected
+        return listening, connected
+
+    def _bind_unix(self) -> PlainSocket:
         path = self.options["path"]
         name = path
         if self.options.switch("abstract"):
@@ -113,9 +129,8 @@ class Endpoint:
                 f"Path must be less than {_PATH_SIZE + 1} bytes"
             )
         else:
-            with contextlib.suppress(OSError):
-                os.unlink(path)
-        made = socket.socket(socket.AF_UNIX)
+            _remove(path)
+        made = unix_socket()
         try:
             made.bind(name)
             made.listen(BACKLOG)
@@ -133,13 +148,15 @@ class Endpoint:
         if "fd" in options:
             self.connected = _inherited(options)
             return
-        made: socket.socket | None = None
+        made: PlainSocket | None = None
         try:
             if "path" in options:
                 place = options["path"]
-                made = socket.socket(socket.AF_UNIX)
+                made = unix_socket()
                 made.connect("\0" + place if options.switch("abstract") else place)
             else:
+                import socket  # a greeting seldom needs it
+
                 place = f"{options['host']}:{options['port']}"
                 made = socket.create_connection(
                     (options["host"] or "localhost", int(options["port"]))
@@ -184,12 +201,24 @@ class Endpoint:
         """Remove its socket's file if it is still ours."""
         if self._made is not None:
             path, inode = self._made
-            with contextlib.suppress(OSError):
-                if os.stat(path).st_ino == inode:
-                    os.unlink(path)
+            try:
+                is_ours = os.stat(path).st_ino == inode
+            except OSError:
+                return
+            if is_ours:
+                _remove(path)
 
 
-def _bind_tcp(options: OptionList) -> socket.socket:
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return  # it is not there
+
+
+def _bind_tcp(options: OptionList) -> PlainSocket:
+    import socket  # a greeting seldom needs it
+
     try:
         first = int(options["port"])
         last = max(first, options.number("to", first))
@@ -221,12 +250,12 @@ def _bind_tcp(options: OptionList) -> socket.socket:
     raise options.failure(f"Failed to find an available port: {reason}")
 
 
-def _inherited(options: OptionList) -> socket.socket:
+def _inherited(options: OptionList) -> PlainSocket:
     fd = int(options["fd"])
     try:
         if not stat.S_ISSOCK(os.fstat(fd).st_mode):
             raise OSError
-        return socket.socket(fileno=fd)
+        return PlainSocket(fileno=fd)
     except OSError:
         message = f"File descriptor '{fd}' is not a socket"
         raise options.failure(message) from None

@@ -4,6 +4,10 @@ Source: QEMU 7.2, observed: what is wrong with an option is told after the optio
 its value; the exit status is 1.
 """
 
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from qmpx.errors import CommandError
+
 
 class StartFailure(Exception):
     """The program cannot start.
@@ -19,6 +23,7 @@ class StartFailure(Exception):
         status: The exit status.
         gap: What stands between the program's name and the message.
         further: What QEMU says after it, each as a message of its own.
+        program: Who says it, if that is not the program itself.
     """
 
     def __init__(
@@ -30,9 +35,16 @@ class StartFailure(Exception):
         self.status = 1
         self.gap = " "
         self.further: list[str] = []
+        self.program = ""
         super().__init__(self.text)
 
     def moved(self, place: str) -> "StartFailure":
         """Say that it is in a file, at that place, without hints; return it."""
         self.text, self.gap = f"{place}: {self.message.splitlines()[0]}", ""
         return self
+
+
+def with_hints(error: "CommandError") -> str:
+    """Return what went wrong, with what is added for people."""
+    hints = getattr(error.__cause__, "__notes__", ())
+    return "\n".join((error.desc, *hints))

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Final
 from qmpx.errors import AddressError, QmpxError
 from qmpx.machine.happenings import Happening, ShutDown
 from qmpx.monitor.loop import loop_factory
-from qmpx.standin.assembly import Assembly, start
-from qmpx.standin.command_line import CommandLine, parse_command_line
+from qmpx.standin.assembly import Assembly
+from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import BACKLOG
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.needs import check_needs
+from qmpx.standin.parsing import parse_command_line
 from qmpx.standin.process import Teller
 from qmpx.standin.profile.file import Profile, read_profile, shipped_profile
+from qmpx.standin.starting import start
 from qmpx.transport.address import UnixAddress
 
 if TYPE_CHECKING:
@@ -126,7 +128,7 @@ class _Fleet:
 
         assembly.machine.listen(note)
         self._monitors.append(monitor)
-        await start(assembly, self._teller.tell)
+        await start(assembly.machine, self._line, self._teller.tell)
         return first or assembly
 
     def _end(self) -> None:

@@ -12,13 +12,14 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from qmpx.machine.display.spice import Spice
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import OptionList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+    from qmpx.machine import Machine
+    from qmpx.machine.display.spice import Spice
     from qmpx.standin.option_lists import OptionTypes
 
     Warn = Callable[[str], None]
@@ -190,6 +191,33 @@ def read_spice(option: str, value: str, warn: Warn) -> Spice:
         )
     is_open = options.switch("disable-ticketing")
     auth = "sasl" if options.switch("sasl") else "none" if is_open else "spice"
+    from qmpx.machine.display.spice import Spice  # few machines have any
+
     return Spice(
         options.get("addr", "*"), ports["port"] or None, ports["tls-port"] or None, auth
     )
+
+
+_CHECKS: Final = {
+    "smbios": check_smbios,
+    "acpitable": check_acpi_table,
+    "fw_cfg": check_firmware_item,
+}
+
+
+def check_kept(machine: Machine, kept: Iterable[tuple[str, str]], warn: Warn) -> None:
+    """Check options that have little effect here, or none.
+
+    Args:
+        machine: The machine, which is told of SPICE.
+        kept: The options and what stands after them.
+        warn: Is told what is dubious.
+
+    Raises:
+        StartFailure: One says what cannot be.
+    """
+    for name, text in kept:
+        if name in _CHECKS:
+            _CHECKS[name](f"-{name}", text, warn)
+        elif name == "spice":
+            machine.spice = read_spice("-spice", text, warn)

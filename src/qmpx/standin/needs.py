@@ -12,6 +12,7 @@ import os
 from qmpx.standin.boards import prefers_sockets, takes_modules
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import SWITCHES, read_size
+from qmpx.standin.profile.flat import find_flat
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ QTEST: Final = "qtest"
 """The accelerator with which no guest runs: all comes from outside."""
 
 _KVM: Final = "/dev/kvm"
+_VGAS: Final = ("none", "std", "cirrus", "vmware", "qxl", "virtio")
 
 
 def check_needs(line: CommandLine, profile: Profile) -> None:
@@ -51,6 +53,7 @@ def check_needs(line: CommandLine, profile: Profile) -> None:
     memory_size(line.memory, board["name"])
     _check_boot(line.boot)
     _check_processor(line, profile)
+    _check_software(line)
 
 
 def has_guest(line: CommandLine) -> bool:
@@ -85,9 +88,16 @@ def find_machine(profile: Profile, name: str | None) -> dict[str, Any]:
         profile: The profile.
         name: The machine's name or alias; ``None`` for the one that is the default.
     """
-    import json  # a greeting needs none
+    text = (profile.find("query-machines") or b"[]").decode()
+    members: tuple[str, ...] = ('"is-default": true',)
+    if name is not None:
+        members = (f'"name": "{name}"', f'"alias": "{name}"')
+    for member in members:
+        if (machine := find_flat(text, member)) is not None:
+            return machine
+    import json  # it is spelled in another way, or there is none
 
-    told = json.loads(profile.find("query-machines") or b"[]")
+    told = json.loads(text)
     for machine in told:
         if name is None:
             is_it = machine.get("is-default", False)
@@ -133,6 +143,28 @@ def _check_boot(boot: Mapping[str, Any]) -> None:
                 raise StartFailure(f"Invalid boot device '{device}'")
             if device in devices[:place]:
                 raise StartFailure(f"Boot device '{device}' was given twice")
+
+
+def _check_software(line: CommandLine) -> None:
+    """Check what the machine is to show itself on, and what it is to run."""
+    given = {option.lstrip("-"): text or "" for option, text in line.kept}
+    if (card := given.get("vga")) is not None and card not in _VGAS:
+        raise StartFailure(f"unknown vga type: {card}")
+    kernel = given.get("kernel")
+    if kernel is None:
+        for option in ("append", "initrd"):
+            if option in given:
+                raise StartFailure(f"-{option} only allowed with -kernel option")
+        return
+    try:
+        with open(kernel, "rb"):
+            pass
+    except OSError as error:
+        failure = StartFailure(
+            f"could not open kernel file '{kernel}': {error.strerror}"
+        )
+        failure.program = "qemu"
+        raise failure from None
 
 
 def _check_processor(line: CommandLine, profile: Profile) -> None:

@@ -9,8 +9,6 @@ Source: QEMU 7.2.22, observed.
 
 from __future__ import annotations
 
-import re
-
 from qmpx.standin.failure import StartFailure
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
@@ -31,7 +29,7 @@ SWITCHES: Final = {
 }
 """The positions of a switch."""
 
-# Not compiled before they are needed: that would take longer than all the rest.
+# Used where a look does not tell: to import `re` would take longer than all the rest.
 _IDENTIFIER: Final = r"[A-Za-z][A-Za-z0-9._-]*"
 _KEY: Final = r"[A-Za-z_][A-Za-z0-9_-]*|[0-9]+"
 _NUMBER: Final = r"0[xX][0-9a-fA-F]+|[0-9]+"
@@ -100,7 +98,7 @@ class OptionList(dict[str, str]):
         if name == "id":
             # What Python calls an identifier, too, needs no pattern.
             is_plain = value.isascii() and value.isidentifier() and value[0] != "_"
-            if not is_plain and not re.fullmatch(_IDENTIFIER, value):
+            if not is_plain and not _matches(_IDENTIFIER, value):
                 raise self.failure(
                     "Parameter 'id' expects an identifier\nIdentifiers consist of "
                     "letters, digits, '-', '.', '_', starting with a letter."
@@ -116,7 +114,9 @@ class OptionList(dict[str, str]):
     def _check(self, name: str, value: str, kind: str) -> None:
         if kind == "bool" and value not in SWITCHES:
             raise self.failure(f"Parameter '{name}' expects 'on' or 'off'")
-        if kind == "number" and not re.fullmatch(_NUMBER, value):
+        if kind == "number" and not (
+            (value.isdecimal() and value.isascii()) or _matches(_NUMBER, value)
+        ):
             raise self.failure(f"Parameter '{name}' expects a number")
         if kind == "size" and read_size(value) is None:
             raise self.failure(
@@ -144,6 +144,22 @@ class OptionList(dict[str, str]):
         return int(self[name], 0) if name in self else default
 
 
+def _matches(pattern: str, text: str) -> bool:
+    import re
+
+    return re.fullmatch(pattern, text) is not None
+
+
+def _is_decimal(digits: str) -> bool:
+    whole, _, part = digits.partition(".")
+    return whole.isdecimal() and (not part or part.isdecimal())
+
+
+def is_help(value: str) -> bool:
+    """Whether a value asks what values there are."""
+    return value in ("help", "?")
+
+
 def split(text: str) -> list[str]:
     """Split at single commas; a doubled one is a comma. Pairs count from the left."""
     return [part.replace("\0", ",") for part in text.replace(",,", "\0").split(",")]
@@ -156,10 +172,18 @@ def read_size(text: str, unit: str = "B") -> int | None:
         text: Digits, perhaps with a unit behind them.
         unit: The unit if there is none.
     """
-    match = re.fullmatch(_SIZE, text)
-    if match is None:
+    digits = text[:-1] if text[-1:].upper() in _UNITS else text
+    if digits[:2] in ("0x", "0X"):
+        # Here B and E are digits: a pattern tells them from units.
+        import re
+
+        match = re.fullmatch(_SIZE, text)
+        if match is None:
+            return None
+        digits = match[1]
+    elif not digits.isascii() or not _is_decimal(digits):
         return None
-    digits, suffix = match.groups()
+    suffix = text[len(digits) :]
     if digits[:2].lower() == "0x":
         size = int(digits, 16) * _UNITS[(suffix or unit).upper()]
     elif "." in digits:
@@ -199,7 +223,7 @@ def _put(root: dict[str, Any], key: str, value: str, option: str, text: str) -> 
     *above, last = key.split(".")
     seen = ""
     for name in (*above, last):
-        if not name.isidentifier() and not re.fullmatch(_KEY, name):
+        if not name.isidentifier() and not _matches(_KEY, name):
             raise StartFailure(f"Invalid parameter '{key}'", option, text)
     for name in above:
         seen = f"{seen}.{name}" if seen else name

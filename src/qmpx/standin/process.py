@@ -9,7 +9,6 @@ Source: QEMU 7.2.22, observed.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
@@ -58,14 +57,19 @@ class Teller:
     @staticmethod
     def write(text: str) -> None:
         """Write a text as it is."""
-        with contextlib.suppress(OSError):
+        try:
             os.write(2, text.encode(errors="surrogateescape"))
+        except OSError:
+            return  # nobody is there
 
 
 def name_process(name: str) -> None:
     """Give the process a name, for ``ps``; systems without such names keep theirs."""
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as file:
-        file.write(name[:15])
+    try:
+        with open("/proc/self/comm", "w") as file:
+            file.write(name[:15])
+    except OSError:
+        return  # it keeps the old one
 
 
 class Daemon:
@@ -113,9 +117,10 @@ class Daemon:
 def _wait_for(pipe: int, child: int) -> None:
     """End with status 0 once the daemon is ready, with 1 if it will never be."""
     os.waitpid(child, 0)
-    word = b""
-    with contextlib.suppress(OSError):
+    try:
         word = os.read(pipe, 1)
+    except OSError:
+        word = b""
     os._exit(0 if word == _READY else 1)
 
 
@@ -151,8 +156,10 @@ class PidFile:
 
     def remove(self) -> None:
         """Remove it."""
-        with contextlib.suppress(OSError):
+        try:
             os.unlink(self.path)
+        except OSError:
+            return  # somebody did that
 
 
 def open_log(path: str) -> None:

@@ -8,15 +8,22 @@ Source: QEMU 7.2.22, observed: the order of what happens, and of what fails.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from _signal import (  # type: ignore[import-not-found]
+    SIG_DFL,  # the module `signal` makes enumerations of all this first
+    SIGINT,
+    signal,
+)
 
-from qmpx.standin.command_line import CommandLine, parse_command_line
+from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.needs import check_needs
 from qmpx.standin.option_lists import OptionList
 from qmpx.standin.options import CHARDEV
+from qmpx.standin.parsing import parse_command_line
 from qmpx.standin.process import Daemon, PidFile, Teller, name_process, open_log
 from qmpx.standin.profile.file import Profile, read_profile, shipped_profile
 
@@ -46,13 +53,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    if argv is None:
+        # Until it serves an interrupt ends it without a word, as QEMU.
+        signal(SIGINT, SIG_DFL)
+    gc.disable()  # what a start makes stays: to look through it is in vain
     words = sys.argv if argv is None else argv
     program = os.path.basename(words[0])
     teller = Teller(program)
     try:
         return _run(words[1:], program, teller)
     except StartFailure as failure:
-        teller.tell(failure.text, gap=failure.gap)
+        who = Teller(failure.program) if failure.program else teller
+        who.tell(failure.text, gap=failure.gap)
         for message in failure.further:
             teller.tell(message)
         return failure.status

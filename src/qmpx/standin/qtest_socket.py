@@ -71,16 +71,17 @@ class QtestSocket:
             raise StartFailure(message, "-qtest-log", self._log_path) from None
         await self._machine.characters.add(CharacterDevice(LABEL, endpoint.place))
         self._machine.characters.take(LABEL)
-        if endpoint.connected is not None:
+        listening, connected = endpoint.sockets()
+        if connected is not None:
             reader, writer = await asyncio.open_connection(
-                sock=endpoint.connected, limit=MAX_LINE
+                sock=connected, limit=MAX_LINE
             )
             task = asyncio.get_running_loop().create_task(self._drive(reader, writer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if endpoint.listening is not None:
+        if listening is not None:
             self._server = await asyncio.start_server(
-                self._drive, sock=endpoint.listening, limit=MAX_LINE
+                self._drive, sock=listening, limit=MAX_LINE
             )
 
     def show(self) -> None:

@@ -6,6 +6,7 @@ status is 0; so it is after ``quit``, and when the guest has switched off.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 from collections.abc import Sequence
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 from qmpx.errors import GenericError
 from qmpx.machine.happenings import Exited, Happening, IncomingMoved, ShutDown
 from qmpx.machine.runstate import PanicAction, RunState
-from qmpx.standin.assembly import Assembly, start
+from qmpx.standin.assembly import Assembly
 from qmpx.standin.command_line import CommandLine
 from qmpx.standin.endpoints import BACKLOG, Endpoint
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.preconfig import hold_commands
 from qmpx.standin.process import Daemon, Teller
 from qmpx.standin.profile.file import Profile
+from qmpx.standin.starting import start
 from qmpx.transport.address import (
     FdAddress,
     ListenAddress,
@@ -114,11 +116,13 @@ class _Running:
             ):
                 self._begin_agent()
             await self._assembly.furnish({x.label for x in self._endpoints})
-            await start(self._assembly, self._teller.tell)
+            await start(machine, self._line, self._teller.tell)
             for endpoint in self._endpoints:
                 server = await servers.enter_async_context(self._server(endpoint))
                 if self._stage is not None:
                     self._stage.hold_back(server)
+            gc.freeze()
+            gc.enable()
             self._daemon.ready(keeps_errors=self._line.log_file is not None)
             await self._ended.wait()
             # Who ends this twice, as by a signal after ``quit``, means the same.
@@ -152,8 +156,9 @@ class _Running:
             grace=_GRACE,
         )
         server.label, server.place = endpoint.label, endpoint.place
-        if endpoint.listening is not None:
-            server.first = endpoint.connected
+        listening, connected = endpoint.sockets()
+        if listening is not None:
+            server.first = connected
         server.is_greeted = endpoint.is_greeted
         return server
 
@@ -188,10 +193,6 @@ class _Running:
             self._assembly.machine.cont()
 
     def _note(self, happening: Happening) -> None:
-        if isinstance(happening, IncomingMoved) and not happening.has_come:
-            self._teller.tell(f"load of migration failed: {happening.reason}")
-            self._status = FAILED
-            self._ended.set()
         machine = self._assembly.machine
         match happening:
             case ShutDown(reason=reason) if machine.ends or reason in _OURS:
@@ -201,12 +202,14 @@ class _Running:
                 self._ended.set()
             case IncomingMoved(has_come=False, reason=reason):
                 self._teller.tell(f"load of migration failed: {reason}")
-                self._status = 1
+                self._status = FAILED
                 self._ended.set()
             case Exited():  # the watchdog has pulled the plug
                 self._ended.set()
 
     def _end_by_signal(self, number: int) -> None:
+        if self._ended.is_set():  # libvirt sends several; the first is enough
+            return
         self._teller.tell(f"terminating on signal {number}")
         machine = self._assembly.machine
         if machine.state is RunState.SHUTDOWN:

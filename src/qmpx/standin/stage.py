@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import LocalProtocolError
 from qmpx.machine.clock import VirtualClock
+from qmpx.standin.faults.kind import MAX_SECONDS
 from qmpx.standin.faults.listening import (
     begin_to_listen,
     dead_sockets,
@@ -51,8 +52,10 @@ def end_process(status: int, signal: int | None) -> None:
     """End this process at once, as a crash would."""
     sys.stderr.flush()
     if signal is not None:
+        with contextlib.suppress(OSError):  # it cannot be caught, or is none
+            signals.signal(signal, signals.SIG_DFL)
         os.kill(os.getpid(), signal)
-        signals.pause()
+        status = 128 + signal  # it was one that kills nobody
     os._exit(status)
 
 
@@ -133,12 +136,19 @@ class Stage:
         """Let virtual time pass, and do what falls due.
 
         Raises:
-            LocalProtocolError: The time is the real one.
+            LocalProtocolError: The time is the real one, or it would go back, or more
+                than `MAX_SECONDS` would have passed.
         """
         if not isinstance(self.clock, VirtualClock):
             message = (
                 "the clock is the real one: it cannot be advanced (--clock virtual)"
             )
+            raise LocalProtocolError(message)
+        if seconds < 0:
+            message = "time does not go back: expected 0 seconds or more"
+            raise LocalProtocolError(message)
+        if not seconds + self.plan.now <= MAX_SECONDS:
+            message = f"expected {MAX_SECONDS:g} seconds at most, in all"
             raise LocalProtocolError(message)
         self.clock.advance(seconds)
 

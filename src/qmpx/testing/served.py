@@ -196,12 +196,12 @@ class ServedMachine:
 def _machine(name: str | None, stage: Stage) -> Machine:
     """Return a machine with a disk and a CD-ROM drive, on the stage's clock."""
     machine = Machine(name, clock=stage.clock)
-    machine.add_drive(
+    machine.drives.add(
         "ide0-hd0",
         id="/machine/unattached/device[10]",
         medium=Medium("disk.img", size=10 * 2**30, node_name="#block100"),
     )
-    machine.add_drive(
+    machine.drives.add(
         "ide1-cd0",
         id="/machine/unattached/device[23]",
         medium=Medium(

@@ -70,7 +70,9 @@ class Profile:
         self._index_text = rest[:index]
         self._dictionary_text = rest[index : index + dictionary]
         self._records = rest[index + dictionary :]
-        self._index: dict[str, tuple[int, int]] | None = None
+        self._index: dict[str, tuple[int, int]] = {}
+        self._unread: list[str] | None = None
+        self._end = 0
         self._dictionary = b""
 
     def find(
@@ -112,34 +114,45 @@ class Profile:
 
     def record(self, key: str) -> bytes | None:
         """Return a record; ``None`` if there is none."""
-        if self._index is None:
-            self._index = self._read_index()
-        if key not in self._index:
+        place = self._index.get(key) or self._seek(key)
+        if place is None:
             return None
-        start, size = self._index[key]
+        start, size = place
         inflater = zlib.decompressobj(-15, self._dictionary)
         return self._inflate(inflater, self._records[start : start + size], MAX_RECORD)
 
     def keys(self) -> Iterator[str]:
         """Yield the keys of all records."""
-        if self._index is None:
-            self._index = self._read_index()
+        self._seek(None)
         return iter(self._index)
 
-    def _read_index(self) -> dict[str, tuple[int, int]]:
-        plain = zlib.decompressobj
-        text = self._inflate(plain(), self._index_text, MAX_INDEX)
-        self._dictionary = self._inflate(plain(), self._dictionary_text, _WINDOW)
-        index = {}
-        start = 0
+    def _seek(self, wanted: str | None) -> tuple[int, int] | None:
+        """Read the index as far as a key, which is not in what was read; or all of it.
+
+        What a start asks for stands at its beginning.
+        """
+        if self._unread is None:
+            plain = zlib.decompressobj
+            text = self._inflate(plain(), self._index_text, MAX_INDEX)
+            self._dictionary = self._inflate(plain(), self._dictionary_text, _WINDOW)
+            self._lines = text.decode(errors="replace")
+            self._unread = self._lines.splitlines()
+            self._unread.reverse()
+        if wanted is not None and f" {wanted}\n" not in self._lines:
+            return None
+        unread, index, end = self._unread, self._index, self._end
         try:
-            for line in text.decode().splitlines():
-                size, _, key = line.partition(" ")
-                index[key] = start, int(size)
-                start += int(size)
+            while unread:
+                size, _, key = unread.pop().partition(" ")
+                place = index[key] = end, int(size)
+                end += place[1]
+                if key == wanted:
+                    return place
         except ValueError:
             raise self._damaged() from None
-        return index
+        finally:
+            self._end = end
+        return None
 
     def _inflate(
         self, inflater: zlib._Decompress, data: memoryview, most: int

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qmpx.standin.command_line import parse_command_line
 from qmpx.standin.failure import StartFailure
+from qmpx.standin.parsing import parse_command_line
 
 LIBVIRT = [
     *("-name", "guest=t1,debug-threads=on", "-S"),
@@ -20,6 +20,10 @@ LIBVIRT = [
     *("-device", "pvpanic", "-add-fd", "set=1,fd=9,opaque=o", "-msg", "timestamp=on"),
     *("-watchdog-action", "reset", "-incoming", "defer"),
 ]
+
+NO_UUID = "-uuid {}: failed to parse UUID string: wrong format"
+MISPLACED = "6a1ad7a57-b4f-4c1d-9c1e-0123456789ab"  # a hyphen
+NO_DIGITS = "6a1ad7a5-7b4f-4c1d-9c1e-0123456789ag"
 
 
 def test_what_libvirt_asks_for_is_understood() -> None:
@@ -96,7 +100,9 @@ def test_the_version_ends_the_reading_but_not_the_look_for_wrong_options() -> No
     [
         (["-m"], "-m: requires an argument"),
         (["-profile", "x"], "-profile: invalid option"),
-        (["-uuid", "x"], "-uuid x: failed to parse UUID string: wrong format"),
+        (["-uuid", "x"], NO_UUID.format("x")),
+        (["-uuid", MISPLACED], NO_UUID.format(MISPLACED)),
+        (["-uuid", NO_DIGITS], NO_UUID.format(NO_DIGITS)),
         (["-add-fd", "fd=1"], "-add-fd fd=1: fd cannot be a standard I/O stream"),
         (
             ["-add-fd", "fd=9"],

@@ -1,0 +1,152 @@
+"""Character devices that an option describes: ``-chardev``, ``-serial``, ``-parallel``.
+
+Source: QEMU 7.2.22, observed.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+
+from qmpx.errors import CommandError
+from qmpx.machine import Machine
+from qmpx.machine.character.device import MUX_USERS, CharacterDevice
+from qmpx.machine.character.files import OutputFile
+from qmpx.machine.character.opened import OpenedSocket
+from qmpx.machine.character.ring_buffer import DEFAULT_SIZE, RingBuffer
+from qmpx.standin.command_line import Place
+from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
+from qmpx.standin.failure import StartFailure
+from qmpx.standin.option_lists import OptionList, read_size
+
+
+class CharacterOptions:
+    """Opens the character devices of a machine.
+
+    Args:
+        machine: The machine.
+        tell: Is told what is waited for.
+
+    Attributes:
+        endpoints: Their sockets, whose files go at the end.
+    """
+
+    def __init__(self, machine: Machine, tell: Callable[[str], None]) -> None:
+        self._machine = machine
+        self._tell = tell
+        self.endpoints: list[Endpoint] = []
+
+    async def open_all(
+        self, devices: Sequence[OptionList], places: Sequence[Place]
+    ) -> list[tuple[str, str]]:
+        """Open character devices, and those of serial and parallel ports.
+
+        Args:
+            devices: What ``-chardev`` describes.
+            places: What ``-serial`` and ``-parallel`` describe.
+
+        Returns:
+            The serial and parallel ports: which of the two, and the label of the
+            character device.
+
+        Raises:
+            StartFailure: One cannot be opened.
+        """
+        for options in devices:
+            await self._open(options)
+        ports: list[tuple[str, str]] = []
+        counts = {"-serial": 0, "-parallel": 0}
+        for place in places:
+            number = counts[place.option]
+            counts[place.option] += 1
+            kind = place.option[1:]
+            if place.text == "none" or place.text.startswith("mon:"):
+                continue
+            failed = (
+                f"{place.option} {place.text}: could not connect {kind} device to "
+                f"character backend '{place.text}'"
+            )
+            try:
+                label = await self._open_port(place.text, place.option, number)
+            except StartFailure as failure:
+                failure.further.append(failed)
+                raise
+            ports.append((kind, label))
+        return ports
+
+    async def _open_port(self, text: str, option: str, number: int) -> str:
+        if text.startswith("chardev:"):
+            label = text.removeprefix("chardev:")
+            if label not in self._machine.characters:
+                message = f'chardev "{label}" not found'
+                raise StartFailure(message, option, text)
+            return label
+        options = legacy_options(option, text, f"{option[1:]}{number}")
+        await self._open(options)
+        return str(options.id)
+
+    async def _open(self, options: OptionList) -> None:
+        label = str(options.id)
+        if options.get("backend") == "socket":
+            endpoint = Endpoint(label, options, is_control=False)
+            endpoint.open(self._tell)
+            self.endpoints.append(endpoint)
+            listening, connected = endpoint.sockets()
+            device: CharacterDevice = OpenedSocket(
+                label,
+                endpoint.place,
+                listening=listening,
+                connected=connected,
+                is_telnet=options.switch("telnet"),
+                users=MUX_USERS if options.switch("mux") else 1,
+            )
+            await self._machine.characters.add(device)
+            return
+        check_backend(options)
+        if options["backend"] == "file":
+            await self._open_file(label, options)
+            return
+        if (made := _without_file(label, options)) is not None:
+            await self._machine.characters.add(made)
+            return
+        try:
+            device = await self._machine.characters.open({**options, "id": label})
+        except CommandError as error:
+            raise options.refusal(error) from None
+        if options["backend"] == "pty":
+            where = device.filename.removeprefix("pty:")
+            told = f"char device redirected to {where} (label {label})\n"
+            os.write(1, told.encode())
+
+    async def _open_file(self, label: str, options: OptionList) -> None:
+        path = options.get("path", "")
+        try:
+            device = OutputFile(
+                label,
+                path,
+                appends=options.switch("append"),
+                users=MUX_USERS if options.switch("mux") else 1,
+                files=self._machine.files,
+            )
+            await self._machine.characters.add(device)
+        except OSError as error:
+            message = f"Could not open '{path}': {os.strerror(error.errno or 0)}"
+            raise options.failure(message) from None
+        except CommandError as error:
+            raise options.failure(error.desc) from None
+
+
+def _without_file(label: str, options: OptionList) -> CharacterDevice | None:
+    """Return a character device that has nothing of the host's; ``None`` if it has.
+
+    Raises:
+        StartFailure: It has no such size.
+    """
+    kind = options["backend"]
+    if kind in ("msmouse", "testdev", "wctablet"):
+        return CharacterDevice(label, kind)
+    if kind not in ("ringbuf", "memory"):
+        return None
+    size = read_size(options.get("size", "0"))
+    try:
+        return RingBuffer(label, size or DEFAULT_SIZE, kind)
+    except CommandError as error:
+        raise options.failure(error.desc) from None
