@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qmpx.cli.main import main
-from qmpx.gateway.audit_file import AuditFile
-from qmpx.gateway.chain import Line, Who
+from qmpx.gateway.audit.chain import Line, Who
+from qmpx.gateway.audit.file import AuditFile
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qmpx.gateway.chain import Head
+    from qmpx.gateway.audit.chain import Head
 
 ONCE_THERE = "which was there once: see the file of the head"
 KINDS = [
@@ -195,3 +195,26 @@ def test_what_is_no_line_is_an_error(
     assert capsys.readouterr().err == (
         f"qmpx: {path}:1: this is no line of an audit: Expected `object`, got `array`\n"
     )
+
+
+def test_an_audit_by_a_key_is_verified_with_its_file(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(b"k" * 32 + b"\n")
+    key.chmod(0o600)
+    with closing(AuditFile(path, key=b"k" * 32)) as audit:
+        audit.announce(Line(0, "", "", "intent", command="stop"))
+    number, digest = audit.head
+    verify = ["audit", "verify", "--key-file", str(key), str(path)]
+    assert main(verify) == 0
+    assert said(capsys) == [f"whole: 2 lines, 1 to {number}:{digest}"]
+    # Without the key nothing can be told.
+    assert main(["audit", "verify", str(path)]) == 1
+    (told,) = said(capsys)
+    assert told.startswith(f"{path}:1: expected a file without a key, found one by")
+    # Nor without a head, unless one was kept elsewhere.
+    path.with_name("audit.jsonl.head").unlink()
+    assert main(verify) == 1
+    assert said(capsys)[0].endswith(", found none")
+    assert main([*verify, "--head", f"{number}:{digest}"]) == 0

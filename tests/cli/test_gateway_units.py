@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.gateway.configuration import read_configuration
+from qmpx.gateway.settings.configuration import read_configuration
 from tests.pages import ROOT
 from tests.programs import QMPX, SECONDS
 

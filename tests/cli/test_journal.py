@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.cli.main import main
-from qmpx.gateway.journal_file import JournalFile, Recorded
+from qmpx.gateway.journal.file import JournalFile, Recorded
 from tests.programs import ENVIRONMENT, QMPX, SECONDS
 
 if TYPE_CHECKING:

@@ -117,6 +117,19 @@ def test_typing(box: Served) -> None:
     assert "'ü'" in stderr
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_knows_few_characters(box: Served, encoding: str) -> None:
+    ended = qmpx("tree", box.address, "qdev", PYTHONIOENCODING=encoding)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "`-- " in ended.stdout
+
+
+def test_what_starts_no_job_is_told(box: Served) -> None:
+    status, _, stderr = run("job", box.address, "run", "query-status", "--quiet")
+    assert status == 1
+    assert stderr.splitlines()[-1] == "'query-status' starts no job: see 'qmpx run'"
+
+
 def test_no_jobs(box: Served) -> None:
     assert run("job", box.address) == (0, "", "no jobs\n")
     assert run("job", box.address, "list", "--json") == (0, "[]\n", "")
@@ -188,6 +201,8 @@ def test_a_completion_script_for_bash() -> None:
         (["qmpx", "scr"], "screenshot"),
         (["qmpx", "schema", "che"], "check"),
         (["qmpx", "run", "--tim"], "--timeout"),
+        (["qmpx", "tree", "x.sock", "qd"], "qdev"),
+        (["qmpx", "completion", "z"], "zsh"),
     ]:
         script = (
             f"{ended.stdout}\nCOMP_WORDS=({' '.join(words)})\n"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.gateway.tokens import digest_of
+from qmpx.gateway.access.tokens import digest_of
 from tests.programs import qmpx
 
 if TYPE_CHECKING:

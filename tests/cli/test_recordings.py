@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qmpx.cli.record import TranscriptFile
+from qmpx.transcript import Entry, read_transcript
 from tests.loops import short_directory
 from tests.programs import ENVIRONMENT, QMPX, SECONDS, qmpx
 
@@ -99,6 +102,51 @@ def test_what_is_recorded_is_replayed(box: Served) -> None:
             assert process.wait(SECONDS) == 0
 
 
+def test_a_full_disk_ends_the_recording_and_not_the_conversation(box: Served) -> None:
+    full = "qmpx: cannot write /dev/full: No space left on device"
+    with short_directory() as folder:
+        mine = f"unix:{folder}/mine"
+        words = ("record", box.address, "--listen", mine, "-o", "/dev/full")
+        with running(*words) as process:
+            for _ in range(2):
+                assert qmpx("run", mine, "query-name").stdout == '{"name": "box"}\n'
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert errors == f"{full}; nothing more is recorded\n{full}\n"
+
+
+def test_what_was_recorded_before_the_disk_was_full_can_be_read(
+    tmp_path: Path,
+) -> None:
+    soft = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "talk"
+    transcript = TranscriptFile(str(path))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, soft[1]))
+    try:
+        for number in range(50):
+            transcript.write(Entry(note=f"note {number}"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, soft)
+    assert transcript.failure == f"cannot write {path}: File too large"
+    entries = list(read_transcript(path.read_bytes().splitlines(keepends=True)))
+    assert [entry.note for entry in entries] == [
+        f"note {number}" for number in range(len(entries))
+    ]
+    assert 10 < len(entries) < 50
+
+
+def test_a_message_too_deep_to_be_written_is_noted(tmp_path: Path) -> None:
+    deep: object = "x"
+    for _ in range(5000):
+        deep = [deep]
+    path = tmp_path / "talk"
+    TranscriptFile(str(path)).write(Entry(1.0, "->", 7, {"execute": "x", "id": deep}))
+    [entry] = read_transcript([path.read_bytes()])
+    note = "a message that is too deep to be written"
+    assert entry == Entry(1.0, connection=7, note=note)
+
+
 def test_a_difference_ends_the_replay_with_a_diff_and_status_1(box: Served) -> None:
     with short_directory() as folder:
         output = recorded(box, folder)
@@ -185,7 +233,7 @@ def test_two_recordings_are_compared(talk: Path) -> None:
 def test_a_recording_is_counted(talk: Path) -> None:
     counted = qmpx("transcript", "stats", str(talk))
     assert counted.stdout.splitlines() == [
-        "6 messages, 1 connections, 2.000 s",
+        "6 messages, 1 connection, 2.000 s",
         "command                           count errors  mean ms   max ms",
         "qmp_capabilities                      1      0   500.00   500.00",
         "set_password                          1      0   250.00   250.00",

@@ -338,3 +338,49 @@ def test_what_a_peer_refuses_with_is_harmless_on_a_terminal() -> None:
         returncode, stdout, stderr = run(address, "x")
     assert (returncode, stdout) == (1, "")
     assert stderr == ("qmpx: A\\x1b[2J: \\x1b]0;title\\x07 \\x9b2J\\r \\u202e\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("size=8",), "'size=8' gives a text; for anything else write size:=8"),
+        (("size=8G",), "'size=8G' gives a text; for anything else write size:=JSON"),
+        (("size:=true",), ""),
+    ],
+)
+def test_a_text_where_a_number_belongs(
+    box: Served, words: tuple[str, ...], hint: str
+) -> None:
+    told = "qmpx: GenericError: Invalid parameter type for 'size', expected: integer\n"
+    expected = told + (f"{hint}\n" if hint else "")
+    assert run(box.address, "block_resize", "device=x", *words) == (1, "", expected)
+
+
+@pytest.mark.parametrize("words", [["run", "query-name"], ["hmp", "info name"]])
+def test_output_that_cannot_be_written(box: Served, words: list[str]) -> None:
+    name, *rest = words
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [QMPX, name, box.address, *rest],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+    said = "qmpx: cannot write the output: No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (2, said)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_were_closed_before(box: Served, closed: str) -> None:
+    command = f"{QMPX} run {box.address} query-name {closed}"
+    ended = subprocess.run(
+        ["sh", "-c", command],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    shown = "" if ">&- " in f"{closed} ".replace("2>&-", "") else '{"name": "box"}\n'
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, shown, "")

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from qmpx.cli.coloured import highlighted, json_text
-from qmpx.cli.tables import MAX_CELL, cell, plain, table_of
+from qmpx.cli.shell.rich_table import table_text
+from qmpx.cli.tables import (
+    MAX_CELL,
+    Table,
+    cell,
+    fits,
+    plain,
+    record_of,
+    spread,
+    table_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +93,40 @@ def test_json_in_colour() -> None:
     assert plain_text == '{"a": ["b\\"", -1.5e3, true]}'
     assert '\x1b[36m"a"\x1b[0m' in text
     assert '\x1b[32m"b\\""\x1b[0m' in text
+
+
+WIDE = Table(
+    ["device", "path"],
+    [["a", "/machine/unattached/device[16]"], ["", "/machine/peripheral/sd0"]],
+)
+
+
+@pytest.mark.parametrize(("width", "is_wide"), [(20, True), (19, False)])
+def test_a_table_that_is_folded_needs_room(width: int, *, is_wide: bool) -> None:
+    assert fits(WIDE, width) is is_wide
+
+
+def test_on_a_narrow_screen_each_full_cell_has_a_line() -> None:
+    assert spread(WIDE) == [
+        "device  a",
+        "path    /machine/unattached/device[16]",
+        "",
+        "path    /machine/peripheral/sd0",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 40, 22])
+def test_what_is_short_is_not_folded(width: int) -> None:
+    lines = table_text(WIDE, width, colour=False).splitlines()
+    assert lines[0].split() == ["device", "path"]
+    assert all(len(line) <= width for line in lines)
+    assert "".join(line[8:] for line in lines[2:]).replace(" ", "") == (
+        "/machine/unattached/device[16]/machine/peripheral/sd0"
+    )
+
+
+def test_an_object_as_a_table_of_its_members() -> None:
+    told = {"status": "running", "running": True}
+    assert record_of(told) == Table(
+        ["member", "value"], [["status", "running"], ["running", "yes"]]
+    )

@@ -171,3 +171,14 @@ def test_what_is_used_stands_below_who_uses_it() -> None:
         if each.text in ("of-a", "of-b")
     ]
     assert [text for _, text in sorted(texts)] == ["of-a", "of-b"]
+
+
+def test_a_tree_in_ascii() -> None:
+    part = Part("a", "", [Part("b", "x", [Part("c")]), Part("d", "", [Part("e")])])
+    assert list(drawn(part, in_ascii=True)) == [
+        "a",
+        "|-- b  (x)",
+        "|   `-- c",
+        "`-- d",
+        "    `-- e",
+    ]

@@ -510,10 +510,10 @@ def test_stale_ends_do_not_end_the_new_connection(
             time.sleep(0.001)
         time.sleep(0.01)
         # As when sending finds out before reading does.
-        with vm._lock:  # noqa: SLF001
+        with vm._traffic.lock:  # noqa: SLF001
             vm._core.lose(qmpx.ConnectionLost("found out"))  # noqa: SLF001
         over.set()
-        vm._stream.sock.shutdown(socket.SHUT_WR)  # noqa: SLF001
+        vm._traffic.stream.sock.shutdown(socket.SHUT_WR)  # noqa: SLF001
         assert vm.execute("x") == "x"
         with pytest.raises(qmpx.ConnectionLost, match=r"^found out$"):
             reader.result(SECONDS)

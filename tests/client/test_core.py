@@ -11,21 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from qmpx.client.core import (
-    EXEC_OOB,
-    EXECUTE_ASYNC,
-    MAX_IN_FLIGHT,
-    MAX_NAMES,
-    Call,
-    ClientCore,
-    closed_by_peer,
-    encode_arguments,
-    merge,
-    read_raw,
-    read_value,
-    require_verb,
-)
+from qmpx.client.arguments import encode_arguments, merge
+from qmpx.client.core import MAX_IN_FLIGHT, MAX_NAMES, Call, ClientCore, closed_by_peer
 from qmpx.client.events import RECONNECTED, EventBuffer
+from qmpx.client.replies import read_raw, read_value
+from qmpx.client.verbs import EXEC_OOB, EXECUTE_ASYNC, require_verb
 from qmpx.errors import (
     CommandError,
     ConnectionLost,

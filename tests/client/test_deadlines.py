@@ -5,8 +5,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qmpx
-from qmpx.client.core import TIMEOUT
-from qmpx.client.deadlines import DEADLINES, DISK_TIMEOUT, MEMORY_TIMEOUT, longest
+from qmpx.client.deadlines import (
+    DEADLINES,
+    DISK_TIMEOUT,
+    MEMORY_TIMEOUT,
+    TIMEOUT,
+    longest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qmpx
-from qmpx.gateway.tokens import new_token
+from qmpx.gateway.access.tokens import new_token
 from qmpx.transport.bearer import Token, token_of
 from qmpx.transport.tls import server_context
 from tests.certificates import Authority, make_authority

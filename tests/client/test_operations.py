@@ -8,7 +8,7 @@ import pytest
 
 from qmpx import errors
 from qmpx.client import operations
-from qmpx.client.core import DEFAULT
+from qmpx.client.deadlines import DEFAULT
 from qmpx.client.events import RECONNECTED, Event
 from qmpx.client.steps import Run
 from tests.client.playing import Play, event, refused

@@ -1,10 +1,16 @@
 """Arguments of a command as people type them: ``key=value`` and ``key:=json``."""
 
 import json
+import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from qmpx.errors import LocalProtocolError
+
+_WRONG_TYPE: Final = re.compile(
+    r"Invalid parameter type for '(?P<name>[^']*)', expected: (?P<type>\S+)"
+)
+"""What QEMU says of a text where it wants something else."""
 
 
 def read_arguments(words: Iterable[str]) -> dict[str, Any]:
@@ -63,3 +69,32 @@ def _put(arguments: dict[str, Any], key: str, value: Any, word: str) -> None:
         message = f"{word!r}: {key!r} was given before"
         raise LocalProtocolError(message)
     place[last] = value
+
+
+def how_to_type(complaint: str, words: Iterable[str]) -> str:
+    """Return how to write what the peer found to be a text, and should be none.
+
+    Args:
+        complaint: What the peer says.
+        words: The arguments as they were typed.
+
+    Returns:
+        A line; empty if that is not what is wrong.
+    """
+    match = _WRONG_TYPE.match(complaint)
+    if match is None or match["type"] == "string":
+        return ""
+    for word in words:
+        key, separator, text = word.partition("=")
+        if separator and f".{key}".endswith(f".{match['name']}"):
+            shown = text if _is_json(text) else "JSON"
+            return f"{word!r} gives a text; for anything else write {key}:={shown}"
+    return ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

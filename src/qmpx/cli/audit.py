@@ -11,16 +11,17 @@ from msgspec import UNSET
 
 from qmpx.cli.output import print_json, printable
 from qmpx.errors import AddressError
-from qmpx.gateway.chain import (
+from qmpx.gateway.audit.chain import (
     MAX_LINE,
     AuditError,
     Head,
     Line,
     Problem,
-    Verifier,
     decode,
     read_head,
 )
+from qmpx.gateway.audit.seal import Seal, read_key
+from qmpx.gateway.audit.verifying import Verifier
 
 _PASSED_OVER = re.compile(r"\.(head|torn-[0-9]+)$")
 _PART = re.compile(r"\.[0-9]+$")
@@ -74,23 +75,20 @@ def _lines_of(path: str) -> Iterator[bytes]:
 
 def _verify(arguments: argparse.Namespace) -> int:
     files = ordered(arguments.files)
-    verifier = Verifier()
-    heads = [_parse_head(arguments.head)] if arguments.head else []
-    beside = f"{_PART.sub('', files[-1])}.head"
-    if os.path.exists(beside):
-        head = read_head(b"".join(_lines_of(beside)))
-        heads += [head] if head is not None and head.sequence else []
-    for head in heads:
-        verifier.expect(head)
-    problem: Problem | None = None
+    seal = Seal(read_key(arguments.key_file) if arguments.key_file else b"")
+    verifier = Verifier(seal)
+    if arguments.head:
+        verifier.expect(_parse_head(arguments.head))
+    problem = _look_at_head(
+        files[-1], seal, verifier, is_needed=not arguments.head and bool(seal.key_name)
+    )
     for path in files:
-        problem = verifier.read(path, _lines_of(path))
-        if problem is not None:
+        if found := verifier.read(path, _lines_of(path)):
+            problem = found
             break
-    else:
-        if missing := verifier.missing():
-            count = sum(1 for _ in _lines_of(files[-1]))
-            problem = Problem(files[-1], count + 1, missing, "the end")
+    if problem is None and (missing := verifier.missing()):
+        count = sum(1 for _ in _lines_of(files[-1]))
+        problem = Problem(files[-1], count + 1, missing, "the end")
     if arguments.json:
         _tell_json(verifier, problem)
     elif problem is not None:
@@ -99,6 +97,25 @@ def _verify(arguments: argparse.Namespace) -> int:
         number, digest = verifier.head
         print(f"whole: {verifier.lines} lines, {verifier.first} to {number}:{digest}")
     return 0 if problem is None else 1
+
+
+def _look_at_head(
+    path: str, seal: Seal, verifier: Verifier, *, is_needed: bool
+) -> Problem | None:
+    """Let the chain have what the file of the head says.
+
+    With a key it is the only proof of the end, unless a head was given.
+    """
+    beside = f"{_PART.sub('', path)}.head"
+    text = b"".join(_lines_of(beside)) if os.path.exists(beside) else b""
+    head = read_head(text)
+    is_ours = head is not None and seal.vouches_for(head, text)
+    if not is_ours and (is_needed or (text and seal.key_name)):
+        found = "another one" if text else "none"
+        return Problem(beside, 1, f"the head by the key {seal.key_name}", found)
+    if head is not None and head.sequence:
+        verifier.expect(head)
+    return None
 
 
 def _tell_json(verifier: Verifier, problem: Problem | None) -> None:

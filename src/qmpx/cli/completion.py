@@ -17,12 +17,14 @@ class Spelled(NamedTuple):
         about: What it does.
         commands: Its subcommands, and what each does.
         options: Its options, and what each does.
+        choices: Words that one of its arguments may be.
     """
 
     path: tuple[str, ...]
     about: str
     commands: dict[str, str]
     options: dict[str, str]
+    choices: list[str]
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,6 +39,7 @@ def spelled(parser: Any, path: tuple[str, ...] = ()) -> Iterator[Spelled]:
     """Yield a command and all that are below it."""
     commands: dict[str, str] = {}
     options: dict[str, str] = {}
+    choices: list[str] = []
     below = []
     for action in parser._actions:  # noqa: SLF001 - argparse tells it nowhere else
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
@@ -44,22 +47,26 @@ def spelled(parser: Any, path: tuple[str, ...] = ()) -> Iterator[Spelled]:
             for name, inner in action.choices.items():
                 commands[name] = about.get(name, "")
                 below.append((name, inner))
+        elif action.choices and not action.option_strings:
+            choices += action.choices
         for option in action.option_strings:
             options[option] = (action.help or "").split("(default")[0].strip()
-    yield Spelled(path, parser.description or "", commands, options)
+    yield Spelled(path, parser.description or "", commands, options, choices)
     for name, inner in below:
         yield from spelled(inner, (*path, name))
 
 
 def _bash(known: list[Spelled]) -> str:
     cases = "\n".join(
-        f"    {_bash_key(each)}) words='{' '.join((*each.commands, *each.options))}' ;;"
+        f"    {_bash_key(each)}) words='{' '.join((*each.commands, *each.options))}'"
+        f" choices='{' '.join(each.choices)}' ;;"
         for each in known
     )
     return f"""\
 # Completion of qmpx for bash:  eval "$(qmpx completion bash)"
 _qmpx() {{
-  local word path='' words=''
+  local word path='' words='' choices=''
+  COMPREPLY=()
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case "$path/$word" in
       {"|".join(_bash_key(each) for each in known if each.path)}) path="$path/$word" ;;
@@ -69,9 +76,12 @@ _qmpx() {{
 {cases}
   esac
   if [[ ${{COMP_WORDS[COMP_CWORD]}} != -* && -n $path && $words != [a-z]* ]]; then
-    words=''
+    words=$choices
+    if [[ -n $choices ]]; then
+      COMPREPLY=($(compgen -f -- "${{COMP_WORDS[COMP_CWORD]}}"))
+    fi
   fi
-  COMPREPLY=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
+  COMPREPLY+=($(compgen -W "$words" -- "${{COMP_WORDS[COMP_CWORD]}}"))
 }}
 complete -o default -o bashdefault -F _qmpx qmpx"""
 
@@ -110,9 +120,13 @@ def _zsh(known: list[Spelled]) -> str:
   esac
 }}""")
         else:
+            words = "_files"
+            if each.choices:
+                chosen = f'"words:word:({" ".join(each.choices)})"'
+                words = f'{{ _alternative {chosen} "files:file:_files" }}'
             functions.append(f"""\
 {name}() {{
-  _arguments {options} '*:file:_files'
+  _arguments {options} '*:file:{words}'
 }}""")
     body = "\n".join(functions)
     return (
@@ -141,6 +155,8 @@ def _fish(known: list[Spelled]) -> str:
             lines.append(
                 f"complete -c qmpx -f{when} -a {command} -d {_fish_word(about)}"
             )
+        if each.choices:
+            lines.append(f"complete -c qmpx{when} -a '{' '.join(each.choices)}'")
         for option, about in each.options.items():
             kind = f"-l {option[2:]}" if option.startswith("--") else f"-s {option[1:]}"
             lines.append(f"complete -c qmpx{when} {kind} -d {_fish_word(about)}")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from qmpx.cli.output import printable
+from qmpx.cli.output import has_colour, printable
 from qmpx.cli.serve import demo_machine, make_monitor
 from qmpx.cli.wiretap import Wiretap
 from qmpx.client import Client, connect
@@ -58,7 +58,7 @@ class _Screen:
     """Shows lines, in colour on a terminal."""
 
     def __init__(self) -> None:
-        self._colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._colour = has_colour(sys.stdout)
 
     def note(self, text: str) -> None:
         self._print("#", f"# {text}")

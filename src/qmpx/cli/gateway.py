@@ -12,7 +12,7 @@ from typing import Any
 
 from qmpx.cli.output import print_json
 from qmpx.errors import AddressError
-from qmpx.gateway.systemd import Notifier, take_sockets
+from qmpx.gateway.host.systemd import Notifier, take_sockets
 
 DEFAULT_CONTROL = "unix:/run/qmpx/control.sock"
 """Where ``status`` and ``reload`` ask unless they are told: as in the unit file."""
@@ -53,7 +53,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 async def _service(path: str, handed: dict[str, list[int]]) -> None:
-    from qmpx.gateway.service import Service
+    from qmpx.gateway.daemon.service import Service
 
     async with Service(path, Notifier(os.environ), handed) as service:
         loop = asyncio.get_running_loop()
@@ -73,7 +73,7 @@ def _control_of(arguments: argparse.Namespace) -> str:
     if arguments.address:
         return str(arguments.address)
     if arguments.config:
-        from qmpx.gateway.configuration import read_configuration
+        from qmpx.gateway.settings.configuration import read_configuration
 
         control = read_configuration(arguments.config).gateway.control
         if not control or control.startswith("systemd:"):
@@ -108,9 +108,9 @@ def _reload(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from qmpx.gateway.configuration import read_configuration
-    from qmpx.gateway.explaining import check_configuration
-    from qmpx.gateway.places import refuse_twins
+    from qmpx.gateway.access.explaining import check_configuration
+    from qmpx.gateway.finding.places import refuse_twins
+    from qmpx.gateway.settings.configuration import read_configuration
 
     if not arguments.file:
         message = "say which file: qmpx gateway check FILE"
@@ -128,7 +128,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _token(arguments: argparse.Namespace) -> int:
     """Make a token: what is to be kept goes to standard output, it to the terminal."""
-    from qmpx.gateway.tokens import new_token
+    from qmpx.gateway.access.tokens import new_token
 
     if not arguments.file:
         message = "say whose: qmpx gateway token NAME"

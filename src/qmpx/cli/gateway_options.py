@@ -1,14 +1,68 @@
-"""What ``qmpx gateway`` is told on the command line."""
+"""What ``qmpx share`` and ``qmpx gateway`` are told on the command line."""
 
 from typing import Any
 
+from qmpx.cli.options import add_address, command, positive, seconds
 
-def add_gateway(add: Any, command: Any) -> None:
+
+def add_share(add: Any) -> None:
     """Add the subcommand.
 
     Args:
-        add: What subcommands are added to.
-        command: Makes one: `qmpx.cli.main._command`.
+        add: The subcommands of ``qmpx``.
+    """
+    parser = command(
+        add,
+        "share",
+        "let many clients use one monitor",
+        "Connect to a monitor, which serves one client, and serve many in its place:\n"
+        "each sees a monitor of its own. Until interrupted.\n\n"
+        "  qmpx share unix:/run/vm/qmp.sock --listen unix:/run/vm/shared.sock\n",
+    )
+    add_address(parser)
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        action="append",
+        help="serve clients here; may be given several times",
+    )
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="who may come in, and do what (TOML); its listeners are served, too",
+    )
+    parser.add_argument(
+        "--role",
+        metavar="NAME",
+        help="what those may do who come in at --listen: observe, read, operate, "
+        "storage, admin, agent, or a role of the configuration (default: everything)",
+    )
+    parser.add_argument(
+        "--clients",
+        type=positive,
+        metavar="N",
+        help="clients that each address serves at once; others wait unseen "
+        "(default: 256)",
+    )
+    parser.add_argument(
+        "--allow-remote",
+        action="store_true",
+        help="listen on TCP addresses that others can reach",
+    )
+    parser.add_argument(
+        "--connect-timeout",
+        type=seconds,
+        default=10.0,
+        metavar="S",
+        help="seconds for connection, greeting and negotiation (default: %(default)g)",
+    )
+
+
+def add_gateway(add: Any) -> None:
+    """Add the subcommand.
+
+    Args:
+        add: The subcommands of ``qmpx``.
     """
     parser = command(
         add,

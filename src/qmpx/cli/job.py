@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec import to_builtins
 
-from qmpx.cli.arguments import read_arguments
+from qmpx.cli.arguments import how_to_type, read_arguments
 from qmpx.cli.output import print_json
 from qmpx.cli.progress import progress
 from qmpx.cli.tables import plain, table_of
 from qmpx.client import Client, connect
 from qmpx.client.job_state import JobProgress
-from qmpx.errors import LocalProtocolError
+from qmpx.errors import CommandError, LocalProtocolError
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -61,7 +61,14 @@ def _run(client: Client, arguments: argparse.Namespace) -> None:
         message = "give the command: qmpx job ADDRESS run COMMAND [ARGUMENT ...]"
         raise LocalProtocolError(message)
     command, *words = arguments.words
-    _watch(client, arguments, command, read_arguments(words), None)
+    try:
+        _watch(client, arguments, command, read_arguments(words), None)
+    except CommandError as error:
+        if error.desc == "Parameter 'job-id' is unexpected":
+            error.add_note(f"{command!r} starts no job: see 'qmpx run'")
+        elif hint := how_to_type(error.desc, words):
+            error.add_note(hint)
+        raise
 
 
 def _watch(

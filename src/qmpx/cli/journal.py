@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from qmpx.cli.output import print_json, printable
-from qmpx.gateway.journal_file import JournalError, JournalReader, Place, Recorded
+from qmpx.gateway.journal.file import JournalError, JournalReader, Place, Recorded
 
 PAUSE: Final = 0.2
 """Seconds between two looks with ``--follow``; a look is a short query."""

@@ -2,19 +2,20 @@
 
 from typing import Any
 
+from qmpx.cli.options import command
 
-def add_keeping(add: Any, command: Any) -> None:
+
+def add_keeping(add: Any) -> None:
     """Add ``audit`` and ``journal``.
 
     Args:
         add: The subcommands of ``qmpx``.
-        command: What adds one: `qmpx.cli.main._command`.
     """
-    _add_audit(add, command)
-    _add_journal(add, command)
+    _add_audit(add)
+    _add_journal(add)
 
 
-def _add_audit(add: Any, command: Any) -> None:
+def _add_audit(add: Any) -> None:
     audit = add.add_parser(
         "audit",
         help="verify and show what a gateway's clients did",
@@ -29,7 +30,8 @@ def _add_audit(add: Any, command: Any) -> None:
         "the last one against the file that ends in .head. The exit status is 0 if\n"
         "nothing is missing or changed, 1 if something is, and 2 if a file cannot be\n"
         "read.\n\n"
-        "  qmpx audit verify /var/log/qmpx/audit.jsonl*\n",
+        "  qmpx audit verify /var/log/qmpx/audit.jsonl*\n"
+        "  qmpx audit verify --key-file /etc/qmpx/audit.key audit.jsonl*\n",
         shown="verify",
     )
     verify.set_defaults(action="verify")
@@ -38,6 +40,11 @@ def _add_audit(add: Any, command: Any) -> None:
         "--head",
         metavar="N:SHA256",
         help="let line N be there, with this hash: what an earlier run has printed",
+    )
+    verify.add_argument(
+        "--key-file",
+        metavar="FILE",
+        help="the key by which lines are proved: what [audit] key-file says",
     )
     verify.add_argument("--json", action="store_true", help="print JSON, for programs")
     show = command(
@@ -95,7 +102,7 @@ def _add_audit_choice(parser: Any) -> None:
         )
 
 
-def _add_journal(add: Any, command: Any) -> None:
+def _add_journal(add: Any) -> None:
     journal = add.add_parser(
         "journal",
         help="show the events that a gateway has kept",
@@ -118,6 +125,7 @@ def _add_journal(add: Any, command: Any) -> None:
         "patterns",
         metavar="PATTERN",
         nargs="*",
+        default=[],
         help="only events whose name matches one of these; * and ? are wildcards",
     )
     show.add_argument(

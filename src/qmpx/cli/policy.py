@@ -6,8 +6,8 @@ from typing import Final
 
 from qmpx.cli.output import printable
 from qmpx.errors import AddressError
-from qmpx.gateway.configuration import Configuration, read_configuration
-from qmpx.gateway.explaining import explain, role_named, role_of, tell
+from qmpx.gateway.access.explaining import explain, role_named, role_of, tell
+from qmpx.gateway.settings.configuration import Configuration, read_configuration
 
 DENIED: Final = 5
 """The exit status where the answer is no."""
@@ -54,7 +54,10 @@ def _explain(
     else:
         verdict = "allowed" if decision.is_allowed else "denied"
         text = f"{verdict}: {command} as {role.name}\n  by {decision.rule}"
-        print(printable(f"{text}\n  for {decision.reason}"))
+        text += f"\n  for {decision.reason}"
+        if decision.named is not None:
+            text += "\n  if its files and images are in order when it comes"
+        print(printable(text))
     return 0 if decision.is_allowed else DENIED
 
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from qmpx.cli.options import command
 
-def add_policy(add: Any, command: Any) -> None:
+
+def add_policy(add: Any) -> None:
     """Add the subcommand.
 
     Args:
-        add: What subcommands are added to.
-        command: Makes one: `qmpx.cli.main._command`.
+        add: The subcommands of ``qmpx``.
     """
     parser = command(
         add,
@@ -26,6 +27,7 @@ def add_policy(add: Any, command: Any) -> None:
     parser.add_argument(
         "words",
         nargs="*",
+        default=[],
         metavar="WORD",
         help="explain: FILE COMMAND [ARGUMENTS, as JSON]; show: ROLE",
     )

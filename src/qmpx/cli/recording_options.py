@@ -1,25 +1,22 @@
 """The options of the commands that record, replay and look at conversations."""
 
-from collections.abc import Callable
 from typing import Any
 
-Command = Callable[..., Any]
-"""What adds a subcommand: given what to add to, its name, its help, its description."""
+from qmpx.cli.options import add_address, command, seconds
 
 
-def add_recordings(add: Any, command: Command) -> None:
+def add_recordings(add: Any) -> None:
     """Add ``record``, ``replay`` and ``transcript``.
 
     Args:
         add: The subcommands of ``qmpx``.
-        command: What adds one.
     """
-    _add_record(add, command)
-    _add_replay(add, command)
-    _add_transcript(add, command)
+    _add_record(add)
+    _add_replay(add)
+    _add_transcript(add)
 
 
-def _add_record(add: Any, command: Command) -> None:
+def _add_record(add: Any) -> None:
     parser = command(
         add,
         "record",
@@ -28,9 +25,7 @@ def _add_record(add: Any, command: Command) -> None:
         "every client into a file, until interrupted.\n\n"
         "  qmpx record /run/vm/qmp.sock --listen /tmp/qmp.sock -o talk.jsonl\n",
     )
-    parser.add_argument(
-        "address", metavar="ADDRESS", help="where the monitor is; see 'qmpx --help'"
-    )
+    add_address(parser)
     _add_listen(parser)
     parser.add_argument(
         "-o", "--output", metavar="FILE", required=True, help="where to write it"
@@ -38,14 +33,14 @@ def _add_record(add: Any, command: Command) -> None:
     _add_secrets(parser, "write")
     parser.add_argument(
         "--connect-timeout",
-        type=float,
+        type=seconds,
         default=10.0,
         metavar="S",
-        help="seconds for a connection to the monitor (default: %(default)s)",
+        help="seconds for a connection to the monitor (default: %(default)g)",
     )
 
 
-def _add_replay(add: Any, command: Command) -> None:
+def _add_replay(add: Any) -> None:
     parser = command(
         add,
         "replay",
@@ -65,24 +60,20 @@ def _add_replay(add: Any, command: Command) -> None:
     _add_format(parser)
 
 
-def _add_transcript(add: Any, command: Command) -> None:
+def _add_transcript(add: Any) -> None:
     transcript = add.add_parser(
         "transcript",
         help="show, convert, compare and count recorded conversations",
         description="Work with recorded conversations, whoever wrote them down.",
     )
     add = transcript.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    show = _transcript_command(
-        add, command, "show", "show a recording, a message a line"
-    )
+    show = _transcript_command(add, "show", "show a recording, a message a line")
     _add_choice(show)
     show.add_argument("-p", "--pretty", action="store_true", help="indent messages")
     show.add_argument(
         "--absolute", action="store_true", help="show the time of day, not seconds"
     )
-    convert = _transcript_command(
-        add, command, "convert", "write a recording in another format"
-    )
+    convert = _transcript_command(add, "convert", "write a recording in another format")
     _add_choice(convert)
     convert.add_argument(
         "--to",
@@ -93,9 +84,7 @@ def _add_transcript(add: Any, command: Command) -> None:
     convert.add_argument(
         "-o", "--output", metavar="FILE", default="-", help="where to (default: stdout)"
     )
-    diff = _transcript_command(
-        add, command, "diff", "compare two recordings; status 1: differ"
-    )
+    diff = _transcript_command(add, "diff", "compare two recordings; status 1: differ")
     diff.add_argument("before", metavar="BEFORE", help="a recording; - is stdin")
     diff.add_argument("after", metavar="AFTER", help="another one")
     diff.add_argument(
@@ -104,12 +93,12 @@ def _add_transcript(add: Any, command: Command) -> None:
     diff.add_argument("--no-events", action="store_true", help="leave out events")
     _add_ignored(diff)
     _add_format(diff)
-    stats = _transcript_command(add, command, "stats", "count what is in a recording")
+    stats = _transcript_command(add, "stats", "count what is in a recording")
     _add_choice(stats)
     stats.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
-def _transcript_command(add: Any, command: Command, action: str, summary: str) -> Any:
+def _transcript_command(add: Any, action: str, summary: str) -> Any:
     about = f"{summary[0].upper()}{summary[1:]}."
     parser = command(add, "transcript", summary, about, shown=action)
     parser.set_defaults(action=action)

@@ -1,5 +1,6 @@
 """A schema as people read it: a line for each command, a paragraph for one of them."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -17,7 +18,10 @@ from qmpx.qapi.model import (
     ObjectType,
     Schema,
 )
-from qmpx.qapi.type_text import type_text
+from qmpx.qapi.type_text import SHOWN_VALUES, type_text
+
+_LINE: Final = 72
+"""Characters of a line of values: with its indentation it fits a terminal."""
 
 _FLAGS: Final = {
     "allow_oob": "may be executed out of band",
@@ -127,6 +131,7 @@ def _object(
     yield what
     for member in members:
         yield f"  {_member(schema, member)}{_marks(member)}"
+        yield from _all_values(schema, member.type)
         yield from _described(documented, member.name)
     for branch in item.branches:
         inner = schema.object_type(branch.type)
@@ -137,8 +142,22 @@ def _object(
         yield f"  if {item.discriminator} is {branch.name}{name}{_marks(branch)}"
         for member in own:
             yield f"    {_member(schema, member)}{_marks(member)}"
+            yield from (f"  {line}" for line in _all_values(schema, member.type))
         if inner.is_union:
             yield f"    and more, by {inner.discriminator}"
+
+
+def _all_values(schema: Schema, type_name: str) -> Iterator[str]:
+    """Yield the values of an enumeration if `type_text` names only some of them."""
+    found = schema.types[type_name]
+    if isinstance(found, ArrayType):
+        found = schema.types[found.element]
+    if isinstance(found, EnumType) and found.name.isdigit():
+        names = [value.name for value in found.values]
+        if len(names) > SHOWN_VALUES:
+            text = f"one of: {', '.join(names)}"
+            lines = textwrap.wrap(text, _LINE, break_on_hyphens=False)
+            yield from (f"      {line}" for line in lines)
 
 
 def _described(documented: Definition, name: str) -> Iterator[str]:

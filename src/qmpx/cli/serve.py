@@ -95,9 +95,9 @@ def _stage(arguments: argparse.Namespace) -> "Stage | None":
     scenario = read_scenario(arguments.scenario) if arguments.scenario else None
     stage = Stage(scenario, clock=arguments.clock, end=end_process)
     if arguments.record:
-        from qmpx.cli.record import transcript_writer
+        from qmpx.cli.record import TranscriptFile
 
-        stage.plan.witnesses.append(transcript_writer(arguments.record))
+        stage.plan.witnesses.append(TranscriptFile(arguments.record).write)
     return stage
 
 
@@ -134,12 +134,12 @@ def demo_machine(
 ) -> Machine:
     """Return a machine with a disk and a CD-ROM drive, as the talk's had."""
     machine = Machine(name, uuid=id_ or uuid.UUID(int=0), clock=clock)
-    machine.add_drive(
+    machine.drives.add(
         "ide0-hd0",
         id="/machine/unattached/device[10]",
         medium=Medium("disk.img", size=10 * 2**30, node_name="#block100"),
     )
-    machine.add_drive(
+    machine.drives.add(
         "ide1-cd0",
         id="/machine/unattached/device[23]",
         medium=Medium(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from qmpx.cli.signals import on_signals
 from qmpx.errors import AddressError
 from qmpx.gateway import SharedMonitor
-from qmpx.gateway.sharing import MAX_CLIENTS
+from qmpx.gateway.sharing.monitor import MAX_CLIENTS
 from qmpx.monitor.loop import loop_factory
 
 if TYPE_CHECKING:
-    from qmpx.gateway.configuration import Configuration
+    from qmpx.gateway.settings.configuration import Configuration
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -42,8 +42,8 @@ def _configuration(arguments: argparse.Namespace) -> "Configuration | None":
     if arguments.config is None and arguments.role is None:
         return None
     # Without a policy none of this needs to be imported.
-    from qmpx.gateway.configuration import Configuration, read_configuration
-    from qmpx.gateway.explaining import with_default_role
+    from qmpx.gateway.access.explaining import with_default_role
+    from qmpx.gateway.settings.configuration import Configuration, read_configuration
 
     configuration = Configuration()
     if arguments.config is not None:
@@ -89,7 +89,7 @@ async def _configure(
     stack: contextlib.AsyncExitStack,
 ) -> None:
     """Put policy, audit, journal, limits and leases beside a monitor."""
-    from qmpx.gateway.access import Access
+    from qmpx.gateway.access.access import Access
     from qmpx.gateway.equipment import Equipment
 
     if configuration.has_policy:

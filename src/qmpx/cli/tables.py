@@ -17,6 +17,12 @@ MAX_COLUMNS: Final = 8
 MAX_CELL: Final = 60
 """Characters of a cell; what is longer is cut, with dots for the rest."""
 
+LEAST_WIDTH: Final = 12
+"""Columns of the terminal that a long column keeps, however little room there is."""
+
+GAP: Final = "  "
+"""Blanks between two columns."""
+
 COLUMNS: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "query-block": (
         ("device", "device"),
@@ -172,13 +178,47 @@ def cell(value: Any) -> str:
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 3] + "..."
 
 
+def record_of(value: Any) -> Table | None:
+    """Return an object as a table of its members; ``None`` if it is none."""
+    if not isinstance(value, dict) or not value:
+        return None
+    rows = [[printable(name), cell(member)] for name, member in value.items()]
+    return Table(["member", "value"], rows)
+
+
+def widths(table: Table) -> list[int]:
+    """Return how many characters the longest cell of each column has."""
+    lines = [table.headings, *table.rows]
+    return [max(map(len, column)) for column in zip(*lines, strict=True)]
+
+
+def fits(table: Table, width: int) -> bool:
+    """Whether a table can be read on so many columns, long cells being folded."""
+    needed = sum(min(each, LEAST_WIDTH) for each in widths(table))
+    return needed + len(GAP) * (len(table.headings) - 1) <= width
+
+
+def spread(table: Table) -> list[str]:
+    """Return the lines of a table for a narrow screen: a line for each full cell."""
+    width = max(map(len, table.headings))
+    blocks = [
+        [
+            f"{heading:{width}}{GAP}{text}"
+            for heading, text in zip(table.headings, row, strict=True)
+            if text
+        ]
+        for row in table.rows
+    ]
+    return [line for block in blocks for line in ("", *block)][1:]
+
+
 def plain(table: Table) -> list[str]:
     """Return the lines of a table without any colour."""
     lines = [table.headings, *table.rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    columns = widths(table)
     return [
-        "  ".join(
-            f"{text:{width}}" for text, width in zip(line, widths, strict=True)
+        GAP.join(
+            f"{text:{width}}" for text, width in zip(line, columns, strict=True)
         ).rstrip()
         for line in lines
     ]

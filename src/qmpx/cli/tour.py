@@ -7,7 +7,6 @@ words are ours. Every line that is shown has crossed a socket.
 import argparse
 import asyncio
 import json
-import os
 import socket
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from qmpx.cli.output import printable
+from qmpx.cli.output import has_colour, printable
 from qmpx.cli.serve import make_monitor
 from qmpx.dialects.v2010.assembly import assemble
 from qmpx.dialects.v2010.options import parse_options
@@ -66,7 +65,7 @@ class Screen:
 
     def __init__(self, pause: float) -> None:
         self._pause = pause
-        self._has_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._has_colour = has_colour(sys.stdout)
 
     def chapter(self, number: int, title: str) -> None:
         """Begin a chapter."""

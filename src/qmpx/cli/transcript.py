@@ -135,7 +135,8 @@ def _stats(arguments: argparse.Namespace) -> None:
         print(msgspec.json.encode(found).decode())
         return
     print(
-        f"{found.messages} messages, {found.connections} connections, "
+        f"{_counted(found.messages, 'message')}, "
+        f"{_counted(found.connections, 'connection')}, "
         f"{found.seconds:.3f} s"
     )
     if found.commands:
@@ -153,3 +154,7 @@ def _stats(arguments: argparse.Namespace) -> None:
 
 
 _ACTIONS = {"show": _show, "convert": _convert, "diff": _diff, "stats": _stats}
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import to_builtins
 
 from qmpx.cli.graph_svg import graph_svg
-from qmpx.cli.output import print_json
+from qmpx.cli.output import can_show, print_json
 from qmpx.cli.trees import (
     Graph,
     Part,
@@ -54,7 +54,8 @@ def run(arguments: argparse.Namespace) -> None:
             shown["block"] = to_builtins(graph)
         print_json(shown[kinds[0]] if len(kinds) == 1 else shown)
         return
-    blocks = ["\n".join(drawn(each)) for each in found.values()]
+    in_ascii = not can_show("├│└")
+    blocks = ["\n".join(drawn(each, in_ascii=in_ascii)) for each in found.values()]
     sys.stdout.write("\n\n".join(blocks) + "\n")
 
 

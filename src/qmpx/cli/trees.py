@@ -207,17 +207,27 @@ def graph_tree(graph: Graph) -> Part:
     return Part("block nodes", "", roots)
 
 
-def drawn(part: Part) -> Iterator[str]:
-    """Yield the lines of a tree, fit for a terminal."""
+_LINES: Final = ("├── ", "│   ", "└── ", "    ")
+_ASCII_LINES: Final = ("|-- ", "|   ", "`-- ", "    ")
+"""What leads to a part and past it; to the last one and past it."""
+
+
+def drawn(part: Part, *, in_ascii: bool = False) -> Iterator[str]:
+    """Yield the lines of a tree, fit for a terminal.
+
+    Args:
+        part: The tree.
+        in_ascii: Whether the lines are drawn with characters of ASCII only.
+    """
     yield _label(part)
-    yield from _branches(part, "")
+    yield from _branches(part, "", _ASCII_LINES if in_ascii else _LINES)
 
 
-def _branches(part: Part, lead: str) -> Iterator[str]:
+def _branches(part: Part, lead: str, lines: tuple[str, ...]) -> Iterator[str]:
     for number, each in enumerate(part.parts, 1):
-        is_last = number == len(part.parts)
-        yield f"{lead}{'└── ' if is_last else '├── '}{_label(each)}"
-        yield from _branches(each, lead + ("    " if is_last else "│   "))
+        to, past = lines[2:] if number == len(part.parts) else lines[:2]
+        yield f"{lead}{to}{_label(each)}"
+        yield from _branches(each, lead + past, lines)
 
 
 def _label(part: Part) -> str:

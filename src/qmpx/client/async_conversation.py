@@ -6,44 +6,29 @@ No task runs for it: replies and events are handed on as they are read.
 import asyncio
 import contextlib
 import logging
-import os
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, Self
 
-from qmpx.client.batch import BatchCall
-from qmpx.client.core import (
-    CAPABILITIES,
-    CONNECT_TIMEOUT,
-    DEFAULT,
-    EXECUTE,
-    RETRY_FIRST,
-    RETRY_LAST,
-    TIMEOUT,
-    Arguments,
-    ClientCore,
-    Default,
-    Timeout,
-    closed_by_peer,
-    is_taken,
-    read_value,
-    require_verb,
-)
-from qmpx.client.deadlines import DEADLINES, longest
+from qmpx.client.arguments import Arguments
+from qmpx.client.async_channel import channel_over, handshake_failure
+from qmpx.client.core import closed_by_peer
+from qmpx.client.deadlines import RETRY_FIRST, RETRY_LAST, Default, Timeout
+from qmpx.client.pending import PendingCall, Timer
+from qmpx.client.replies import is_taken, read_value
+from qmpx.client.side import Side
 from qmpx.client.silence import explain_silence
+from qmpx.client.terms import Terms
+from qmpx.client.verbs import EXECUTE, require_verb
 from qmpx.errors import (
     ConnectionLost,
     DeadlineExceeded,
     QmpxError,
     RemoteProtocolError,
 )
-from qmpx.transport.address import Address, TlsAddress
-from qmpx.transport.bearer import Token
 from qmpx.transport.channel import Channel, close_fds
 from qmpx.transport.descriptors import require_sendable
-from qmpx.transport.dial import Alive, dial_async
-from qmpx.wire.client import MAX_MESSAGE_SIZE
-from qmpx.wire.messages import Greeting, ServerMessage
+from qmpx.transport.dial import dial_async
+from qmpx.wire.messages import ServerMessage
 
 FDS_PAUSE: Final = 0.001
 FDS_PAUSE_LAST: Final = 0.05
@@ -52,99 +37,20 @@ FDS_PAUSE_LAST: Final = 0.05
 logger = logging.getLogger("qmpx.client")
 
 
-class PendingCall:
-    """One command whose reply a task waits for."""
-
-    __slots__ = ("deadline", "future")
-
-    def __init__(self, future: asyncio.Future[ServerMessage], deadline: float) -> None:
-        self.future = future
-        self.deadline = deadline
-
-    def resolve(self, id_: int, message: ServerMessage) -> None:  # noqa: ARG002
-        """Hand over the reply."""
-        if not self.future.done():
-            self.future.set_result(message)
-
-    def fail(self, error: QmpxError) -> None:
-        """Tell that there will be none."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-class PendingBatch(BatchCall):
-    """Many commands whose replies a task waits for."""
-
-    __slots__ = ("deadline", "future")
-
-    def __init__(
-        self, count: int, future: asyncio.Future[ServerMessage], deadline: float
-    ) -> None:
-        super().__init__(count)
-        self.future = future
-        self.deadline = deadline
-
-    def resolve(self, id_: int, message: ServerMessage) -> None:
-        """Take a reply, and hand them all over with the last."""
-        super().resolve(id_, message)
-        if self.is_done and not self.future.done():
-            self.future.set_result(message)
-
-    def fail(self, error: QmpxError) -> None:
-        """Tell that there will be none."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-
-class AsyncConversation:
+class AsyncConversation(Side):
     """A connection on a loop, and its making anew; see `AsyncClient`.
 
-    Attributes:
-        address: Where the monitor is.
-        timeout: Seconds for a reply, where no other figure holds for the command.
+    Args:
+        terms: Where to, how long, on which conditions.
     """
 
-    def __init__(
-        self,
-        address: Address,
-        *,
-        timeout: Timeout = DEFAULT,
-        deadlines: Mapping[str, float | None] | None = None,
-        connect_timeout: float = CONNECT_TIMEOUT,
-        wait: float = 0.0,
-        alive: Alive | None = None,
-        capabilities: Sequence[str] = CAPABILITIES,
-        reconnect: bool = False,
-        max_message_size: int = MAX_MESSAGE_SIZE,
-        token: Token | None = None,
-        record: str | os.PathLike[str] | None = None,
-    ) -> None:
-        self.address = address
-        self._token = token
-        is_default = isinstance(timeout, Default)
-        self.timeout: float | None = (
-            TIMEOUT if isinstance(timeout, Default) else timeout
-        )
-        self._deadlines = {**(DEADLINES if is_default else {}), **(deadlines or {})}
-        self._connect_timeout = connect_timeout
-        self._wait = wait
-        self._alive = alive
-        self._capabilities = tuple(capabilities)
-        self._reconnect = reconnect
-        if record is None:
-            self._core = ClientCore(max_message_size, reconnects=reconnect)
-        else:
-            from qmpx.client.recording import RecordedCore  # few need it
-
-            self._core = RecordedCore(record, max_message_size, reconnects=reconnect)
+    def __init__(self, terms: Terms) -> None:
+        super().__init__(terms)
         self._loop: asyncio.AbstractEventLoop
+        self._timer = Timer(self._core)
         self._channel: Channel | None = None
-        self._is_closed = False
-        self._is_open = False
         self._reconnecting: asyncio.Task[None] | None = None
         self._changed: asyncio.Future[None] | None = None  # a reason to look again
-        self._sweep: asyncio.TimerHandle | None = None
-        self._sweep_at = 0.0
         self._outbox: list[bytes] = []
 
     async def open(self) -> Self:
@@ -154,25 +60,24 @@ class AsyncConversation:
             ConnectError: There is no conversation; the message says why.
         """
         self._loop = asyncio.get_running_loop()
-        await self._open(self._wait)
+        await self._open(self._terms.wait)
         return self
 
     async def _open(self, wait: float) -> None:
         begin = self._loop.time()
-        token = self._token
-        if token is not None and not token.may_go_to(self.address):
-            token = None
+        timeout = self._terms.connect_timeout
+        token = self._token()
         sock = await dial_async(
             self.address,
-            timeout=self._connect_timeout,
+            timeout=timeout,
             wait=wait,
-            alive=self._alive,
+            alive=self._terms.alive,
             by_tls=True,
         )
         # What was spent on waiting for a program to start does not count.
-        deadline = begin + self._connect_timeout
-        deadline += min(self._loop.time() - begin, wait)
-        channel = self._channel = self._channel_over(sock)
+        deadline = begin + timeout + min(self._loop.time() - begin, wait)
+        channel = channel_over(self._loop, sock, self, self.address, timeout)
+        self._channel = channel
         self._is_open = False
         channel.resume_reading()
         patience = self._loop.call_at(deadline, self._lose_patience)
@@ -180,9 +85,10 @@ class AsyncConversation:
             while self._core.greeting is None and self._core.failure is None:
                 await self._change()
             if self._core.failure is not None:
-                raise self._failed_handshake(channel) or self._core.failure
+                why = handshake_failure(channel, self.address)
+                raise why or self._core.failure
             call = PendingCall(self._loop.create_future(), float("inf"))
-            channel.write(self._core.negotiation(call, self._capabilities))
+            channel.write(self._core.negotiation(call, self._terms.capabilities))
             read_value(await call.future, "qmp_capabilities")
             if token is not None:
                 call = PendingCall(self._loop.create_future(), float("inf"))
@@ -193,7 +99,7 @@ class AsyncConversation:
             try:
                 # In a thread: it looks through all processes of the system.
                 error = await asyncio.to_thread(
-                    explain_silence, self.address, sock, self._connect_timeout
+                    explain_silence, self.address, sock, timeout
                 )
             finally:
                 self._drop(channel)
@@ -204,40 +110,8 @@ class AsyncConversation:
         finally:
             patience.cancel()
 
-    def _channel_over(self, sock: socket.socket) -> Channel:
-        if not isinstance(self.address, TlsAddress):
-            return Channel(self._loop, sock, self)
-        from qmpx.transport.tls import TlsChannel  # few need it, and it is not free
-        from qmpx.transport.tls_client import client_context
-
-        try:
-            context = client_context(self.address)
-        except BaseException:
-            sock.close()
-            raise
-        return TlsChannel(
-            self._loop,
-            sock,
-            self,
-            context,
-            TlsChannel.resume_reading,
-            timeout=self._connect_timeout,
-            server_name=self.address.server_name,
-        )
-
-    def _failed_handshake(self, channel: Channel) -> QmpxError | None:
-        """Return why there is no conversation in TLS; ``None``: there is one."""
-        if not isinstance(self.address, TlsAddress):
-            return None
-        from qmpx.transport.tls import TlsChannel
-        from qmpx.transport.tls_client import failed_handshake
-
-        if not isinstance(channel, TlsChannel) or channel.is_open:
-            return None
-        return failed_handshake(self.address, channel.failure)
-
     def _lose_patience(self) -> None:
-        error = DeadlineExceeded("", self._connect_timeout, "greeting")
+        error = DeadlineExceeded("", self._terms.connect_timeout, "greeting")
         self._core.lose(error)
         self._wake()
 
@@ -271,7 +145,7 @@ class AsyncConversation:
         if fds:
             channel = await self._ready_for_fds(deadline, name, seconds, fds)
         if verb is not EXECUTE:
-            require_verb(verb, self.greeting, self._capabilities)
+            require_verb(verb, self.greeting, self._terms.capabilities)
         future = self._loop.create_future()
         data = core.issue(PendingCall(future, deadline), name, arguments, verb=verb)
         id_ = core.last_id
@@ -285,8 +159,8 @@ class AsyncConversation:
             self._outbox.append(data)
         else:
             channel.write(data)
-        if deadline < self._sweep_at or self._sweep is None:
-            self._watch(deadline)
+        if deadline < self._timer.at:
+            self._timer.watch(deadline)
         try:
             return await future  # type: ignore[no-any-return]
         except BaseException as error:
@@ -302,16 +176,6 @@ class AsyncConversation:
         outbox.clear()
 
     # The conversation.
-
-    @property
-    def greeting(self) -> Greeting:
-        """What the server said first."""
-        return self._core.greeting or Greeting()
-
-    @property
-    def late_replies(self) -> int:
-        """How many replies came after their calls had given up."""
-        return self._core.late_replies
 
     @property
     def is_connected(self) -> bool:
@@ -332,8 +196,7 @@ class AsyncConversation:
         self._core.lose(ConnectionLost("this client was closed"), for_good=True)
         for buffer in self._core.buffers:
             buffer.is_closed = True
-        if self._sweep is not None:
-            self._sweep.cancel()
+        self._timer.stop()
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.abort()  # nobody waits for what is still unsent
@@ -378,7 +241,7 @@ class AsyncConversation:
         if error is not None:
             failure = ConnectionLost(f"the connection broke: {error.strerror or error}")
         self._core.lose(failure)
-        if self._is_open and self._reconnect and not self._is_closed:
+        if self._is_open and self._terms.reconnect and not self._is_closed:
             self._is_open = False
             self._reconnecting = self._loop.create_task(self._open_again())
         self._wake()
@@ -403,11 +266,6 @@ class AsyncConversation:
         self._wake()
 
     # Waiting.
-
-    def _seconds_for_all(self, timeout: Timeout, names: Iterable[str]) -> float | None:
-        if not isinstance(timeout, Default):
-            return timeout
-        return longest(self._deadlines.get(name, self.timeout) for name in names)
 
     def _deadline(self, seconds: float | None) -> float:
         return float("inf") if seconds is None else self._loop.time() + seconds
@@ -461,34 +319,3 @@ class AsyncConversation:
             pause = min(pause * 2, FDS_PAUSE_LAST)
             if self._loop.time() >= deadline:
                 raise DeadlineExceeded(name, seconds or 0.0, "room for a descriptor")
-
-    def _watch(self, deadline: float) -> None:
-        """Have calls looked at no later than *deadline*.
-
-        One timer serves all calls: with equal time-outs the oldest falls due first, so
-        the timer is seldom set anew.
-        """
-        if deadline == float("inf") or (
-            self._sweep is not None and self._sweep_at <= deadline
-        ):
-            return
-        if self._sweep is not None:
-            self._sweep.cancel()
-        self._sweep_at = deadline
-        self._sweep = self._loop.call_at(deadline, self._expire)
-
-    def _expire(self) -> None:
-        """End the calls whose time is over."""
-        self._sweep = None
-        now = self._loop.time()
-        following = float("inf")
-        for waiter in self._core.pending.values():
-            if (
-                isinstance(waiter, (PendingCall, PendingBatch))
-                and not waiter.future.done()
-            ):
-                if waiter.deadline <= now:
-                    waiter.future.set_exception(TimeoutError())
-                else:
-                    following = min(following, waiter.deadline)
-        self._watch(following)

@@ -5,10 +5,11 @@ import contextlib
 import os
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self, Unpack
 
 from qmpx.client.asynchronous import AsyncClient
 from qmpx.client.launching import ANSWER_TIMEOUT, LOOK, START_TIMEOUT, Program
+from qmpx.client.terms import StreamTerms, Terms
 from qmpx.errors import ConnectError, ConnectionLost, QmpxError
 from qmpx.transport.address import FdAddress
 
@@ -115,7 +116,7 @@ def launch_async(
     cwd: str | os.PathLike[str] | None = None,
     stderr: IO[bytes] | int | None = None,
     start_timeout: float = START_TIMEOUT,
-    **options: Any,
+    **options: Unpack[StreamTerms],
 ) -> Launching:
     """Start a QEMU with a private monitor and connect to it.
 
@@ -139,7 +140,8 @@ async def _start(
     try:
         with started.socket as ours:
             address = FdAddress(ours.fileno())
-            vm = AsyncClient(address, connect_timeout=start_timeout, **options)
+            terms = Terms(address, connect_timeout=start_timeout, **options)
+            vm = AsyncClient(terms)
             await vm.open()
     except (ConnectError, ConnectionLost) as error:
         raise await asyncio.to_thread(started.failure, error) from error

@@ -7,9 +7,15 @@ imported when needed, for most programs only run commands.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from qmpx.client.arguments import Arguments, merge
 from qmpx.client.async_steps import AsyncDrives, carry_out_async
-from qmpx.client.core import DEFAULT, Arguments, Timeout, merge
-from qmpx.client.deadlines import KEY_TIME, SHUTDOWN_TIMEOUT, UNPLUG_TIMEOUT
+from qmpx.client.deadlines import (
+    DEFAULT,
+    KEY_TIME,
+    SHUTDOWN_TIMEOUT,
+    UNPLUG_TIMEOUT,
+    Timeout,
+)
 from qmpx.client.machine_calls import command_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from qmpx.client.core import DEFAULT, Arguments, Timeout
+from qmpx.client.arguments import Arguments
+from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.client.events import Event
 from qmpx.client.steps import Next, Pause, Run, Step, Steps, Subscribe
 from qmpx.errors import DeadlineExceeded

@@ -5,14 +5,9 @@ from typing import Any
 
 from msgspec import UNSET
 
-from qmpx.client.core import (
-    UNREADABLE,
-    BatchCommand,
-    ClientCore,
-    decode,
-    read_error,
-    unreadable,
-)
+from qmpx.client.arguments import BatchCommand
+from qmpx.client.core import ClientCore
+from qmpx.client.replies import UNREADABLE, decode, read_error, unreadable
 from qmpx.errors import CommandError, QmpxError
 from qmpx.wire.messages import ServerMessage
 

@@ -5,41 +5,27 @@ taken for another's; that also holds for servers that leave ids out, whose repli
 the calls in their order.
 """
 
-import enum
 import logging
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
-import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET
 
+from qmpx.client.arguments import Arguments, BatchCommand, encode_arguments
 from qmpx.client.events import RECONNECTED, Event, EventBuffer
+from qmpx.client.verbs import EXECUTE
 from qmpx.errors import (
-    CommandError,
-    CommandNotFound,
     ConnectionLost,
     LocalProtocolError,
     QmpxError,
     RemoteProtocolError,
 )
-from qmpx.transport.address import Address
 from qmpx.transport.bearer import AUTHENTICATE, Token
 from qmpx.wire.client import MAX_MESSAGE_SIZE, MessageReader
 from qmpx.wire.messages import Greeting, ServerMessage
 
 if TYPE_CHECKING:
     from qmpx.qapi.vocabulary import Vocabulary
-
-TIMEOUT: Final = 30.0
-"""Seconds for a reply: a loaded host may need ten, and a person gives up later."""
-
-CONNECT_TIMEOUT: Final = 10.0
-"""Seconds for connection, greeting and negotiation together."""
-
-RETRY_FIRST: Final = 0.1
-RETRY_LAST: Final = 5.0
-"""Seconds between tries to reconnect; doubled from the first figure to the last."""
 
 MAX_IN_FLIGHT: Final = 65536
 """Calls without a reply, those given up included; a peer so far behind is gone."""
@@ -50,34 +36,8 @@ MAX_NAMES: Final = 1024
 CAPABILITIES: Final = ("oob",)
 """What is enabled where it is offered."""
 
-EXECUTE: Final = b"execute"
-"""Runs a command behind those that wait."""
-
-EXEC_OOB: Final = b"exec-oob"
-"""Runs it ahead of them; needs the capability ``oob``."""
-
-EXECUTE_ASYNC: Final = b"execute_async"
-"""Runs it, and lets those behind go on; needs the capability ``async``."""
-
-_NEEDS: Final = {
-    EXEC_OOB: ("oob", "out-of-band execution"),
-    EXECUTE_ASYNC: ("async", "asynchronous commands"),
-}
-
 logger = logging.getLogger("qmpx.client")
 logger.addHandler(logging.NullHandler())
-
-
-class Default(enum.Enum):
-    """Stands for an argument that was not given where ``None`` means something."""
-
-    DEFAULT = "default"
-
-
-DEFAULT: Final = Default.DEFAULT
-Timeout = float | None | Default
-Arguments = Mapping[str, Any] | Struct | None
-BatchCommand = str | tuple[str, Arguments]
 
 
 class Waiter(Protocol):
@@ -363,122 +323,6 @@ class Call:
         self.is_done = True
 
 
-def encode_arguments(value: Any) -> bytes:
-    """Return JSON for a peer.
-
-    Raises:
-        LocalProtocolError: JSON cannot hold the value.
-    """
-    try:
-        text = msgspec.json.encode(value, enc_hook=_as_dict)
-    except (TypeError, ValueError, RecursionError) as error:
-        message = f"JSON cannot hold {value!r}: {error}"
-        raise LocalProtocolError(message) from error
-    # msgspec writes null for what JSON has no number for.
-    if _may_hold_no_number(value) and b"null" in text and _holds_no_number(value):
-        message = f"JSON cannot hold an infinity or NaN: {value!r}"
-        raise LocalProtocolError(message)
-    return text
-
-
-def _as_dict(value: Any) -> dict[str, Any]:
-    if isinstance(value, Mapping):
-        return dict(value)
-    message = f"{type(value).__name__} is no type of JSON"
-    raise TypeError(message)
-
-
-def _may_hold_no_number(value: Any) -> bool:
-    """Whether a look at the text is worth while: seldom, and it may be long."""
-    return not isinstance(value, str) and not (
-        isinstance(value, dict)
-        and all(type(each) in (str, int, bool) for each in value.values())
-    )
-
-
-def _holds_no_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, Struct):
-        value = msgspec.structs.asdict(value)
-    if isinstance(value, Mapping):
-        return any(_holds_no_number(each) for each in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_holds_no_number(each) for each in value)
-    return False
-
-
-decode: Final = msgspec.json.Decoder().decode
-
-
-UNREADABLE: Final = (ValueError, RecursionError)
-"""What `decode` raises; the exceptions of msgspec are a ValueError, too."""
-
-
-def unreadable(name: str, error: Exception) -> RemoteProtocolError:
-    """Return the error for a reply that is JSON by its brackets only."""
-    return RemoteProtocolError(f"the reply to {name!r} cannot be read: {error}")
-
-
-def read_raw(message: ServerMessage, name: str) -> Raw:
-    """Return what a command returned, unread.
-
-    Raises:
-        CommandError: The reply is an error.
-        RemoteProtocolError: It is neither.
-    """
-    if message.returned is not UNSET:
-        return message.returned
-    raise read_error(message, name)
-
-
-def read_value(message: ServerMessage, name: str) -> Any:
-    """Return what a command returned; errors as `read_raw`."""
-    if message.returned is UNSET:
-        raise read_error(message, name)
-    try:
-        return decode(message.returned)
-    except UNREADABLE as error:
-        raise unreadable(name, error) from error
-
-
-def read_error(message: ServerMessage, name: str) -> QmpxError:
-    """Return the error that a reply tells of."""
-    error = message.error
-    if error is UNSET:
-        return RemoteProtocolError(f"the reply to {name!r} holds nothing")
-    data = error.data if isinstance(error.data, dict) else {}
-    return CommandError.from_reply(error.error_class, error.desc, data, name)
-
-
-def is_taken(message: ServerMessage, token: Token, address: Address) -> bool:
-    """Whether a token was taken; it is not where a server knows nothing of tokens.
-
-    Raises:
-        ConnectError: It does not count there, or was given for this very server.
-    """
-    try:
-        read_value(message, AUTHENTICATE)
-    except CommandNotFound as error:
-        if not token.source:
-            raise token.refused(address, "the server takes none") from error
-        logger.info("%s takes no tokens; that of %s is not used", address, token.source)
-        return False
-    except CommandError as error:
-        raise token.refused(address, error.desc) from error
-    return True
-
-
-def merge(arguments: Arguments, more: dict[str, Any]) -> Arguments:
-    """Return the arguments of a call, given as a mapping, as keywords or as both."""
-    if not more:
-        return arguments
-    if isinstance(arguments, Struct):
-        message = "arguments that are a Struct are all there are: there can be no more"
-        raise LocalProtocolError(message)
-    return {**arguments, **more} if arguments else more
-
-
 def _outcome(message: ServerMessage) -> str:
     return "success" if message.error is UNSET else message.error.desc
 
@@ -488,22 +332,3 @@ def closed_by_peer(in_flight: int) -> ConnectionLost:
     calls = "1 call" if in_flight == 1 else f"{in_flight} calls"
     waited = f" while {calls} waited" if in_flight else ""
     return ConnectionLost(f"the peer closed the connection{waited}")
-
-
-def require_verb(verb: bytes, greeting: Greeting, capabilities: Sequence[str]) -> None:
-    """Return if commands may be run so: what that needs is offered and enabled.
-
-    Raises:
-        LocalProtocolError: They may not.
-    """
-    capability, what = _NEEDS[verb]
-    if capability not in greeting.capabilities:
-        message = (
-            f"this server does not offer {what}; it offers "
-            f"{', '.join(map(str, greeting.capabilities)) or 'no capabilities'}"
-        )
-        raise LocalProtocolError(message)
-    if capability not in capabilities:
-        verb_ = "was" if capability == "oob" else "were"
-        message = f"{what} {verb_} not enabled: add {capability!r} to capabilities"
-        raise LocalProtocolError(message)

@@ -6,8 +6,19 @@ a loaded host, not what is usual. Others have settled on figures like these: Inc
 Proxmox VE and Ganeti have tables of their own.
 """
 
+import enum
 from collections.abc import Iterable, Mapping
 from typing import Final
+
+TIMEOUT: Final = 30.0
+"""Seconds for a reply: a loaded host may need ten, and a person gives up later."""
+
+CONNECT_TIMEOUT: Final = 10.0
+"""Seconds for connection, greeting and negotiation together."""
+
+RETRY_FIRST: Final = 0.1
+RETRY_LAST: Final = 5.0
+"""Seconds between tries to reconnect; doubled from the first figure to the last."""
 
 DISK_TIMEOUT: Final = 60.0
 """Seconds for what opens, closes or flushes images, or plugs a device."""
@@ -32,6 +43,16 @@ KEY_TIME: Final = 0.02
 
 EXAMINE_TIMEOUT: Final = 2.0
 """Seconds for each of two answers; an idle monitor takes a thousandth of that."""
+
+
+class Default(enum.Enum):
+    """Stands for an argument that was not given where ``None`` means something."""
+
+    DEFAULT = "default"
+
+
+DEFAULT: Final = Default.DEFAULT
+Timeout = float | None | Default
 
 _DISK: Final = (
     "block-dirty-bitmap-add",
@@ -97,7 +118,7 @@ DEADLINES: Final[Mapping[str, float | None]] = {
     **dict.fromkeys(_MEMORY, MEMORY_TIMEOUT),
 }
 """Seconds for the commands that may take longer than most; the others get what
-`qmpx.client.core.TIMEOUT` says."""
+`TIMEOUT` says."""
 
 
 def longest(figures: Iterable[float | None]) -> float | None:

@@ -11,6 +11,13 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from qmpx.errors import (
+    ConnectError,
+    ConnectionLost,
+    DeadlineExceeded,
+    LocalProtocolError,
+    QmpxError,
+)
 from qmpx.transport.address import Address
 
 QUESTION: Final = "query-version"
@@ -100,3 +107,31 @@ def unreachable(address: Address, reason: str, hint: str, *, is_there: bool) -> 
     now = occupancy(address)
     is_held = now.holders or now.hidden or now.ours
     return Health("held" if is_held else "silent", reason, hint)
+
+
+def by_answer(error: QmpxError | None, seconds: float) -> Health | None:
+    """Judge by the answer to `QUESTION`; ``None``: there was none.
+
+    Args:
+        error: Why the command failed, if it did.
+        seconds: How long that took.
+    """
+    if isinstance(error, (ConnectError, ConnectionLost)):
+        return Health("gone", str(error))
+    if isinstance(error, DeadlineExceeded):
+        return None
+    return Health("ok", "" if error is None else str(error), in_band=seconds)
+
+
+def by_answer_out_of_band(error: QmpxError | None, seconds: float) -> Health | None:
+    """Judge by the answer to `SECOND_QUESTION`; ``None``: there was none.
+
+    Args:
+        error: Why the command failed, if it did.
+        seconds: How long that took.
+    """
+    if isinstance(error, (ConnectError, ConnectionLost)):
+        return Health("gone", str(error))
+    if isinstance(error, (DeadlineExceeded, LocalProtocolError)):
+        return None
+    return busy(seconds)

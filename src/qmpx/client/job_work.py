@@ -14,7 +14,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from qmpx.client.core import DEFAULT, Arguments, Timeout, logger
+from qmpx.client.arguments import Arguments
+from qmpx.client.core import logger
+from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.client.job_state import EVENTS, VANISHED, JobProgress, JobState
 from qmpx.client.steps import Deadline, Next, Run, Steps, Subscribe
 from qmpx.errors import (

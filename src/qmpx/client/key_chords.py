@@ -55,7 +55,5 @@ def _chord(character: str, more: Mapping[str, Sequence[str]]) -> tuple[str, ...]
     if character.isascii() and character.isalnum():
         lower = character.lower()
         return (lower,) if lower == character else ("shift", lower)
-    message = (
-        f"no key of the layout 'us' types {character!r}: say with `keys` which ones do"
-    )
+    message = f"no key of an American keyboard types {character!r}"
     raise LocalProtocolError(message)

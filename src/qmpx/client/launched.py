@@ -5,10 +5,11 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Self, Unpack
 
 from qmpx.client.blocking import Client
 from qmpx.client.launching import ANSWER_TIMEOUT, LOOK, START_TIMEOUT, Program
+from qmpx.client.terms import StreamTerms, Terms
 from qmpx.errors import ConnectError, ConnectionLost, QmpxError
 from qmpx.transport.address import FdAddress
 
@@ -92,7 +93,7 @@ def launch(
     cwd: str | os.PathLike[str] | None = None,
     stderr: IO[bytes] | int | None = None,
     start_timeout: float = START_TIMEOUT,
-    **options: Any,
+    **options: Unpack[StreamTerms],
 ) -> LaunchedQemu:
     """Start a QEMU with a private monitor and connect to it.
 
@@ -104,7 +105,7 @@ def launch(
             the end of them for errors.
         start_timeout: Seconds until it greets.
         options: As for `qmpx.connect`: ``timeout``, ``deadlines``, ``capabilities``,
-            ``max_message_size``.
+            ``max_message_size``, ``record``.
 
     Raises:
         LaunchError: It did not start, or ended or said nothing instead of greeting; the
@@ -115,7 +116,8 @@ def launch(
     try:
         with program.socket as ours:
             address = FdAddress(ours.fileno())
-            vm = Client(address, connect_timeout=start_timeout, **options)
+            terms = Terms(address, connect_timeout=start_timeout, **options)
+            vm = Client(terms)
     except (ConnectError, ConnectionLost) as error:
         raise program.failure(error) from error
     except BaseException:

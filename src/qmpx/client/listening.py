@@ -11,9 +11,11 @@ import select
 import socket
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self, Unpack
 
 from qmpx.client.blocking import Client
+from qmpx.client.deadlines import CONNECT_TIMEOUT
+from qmpx.client.terms import StreamTerms, Terms
 from qmpx.errors import ConnectError
 from qmpx.transport.address import FdAddress, ListenAddress, parse_listen_address
 from qmpx.transport.dial import Alive
@@ -52,14 +54,17 @@ class Listening:
         *,
         wait: float | None = ACCEPT_WAIT,
         alive: Alive | None = None,
-        **options: Any,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        **options: Unpack[StreamTerms],
     ) -> Client:
         """Wait for the next monitor, and return a client of it.
 
         Args:
             wait: Seconds until it has connected; ``None`` for ever.
             alive: Tells whether the program that is to connect still runs.
-            options: As for `qmpx.connect`, without ``reconnect``: who connected has
+            connect_timeout: Seconds for greeting and negotiation together.
+            options: As for `qmpx.connect`: ``timeout``, ``deadlines``,
+                ``capabilities``, ``max_message_size``, ``record``. Who connected has
                 to come back by itself, to another `accept`.
 
         Raises:
@@ -71,14 +76,17 @@ class Listening:
             left = self._left(deadline, wait, alive)
             select.select(self._sockets.listening, (), (), left)
         with sock:
-            return Client(FdAddress(sock.fileno()), **options)
+            address = FdAddress(sock.fileno())
+            terms = Terms(address, connect_timeout=connect_timeout, **options)
+            return Client(terms)
 
     async def accept_async(
         self,
         *,
         wait: float | None = ACCEPT_WAIT,
         alive: Alive | None = None,
-        **options: Any,
+        connect_timeout: float = CONNECT_TIMEOUT,
+        **options: Unpack[StreamTerms],
     ) -> "AsyncClient":
         """Do what `accept` does, for asyncio; to be closed by ``await close()``.
 
@@ -93,7 +101,9 @@ class Listening:
             listening = self._sockets.listening
             await asyncio.to_thread(select.select, listening, (), (), left)
         with sock:
-            client = AsyncClient(FdAddress(sock.fileno()), **options)
+            address = FdAddress(sock.fileno())
+            terms = Terms(address, connect_timeout=connect_timeout, **options)
+            client = AsyncClient(terms)
             await client.open()
             return client
 

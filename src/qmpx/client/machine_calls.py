@@ -7,8 +7,14 @@ imported when needed, for most programs only run commands.
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from qmpx.client.core import DEFAULT, Arguments, Timeout, merge
-from qmpx.client.deadlines import KEY_TIME, SHUTDOWN_TIMEOUT, UNPLUG_TIMEOUT
+from qmpx.client.arguments import Arguments, merge
+from qmpx.client.deadlines import (
+    DEFAULT,
+    KEY_TIME,
+    SHUTDOWN_TIMEOUT,
+    UNPLUG_TIMEOUT,
+    Timeout,
+)
 from qmpx.client.steps import Drives, carry_out
 
 if TYPE_CHECKING:

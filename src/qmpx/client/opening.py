@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qmpx.client.blocking import Client
-from qmpx.client.core import CAPABILITIES, CONNECT_TIMEOUT, DEFAULT, Timeout
-from qmpx.client.deadlines import EXAMINE_TIMEOUT
+from qmpx.client.core import CAPABILITIES
+from qmpx.client.deadlines import CONNECT_TIMEOUT, DEFAULT, EXAMINE_TIMEOUT, Timeout
+from qmpx.client.terms import Terms
 from qmpx.errors import (
     CommandError,
     ConnectError,
@@ -66,17 +67,19 @@ def connect(
         ConnectError: There is no conversation; the message says why and what to do.
     """
     return Client(
-        default_address() if address is None else parse_address(address),
-        timeout=timeout,
-        deadlines=deadlines,
-        connect_timeout=connect_timeout,
-        wait=wait,
-        alive=alive,
-        capabilities=capabilities,
-        reconnect=reconnect,
-        max_message_size=max_message_size,
-        token=token_of(token),
-        record=record,
+        Terms(
+            default_address() if address is None else parse_address(address),
+            timeout=timeout,
+            deadlines=deadlines,
+            connect_timeout=connect_timeout,
+            wait=wait,
+            alive=alive,
+            capabilities=capabilities,
+            reconnect=reconnect,
+            max_message_size=max_message_size,
+            token=token_of(token),
+            record=record,
+        )
     )
 
 
@@ -98,7 +101,8 @@ def examine(
 
     where = default_address() if address is None else parse_address(address)
     try:
-        with Client(where, connect_timeout=timeout, token=token_of(None)) as vm:
+        terms = Terms(where, connect_timeout=timeout, token=token_of(None))
+        with Client(terms) as vm:
             return vm.examine(timeout=timeout)
     except ConnectError as error:
         is_there = isinstance(error, GreetingTimeout)
@@ -131,16 +135,18 @@ def connect_async(
 
     return Connecting(
         AsyncClient(
-            default_address() if address is None else parse_address(address),
-            timeout=timeout,
-            deadlines=deadlines,
-            connect_timeout=connect_timeout,
-            wait=wait,
-            alive=alive,
-            capabilities=capabilities,
-            reconnect=reconnect,
-            max_message_size=max_message_size,
-            token=token_of(token),
-            record=record,
+            Terms(
+                default_address() if address is None else parse_address(address),
+                timeout=timeout,
+                deadlines=deadlines,
+                connect_timeout=connect_timeout,
+                wait=wait,
+                alive=alive,
+                capabilities=capabilities,
+                reconnect=reconnect,
+                max_message_size=max_message_size,
+                token=token_of(token),
+                record=record,
+            )
         )
     )

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from qmpx.client.arguments import Arguments
 from qmpx.client.complaints import complaint
-from qmpx.client.core import DEFAULT, Arguments, Timeout
-from qmpx.client.deadlines import EXIT_TIMEOUT
+from qmpx.client.deadlines import DEFAULT, EXIT_TIMEOUT, Timeout
 from qmpx.client.events import RECONNECTED, Event
 from qmpx.client.key_chords import chords
 from qmpx.client.steps import Deadline, Next, Pause, Run, Steps, Subscribe

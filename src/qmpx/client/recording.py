@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from qmpx.client.core import EXECUTE, Arguments, ClientCore, Waiter
+from qmpx.client.arguments import Arguments
+from qmpx.client.core import ClientCore, Waiter
+from qmpx.client.verbs import EXECUTE
 from qmpx.errors import LocalProtocolError, QmpxError
 from qmpx.transcript.entry import (
     TO_CLIENT,

@@ -7,7 +7,7 @@ human monitor could take one.
 from collections.abc import Sequence
 from typing import Any, Final
 
-from qmpx.client.core import DEFAULT
+from qmpx.client.deadlines import DEFAULT
 from qmpx.client.job_work import JobWork, OnProgress
 from qmpx.client.operations import hmp
 from qmpx.client.steps import Run, Steps

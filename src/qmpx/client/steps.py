@@ -9,7 +9,8 @@ import time
 from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from qmpx.client.core import DEFAULT, Arguments, Timeout
+from qmpx.client.arguments import Arguments
+from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.client.events import Event
 from qmpx.errors import DeadlineExceeded
 

@@ -55,13 +55,13 @@ class TypedSubscription(Generic[E]):
             raise LocalProtocolError(message) from None
 
     def _next(self, timeout: float | None) -> E:
-        client = self._client
+        traffic = self._client._traffic  # noqa: SLF001 - one unit, two classes
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            with client._lock:  # noqa: SLF001 - one unit, two classes
+            with traffic.lock:
                 event = self._buffer.take()
                 if event is None:
-                    client._catch_up()  # noqa: SLF001
+                    traffic.catch_up()
                     event = self._buffer.take()
                 if event is not None:
                     if self._types is None:
@@ -69,18 +69,19 @@ class TypedSubscription(Generic[E]):
                     if (typed := self._types.read(event)) is not None:
                         return typed  # type: ignore[no-any-return]
                     continue
-                is_lost = client._core.failure is not None  # noqa: SLF001
+                is_lost = traffic.core.failure is not None
             if is_lost:
                 in_time = self._reconnect(deadline)
             else:
-                waker = client._make_waker()  # noqa: SLF001
-                in_time = client._read_until(lambda: self._is_ready, deadline, waker)  # noqa: SLF001
+                waker = traffic.make_waker()
+                in_time = traffic.read_until(lambda: self._is_ready, deadline, waker)
             if not in_time:
                 raise DeadlineExceeded("", timeout or 0.0, "event")
 
     def _reconnect(self, deadline: float | None) -> bool:
         client = self._client
-        if not client._take_turn(deadline):  # noqa: SLF001
+        traffic = client._traffic  # noqa: SLF001
+        if not traffic.take_turn(deadline):
             return False
         try:
             client._be_connected(deadline)  # noqa: SLF001
@@ -88,20 +89,22 @@ class TypedSubscription(Generic[E]):
             if not self._buffer.is_closed:
                 raise
         finally:
-            client._sending.release()  # noqa: SLF001
+            traffic.sending.release()
         return True
 
     @property
     def _is_ready(self) -> bool:
-        return self._buffer.is_ready or self._client._core.failure is not None  # noqa: SLF001
+        core = self._client._core  # noqa: SLF001
+        return self._buffer.is_ready or core.failure is not None
 
     def close(self) -> None:
         """Take no more events; an iteration that waits ends."""
-        with self._client._lock:  # noqa: SLF001
+        traffic = self._client._traffic  # noqa: SLF001
+        with traffic.lock:
             self._buffer.is_closed = True
-            if self._buffer in self._client._core.buffers:  # noqa: SLF001
-                self._client._core.buffers.remove(self._buffer)  # noqa: SLF001
-            self._client._wake()  # noqa: SLF001
+            if self._buffer in traffic.core.buffers:
+                traffic.core.buffers.remove(self._buffer)
+            traffic.wake()
 
     def __iter__(self) -> Self:
         return self

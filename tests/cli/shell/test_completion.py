@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.cli.human_text import commands_in
-from qmpx.cli.shell.completion import candidates, explanation, offered, slot_at
+from qmpx.cli.shell.completion import candidates, offered
+from qmpx.cli.shell.explanation import explanation
 from qmpx.cli.shell.human_completion import human_slot
 from qmpx.cli.shell.places import names_at
+from qmpx.cli.shell.slots import slot_at
 from qmpx.errors import GenericError
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
             "blockdev-add driver=raw file.driver=nbd file.server.type=",
             ["inet", "unix", "vsock", "fd"],
         ),
-        ("migrate-set-capabilities capabilities.", ["capabilities.0"]),
+        ("oob query-", ["query-yank"]),
+        ("oob quer", ["query-yank"]),
+        ("migrate-set-capabilities capabilities.", ["capabilities.0."]),
+        ("announce-self interfaces.", ["interfaces.0="]),
         (
             "migrate-set-capabilities capabilities.0.",
             ["capabilities.0.capability=", "capabilities.0.state="],
@@ -76,6 +81,9 @@ def test_within_a_transaction_actions_are_offered(schema: Schema) -> None:
         ("device_del id=", "devices"),
         ("device_add driver=", "models"),
         ("eject device=", "drives"),
+        ("block-stream device=", "images"),
+        ("transaction( blockdev-backup device=", "images"),
+        ("set_link name=", "links"),
         ("blockdev-del node-name=", "nodes"),
         ("blockdev-add node-name=", ""),
         ("qom-get path=/ma", "qom"),
@@ -122,7 +130,8 @@ ANSWERS: dict[str, Any] = {
         {"name": "unattached", "type": "child<container>"},
         {"name": "type", "type": "string"},
     ],
-    "human-monitor-command": "hub 0\r\n \\ net0: index=0,type=user,net=10.0.2.0\r\n",
+    "human-monitor-command": "hub 0\r\n \\ net0: index=0,type=user,net=10.0.2.0\r\n"
+    "nic0: index=0,type=nic,model=e1000,macaddr=52:54:00:12:34:56\r\n",
 }
 
 
@@ -146,7 +155,9 @@ def ask(places: str, prefix: str = "", **given: str) -> list[tuple[str, str]]:
         ("qom", "/machine/un", [("/machine/unattached", "child<container>")]),
         ("devices", "", [("unattached", "container")]),
         ("properties", "", [("type", "string"), ("unattached", "child<container>")]),
-        ("netdevs", "", [("net0", "net=10.0.2.0")]),
+        ("netdevs", "", [("net0", "user")]),
+        ("links", "", [("net0", "user"), ("nic0", "nic")]),
+        ("images", "", [("cd0", "no medium"), ("hd0", "d.img"), ("n0", "raw d.img")]),
         ("chardevs", "", []),
         ("nothing", "", []),
     ],

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from qmpx.agent.asynchronous import AsyncAgent
-from qmpx.client.core import Arguments, Timeout
+from qmpx.client.arguments import Arguments
+from qmpx.client.deadlines import Timeout
 from qmpx.client.recording import Watch
 from qmpx.errors import CommandError, CommandNotFound, LocalProtocolError
 from qmpx.transcript.entry import TO_CLIENT, TO_SERVER

@@ -1,11 +1,10 @@
 """What ``help`` says in the shell."""
 
-from collections.abc import Sequence
 from typing import Final
 
-from qmpx.cli.human_text import HumanCommand
 from qmpx.cli.output import printable
 from qmpx.cli.schema_text import details
+from qmpx.cli.shell.knowledge import Knowledge
 from qmpx.cli.shell.line import OWN
 from qmpx.cli.shell.prose import explained
 from qmpx.errors import LocalProtocolError
@@ -32,36 +31,27 @@ def general_help(schema: Schema | None) -> str:
     return f"{_LINES}{own}\n\n{last}"
 
 
-def help_on(
-    name: str,
-    schema: Schema | None,
-    human_commands: Sequence[HumanCommand],
-    prose: Schema | None = None,
-    *,
-    has_types: bool = True,
-) -> str:
+def help_on(name: str, known: Knowledge) -> str:
     """Return what there is to know of one thing.
 
     Args:
         name: A word of the shell's own, something in the schema, or a command of the
             human monitor.
-        schema: What the peer says of itself.
-        human_commands: The commands of its human monitor.
-        prose: A schema with documentation.
-        has_types: Whether *schema* has more than names.
+        known: What is known of the peer.
 
     Raises:
         LocalProtocolError: There is no such thing.
     """
     if name in OWN:
         return f"{OWN[name][0]}\n  {OWN[name][1]}"
+    schema = known.schema
     if schema is not None and (found := schema.find(name)) is not None:
-        if not has_types:
+        if known.typed_schema is None:
             return printable(f"{name}\n  this peer tells names only, and no arguments")
-        if prose is not None:
-            found = explained(found, prose)
+        if known.prose is not None:
+            found = explained(found, known.prose)
         return printable("\n".join(details(schema, found)))
-    for each in human_commands:
+    for each in known.human_commands:
         if name in each.names:
             usage = f"hmp {'|'.join(each.names)} {each.takes}".rstrip()
             return printable(f"{usage}\n  {each.what}")

@@ -32,7 +32,7 @@ class HumanSlot(NamedTuple):
         start: Where in the line it begins.
         prefix: What of it stands there.
         candidates: What may stand there, as far as ``help`` tells.
-        places: What only the machine knows, as in `qmpx.cli.shell.completion.Slot`.
+        places: What only the machine knows, as in `qmpx.cli.shell.slots.Slot`.
         about: What the command takes and does.
     """
 

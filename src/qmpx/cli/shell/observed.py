@@ -4,8 +4,17 @@ from collections.abc import Callable
 from typing import Any
 
 from qmpx.client.asynchronous import AsyncClient
+from qmpx.client.core import ClientCore
 from qmpx.client.recording import Watch, WatchedCore
+from qmpx.client.terms import Terms
 from qmpx.transport.address import Address
+
+
+class _WatchedTerms(Terms, frozen=True, kw_only=True):
+    watch: Watch
+
+    def core(self) -> ClientCore:
+        return WatchedCore(self.watch, self.max_message_size, reconnects=self.reconnect)
 
 
 class ObservedClient(AsyncClient):
@@ -15,7 +24,7 @@ class ObservedClient(AsyncClient):
         address: Where the monitor is.
         watch: Takes every message, before it is acted on.
         lost: Called when an open conversation was cut off, with the reason.
-        options: Those of `AsyncClient`.
+        options: Further terms, as `Terms` has them.
     """
 
     def __init__(
@@ -25,8 +34,7 @@ class ObservedClient(AsyncClient):
         lost: Callable[[str], None],
         **options: Any,
     ) -> None:
-        super().__init__(address, reconnect=True, **options)
-        self._core = WatchedCore(watch, reconnects=True)
+        super().__init__(_WatchedTerms(address, watch=watch, reconnect=True, **options))
         self._lost = lost
 
     def connection_lost(self, error: OSError | None) -> None:

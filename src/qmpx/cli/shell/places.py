@@ -6,6 +6,7 @@ has no such places.
 """
 
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ async def names_at(place: str, prefix: str, given: dict[str, str], ask: Ask) -> 
     """Return the names of what there is, sorted.
 
     Args:
-        place: A kind of place: see `qmpx.cli.shell.completion.places_of`.
+        place: A kind of place: see `qmpx.cli.shell.named_things.places_of`.
         prefix: What was typed of it.
         given: The other arguments of the command.
         ask: Runs a command.
@@ -59,8 +60,11 @@ async def _names_at(place: str, prefix: str, given: dict[str, str], ask: Ask) ->
         case "properties":
             told = await ask("qom-list", {"path": given.get("path", "")})
             return list(_named(told))
-        case "netdevs":
-            return await _netdevs(ask)
+        case "netdevs" | "links":
+            return await _links(ask, with_cards=place == "links")
+        case "images":
+            drives = await _names_at("drives", prefix, given, ask)
+            return drives + await _names_at("nodes", prefix, given, ask)
         case "files":
             return list(_files(prefix))
         case "commands":
@@ -117,15 +121,19 @@ def _children(told: Any, folder: str) -> Iterator[tuple[str, str]]:
             yield f"{folder}/{each.get('name', '')}", kind
 
 
-async def _netdevs(ask: Ask) -> Names:
-    """There is no query for them: the human monitor lists them."""
+async def _links(ask: Ask, *, with_cards: bool) -> Names:
+    """There is no query for them: the human monitor lists them, and their cards."""
     text = await ask("human-monitor-command", {"command-line": "info network"})
     names = []
     for line in str(text).splitlines():
-        name, separator, rest = line.strip().lstrip("\\ ").partition(": ")
-        if separator and "type=" in rest:
-            names.append((name, rest.split(",")[-1][:40]))
+        name, _, rest = line.strip().lstrip("\\ ").partition(": ")
+        kind = _LINK.search(rest)
+        if kind is not None and (with_cards or kind[1] != "nic"):
+            names.append((name, kind[1]))
     return names
+
+
+_LINK: Final = re.compile(r"\btype=([^,]+)")
 
 
 def _files(prefix: str) -> Iterator[tuple[str, str]]:

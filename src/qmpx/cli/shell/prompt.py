@@ -23,21 +23,18 @@ from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.utils import is_dumb_terminal
 
-from qmpx.cli.output import printable
-from qmpx.cli.shell.completion import (
-    Candidate,
-    candidates,
-    explanation,
-    offered,
-    slot_at,
-)
-from qmpx.cli.shell.human_completion import human_slot
+from qmpx.cli.output import has_colour, printable
+from qmpx.cli.shell.completion import Candidate, candidates, offered
+from qmpx.cli.shell.explanation import explanation
+from qmpx.cli.shell.human_completion import HumanSlot, human_slot
 from qmpx.cli.shell.line import is_complete
 from qmpx.cli.shell.places import TIMEOUT, Names, names_at
 from qmpx.cli.shell.prose import names_explained, place_explained
 from qmpx.cli.shell.session import Session
-from qmpx.cli.tables import Table
+from qmpx.cli.shell.slots import slot_at
+from qmpx.cli.tables import Table, fits, spread
 
 FRESH: Final = 5.0
 """Seconds for which what the machine told for completion is not asked for again."""
@@ -59,14 +56,17 @@ class TerminalOutput:
     """Shows what a session says on a terminal; events stand above the prompt."""
 
     def __init__(self) -> None:
-        self.has_colour = "NO_COLOR" not in os.environ
+        self.has_colour = has_colour(sys.stdout)
         self.is_terminal = True
         self._pages: list[str] = []
         self._held: deque[str] | None = None
 
     def show(self, text: str) -> None:
         """Show data; a pager has what is longer than the screen."""
-        if text.count("\n") + 3 > shutil.get_terminal_size().lines:
+        if (
+            not is_dumb_terminal()
+            and text.count("\n") + 3 > shutil.get_terminal_size().lines
+        ):
             self._pages.append(text)
         else:
             sys.stdout.write(f"{text}\n")
@@ -81,10 +81,13 @@ class TerminalOutput:
 
     def table(self, table: Table) -> None:
         """Show a table, as wide as the terminal allows."""
+        width = shutil.get_terminal_size().columns
+        if not fits(table, width):
+            self.show("\n".join(spread(table)))
+            return
         # Imported when needed: the first prompt does not wait for it.
         from qmpx.cli.shell.rich_table import table_text
 
-        width = shutil.get_terminal_size().columns
         self.show(table_text(table, width, colour=self.has_colour))
 
     async def ask(self, question: str) -> bool:
@@ -119,7 +122,7 @@ class TerminalOutput:
 
 
 def _page(words: list[str], text: str) -> None:
-    subprocess.run(words, input=text, text=True, check=False)  # noqa: S603 - the user's own pager
+    subprocess.run(words, input=f"{text}\n", text=True, check=False)  # noqa: S603 - the user's own pager
 
 
 class ShellCompleter(Completer):
@@ -165,24 +168,25 @@ class ShellCompleter(Completer):
 
     def _said(self, text: str) -> dict[str, str]:
         """Return what the documentation says of what may stand there."""
-        session = self._session
-        if session.prose is None or session.is_human:
+        session, prose = self._session, self._session.known.prose
+        if prose is None or session.is_human:
             return {}
-        return names_explained(
-            text, session.prose, in_transaction=session.in_transaction
-        )
+        return names_explained(text, prose, in_transaction=session.in_transaction)
 
     def _look(self, text: str) -> tuple[int, list[Candidate], str, dict[str, str]]:
-        session = self._session
+        session, schema = self._session, self._session.known.schema
         line, offset = text, 0
         if not session.is_human:
-            slot = slot_at(text, session.schema, in_transaction=session.in_transaction)
+            slot = slot_at(text, schema, in_transaction=session.in_transaction)
             if slot.kind != "human":
-                found = candidates(slot, session.schema)
-                return slot.start, found, slot.places, slot.given
+                return slot.start, candidates(slot, schema), slot.places, slot.given
             line, offset = slot.prefix, slot.start
-        human = human_slot(line, session.human_commands, session.human_topics)
+        human = self._human(line)
         return human.start + offset, human.candidates, human.places, {}
+
+    def _human(self, line: str) -> HumanSlot:
+        known = self._session.known
+        return human_slot(line, known.human_commands, known.human_topics)
 
     async def _names(
         self, places: str, prefix: str, given: dict[str, str], *, may_ask: bool
@@ -205,18 +209,16 @@ class ShellCompleter(Completer):
 
     def explain(self, text: str) -> str:
         """Explain what is being typed."""
-        session = self._session
+        session, known = self._session, self._session.known
         if session.is_human or text.lstrip().startswith("hmp "):
             line = text if session.is_human else text.lstrip()[4:]
-            found = human_slot(line, session.human_commands, session.human_topics)
-            return found.about
-        slot = slot_at(text, session.schema, in_transaction=session.in_transaction)
-        told = explanation(slot, session.schema)
-        if session.prose is None:
+            return self._human(line).about
+        is_action = session.in_transaction
+        slot = slot_at(text, known.schema, in_transaction=is_action)
+        told = explanation(slot, known.schema)
+        if known.prose is None:
             return told
-        said = place_explained(
-            text, session.prose, in_transaction=session.in_transaction
-        )
+        said = place_explained(text, known.prose, in_transaction=is_action)
         return ": ".join(filter(None, (told, said))) if told != said else told
 
 
@@ -250,7 +252,7 @@ class Terminal:
         text = self._prompt.default_buffer.document.text_before_cursor
         about = printable(self._completer.explain(text)) if text.strip() else ""
         if not about:
-            state = session.state if session.is_connected else "no connection"
+            state = session.events.state if session.is_connected else "no connection"
             about = f" {state or '?'}  Tab completes  F1 helps  Ctrl-R searches  "
             about += f"Ctrl-D leaves  {self._place}"
         width = shutil.get_terminal_size().columns
@@ -258,7 +260,9 @@ class Terminal:
 
     async def run(self, client: Any) -> None:
         """Converse until the person leaves."""
-        with patch_stdout(raw=True):
+        # Nothing can be shown above the prompt of a terminal that only prints.
+        is_plain = is_dumb_terminal()
+        with contextlib.nullcontext() if is_plain else patch_stdout(raw=True):
             listening = asyncio.create_task(self._listen(client))
             try:
                 while await self._turn():

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from qmpx.cli.shell.completion import Slot, slot_at
+from qmpx.cli.shell.slots import Slot, slot_at
 from qmpx.errors import SchemaError
 from qmpx.qapi.model import (
     AlternateType,
@@ -101,7 +101,7 @@ def names_explained(
 
 def _names_explained(slot: Slot, prose: Schema) -> Iterator[tuple[str, str]]:
     match slot.kind:
-        case "command":
+        case "command" | "oob":
             for name, command in prose.commands.items():
                 if command.documentation is not None:
                     yield name, first_sentence(command.documentation.text)
@@ -146,7 +146,7 @@ def _objects(prose: Schema, slot: Slot) -> Iterator[str]:
 def place_explained(text: str, prose: Schema, *, in_transaction: bool = False) -> str:
     """Return what is said of what is being typed at the end of *text*: a sentence."""
     slot = slot_at(text, prose, in_transaction=in_transaction)
-    name = slot.prefix if slot.kind == "command" else slot.command
+    name = slot.prefix if slot.kind in ("command", "oob") else slot.command
     if slot.kind == "value":
         before = text[: slot.start].rpartition(slot.key)[0]
         parents = ".".join(slot.key.split(".")[:-1])

@@ -2,12 +2,19 @@
 
 from io import StringIO
 
-from rich.box import SIMPLE_HEAD
+from rich.box import SIMPLE_HEAD, Box
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from qmpx.cli.tables import Table
+from qmpx.cli.output import can_show
+from qmpx.cli.tables import GAP, LEAST_WIDTH, Table, widths
+
+ASCII_HEAD = Box(
+    "    \n    \n -- \n    \n    \n    \n    \n    \n",
+    ascii=True,
+)
+"""`SIMPLE_HEAD` where the terminal knows ASCII only."""
 
 
 def table_text(table: Table, width: int, *, colour: bool) -> str:
@@ -18,9 +25,20 @@ def table_text(table: Table, width: int, *, colour: bool) -> str:
         width: Columns of the terminal.
         colour: Whether headings may be in colour.
     """
-    shown = RichTable(box=SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for heading in table.headings:
-        shown.add_column(Text(heading), overflow="fold")
+    shown = RichTable(
+        box=SIMPLE_HEAD if can_show("─") else ASCII_HEAD,
+        padding=(0, len(GAP) - 1, 0, 0),
+        pad_edge=False,
+        show_edge=False,
+        header_style="bold",
+    )
+    for heading, natural in zip(table.headings, widths(table), strict=True):
+        # What is short stays on a line; what is long makes room for the rest.
+        least = min(natural, LEAST_WIDTH)
+        is_short = natural == least
+        shown.add_column(
+            Text(heading), overflow="fold", no_wrap=is_short, min_width=least
+        )
     for row in table.rows:
         # As Text: what a peer says is no markup.
         shown.add_row(*(Text(each) for each in row))

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from qmpx.cli.discovery import Found, discover
 from qmpx.cli.output import printable
+from qmpx.cli.shell.display import Output
 from qmpx.cli.shell.prose import first_file
-from qmpx.cli.shell.session import Output, Session
+from qmpx.cli.shell.session import Session
 from qmpx.errors import AddressError, LocalProtocolError
 from qmpx.transport.address import Address, default_address, parse_address
 from qmpx.transport.bearer import token_of
@@ -26,8 +27,6 @@ EMBEDDED: Final = "0"
 MAX_SHOWN: Final = 4096
 """Bytes of a message that ``--verbose`` shows: the schema alone has 160,000."""
 
-_NEEDED: Final = {"prompt_toolkit": "prompt_toolkit", "rich": "rich"}
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Talk with a monitor.
@@ -37,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if is_terminal:
-        require_extra("shell", _NEEDED)
+        require_packages("prompt_toolkit", "rich")
     with contextlib.ExitStack() as stack:
         if arguments.demo:
             address = stack.enter_context(_embedded())
@@ -50,22 +49,21 @@ def run(arguments: argparse.Namespace) -> int:
             return 130
 
 
-def require_extra(extra: str, modules: dict[str, str]) -> None:
-    """See that what an extra of the package brings is installed.
+def require_packages(*names: str) -> None:
+    """See that packages are installed that only some need.
 
     Args:
-        extra: The extra's name.
-        modules: What has to be there: modules, and the packages that have them.
+        names: The packages, which are called as their modules are.
 
     Raises:
         LocalProtocolError: It is not; the message says how to install it.
     """
-    missing = [package for name, package in modules.items() if find_spec(name) is None]
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
         message = (
             f"this needs {' and '.join(missing)}, which "
             f"{'is' if len(missing) == 1 else 'are'} not installed: "
-            f"pip install 'qmpx[{extra}]'"
+            f"pip install {' '.join(missing)}"
         )
         raise LocalProtocolError(message)
 

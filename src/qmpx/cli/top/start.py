@@ -8,7 +8,7 @@ from msgspec import to_builtins
 
 from qmpx.cli.discovery import discover
 from qmpx.cli.output import print_json
-from qmpx.cli.shell.start import require_extra
+from qmpx.cli.shell.start import require_packages
 from qmpx.cli.top.watching import Machine
 from qmpx.errors import AddressError
 from qmpx.transport.address import parse_address
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json or not sys.stdout.isatty():
         asyncio.run(_as_lines(machines, arguments.interval, arguments.count))
         return 0
-    require_extra("top", {"textual": "textual", "rich": "rich"})
+    require_packages("textual", "rich")
     # Imported when needed: it is an extra.
     from qmpx.cli.top.screen import TopScreen
 
