@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.gateway import SharedMonitor
-from qmpx.gateway.access import Access
-from qmpx.gateway.configuration import parse_configuration
+from qmpx.gateway.access.access import Access
+from qmpx.gateway.settings.configuration import parse_configuration
 from tests.monitor.conftest import (  # noqa: F401
     connect,
     directory,

@@ -18,14 +18,13 @@ import msgspec
 import pytest
 
 from qmpx.errors import QmpxError
-from qmpx.gateway.audit import AuditSettings
-from qmpx.gateway.audit_file import AuditFile
-from qmpx.gateway.chain import Line, Verifier, read_head
+from qmpx.gateway.audit.chain import Line, read_head
+from qmpx.gateway.audit.file import AuditFile
+from qmpx.gateway.audit.verifying import Verifier
 from qmpx.gateway.equipment import Equipment
-from qmpx.gateway.journal import JournalSettings
-from qmpx.gateway.journal_file import JournalReader
-from qmpx.gateway.lease import LeaseSettings
-from qmpx.gateway.limits import LimitsSettings
+from qmpx.gateway.journal.file import JournalReader
+from qmpx.gateway.settings.bounds import LeaseSettings, LimitsSettings
+from qmpx.gateway.settings.records import AuditSettings, JournalSettings
 from qmpx.monitor import Monitor
 from tests.loops import settle, short_directory, silenced
 from tests.monitor.conftest import NEGOTIATE, command

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qmpx.gateway.exposition import GatewayCollector
-from qmpx.gateway.gateway import GatewaySettings
-from qmpx.gateway.health import HealthSettings
-from qmpx.gateway.metrics import MetricsSettings
-from qmpx.gateway.standing import PARTS
-from qmpx.gateway.tracing import TracingSettings
-from qmpx.gateway.unchanging import UNCHANGING
-from qmpx.gateway.upstream_settings import UpstreamSettings
+from qmpx.gateway.care.standing import PARTS
+from qmpx.gateway.metrics.exposition import GatewayCollector
+from qmpx.gateway.settings.access import TokenSettings
+from qmpx.gateway.settings.bounds import LeaseSettings
+from qmpx.gateway.settings.process import (
+    GatewaySettings,
+    HealthSettings,
+    MetricsSettings,
+    TracingSettings,
+)
+from qmpx.gateway.settings.records import AuditSettings, JournalSettings
+from qmpx.gateway.settings.unchanging import UNCHANGING
+from qmpx.gateway.settings.upstreams import UpstreamSettings
 from tests.pages import ROOT
 
 if TYPE_CHECKING:
@@ -40,13 +45,18 @@ def section(heading: str) -> str:
         ("`[health]`", HealthSettings),
         ("`[metrics]`", MetricsSettings),
         ("`[tracing]`", TracingSettings),
+        ("`[audit]`", AuditSettings),
+        ("`[journal]`", JournalSettings),
+        ("`[lease]`", LeaseSettings),
+        ("`[[token]]`", TokenSettings),
     ],
 )
 def test_all_keys_are_there(heading: str, settings: type[Struct]) -> None:
     keys: Any = settings.__struct_encode_fields__
-    assert re.findall(r"^\| `([a-z-]+)` \|", section(heading), re.MULTILINE) == list(
-        keys
-    )
+    table = re.search(r"^\|.*?(?=\n\n|\Z)", section(heading), re.MULTILINE | re.DOTALL)
+    assert table is not None
+    told = re.findall(r"^\| `([a-z0-9-]+)` \|", table[0], re.MULTILINE)
+    assert told == list(keys)
 
 
 def test_all_series_are_there() -> None:

@@ -5,31 +5,34 @@ from typing import TYPE_CHECKING
 from qmpx import _lazy
 
 if TYPE_CHECKING:
-    from qmpx.gateway.access import Access
-    from qmpx.gateway.audit import Audit, AuditSettings
-    from qmpx.gateway.chain import AuditError, Verifier
-    from qmpx.gateway.client import Client
-    from qmpx.gateway.configuration import (
+    from qmpx.gateway.access.access import Access
+    from qmpx.gateway.access.identity import Identity
+    from qmpx.gateway.audit.audit import Audit
+    from qmpx.gateway.audit.chain import AuditError
+    from qmpx.gateway.audit.verifying import Verifier
+    from qmpx.gateway.daemon.gateway import Gateway
+    from qmpx.gateway.daemon.service import Service
+    from qmpx.gateway.equipment import Equipment
+    from qmpx.gateway.gates.leases import Leases
+    from qmpx.gateway.gates.limits import Limits
+    from qmpx.gateway.journal.file import JournalError, JournalReader
+    from qmpx.gateway.journal.journal import Journal
+    from qmpx.gateway.journal.subscriptions import Subscriptions
+    from qmpx.gateway.policy import Decision, Role, Rule
+    from qmpx.gateway.settings.bounds import LeaseSettings, LimitsSettings
+    from qmpx.gateway.settings.configuration import (
         Configuration,
         ConfigurationError,
         parse_configuration,
         read_configuration,
     )
-    from qmpx.gateway.equipment import Equipment
-    from qmpx.gateway.fairness import FairQueue
-    from qmpx.gateway.gateway import Gateway
-    from qmpx.gateway.identity import Identity
-    from qmpx.gateway.journal import Journal, JournalSettings
-    from qmpx.gateway.journal_file import JournalError, JournalReader
-    from qmpx.gateway.lease import Leases, LeaseSettings
-    from qmpx.gateway.limits import Limits, LimitsSettings
-    from qmpx.gateway.observing import Answers, Gate, Observer, Subscription
-    from qmpx.gateway.policy import Decision, Role, Rule
-    from qmpx.gateway.role_settings import RoleSettings, build_role
-    from qmpx.gateway.service import Service
-    from qmpx.gateway.sharing import SharedMonitor
-    from qmpx.gateway.subscribing import Subscriptions
-    from qmpx.gateway.upstream import Upstream
+    from qmpx.gateway.settings.records import AuditSettings, JournalSettings
+    from qmpx.gateway.settings.roles import RoleSettings, build_role
+    from qmpx.gateway.sharing.client import Client, Subscription
+    from qmpx.gateway.sharing.monitor import SharedMonitor
+    from qmpx.gateway.sharing.observing import Answers, Gate, Observer
+    from qmpx.gateway.upstreams.fairness import FairQueue
+    from qmpx.gateway.upstreams.upstream import Upstream
 
 __all__ = [
     "Access",
@@ -72,40 +75,40 @@ __all__ = [
 __getattr__, __dir__ = _lazy.lazy_names(
     __name__,
     {
-        "Access": "access",
-        "Answers": "observing",
-        "Audit": "audit",
-        "AuditError": "chain",
-        "AuditSettings": "audit",
-        "Client": "client",
-        "Configuration": "configuration",
-        "ConfigurationError": "configuration",
+        "Access": "access.access",
+        "Answers": "sharing.observing",
+        "Audit": "audit.audit",
+        "AuditError": "audit.chain",
+        "AuditSettings": "settings.records",
+        "Client": "sharing.client",
+        "Configuration": "settings.configuration",
+        "ConfigurationError": "settings.configuration",
         "Decision": "policy",
         "Equipment": "equipment",
-        "FairQueue": "fairness",
-        "Gate": "observing",
-        "Gateway": "gateway",
-        "Identity": "identity",
-        "Journal": "journal",
-        "JournalError": "journal_file",
-        "JournalReader": "journal_file",
-        "JournalSettings": "journal",
-        "LeaseSettings": "lease",
-        "Leases": "lease",
-        "Limits": "limits",
-        "LimitsSettings": "limits",
-        "Observer": "observing",
+        "FairQueue": "upstreams.fairness",
+        "Gate": "sharing.observing",
+        "Gateway": "daemon.gateway",
+        "Identity": "access.identity",
+        "Journal": "journal.journal",
+        "JournalError": "journal.file",
+        "JournalReader": "journal.file",
+        "JournalSettings": "settings.records",
+        "LeaseSettings": "settings.bounds",
+        "Leases": "gates.leases",
+        "Limits": "gates.limits",
+        "LimitsSettings": "settings.bounds",
+        "Observer": "sharing.observing",
         "Role": "policy",
-        "RoleSettings": "role_settings",
+        "RoleSettings": "settings.roles",
         "Rule": "policy",
-        "Service": "service",
-        "SharedMonitor": "sharing",
-        "Subscription": "observing",
-        "Subscriptions": "subscribing",
-        "Upstream": "upstream",
-        "Verifier": "chain",
-        "build_role": "role_settings",
-        "parse_configuration": "configuration",
-        "read_configuration": "configuration",
+        "Service": "daemon.service",
+        "SharedMonitor": "sharing.monitor",
+        "Subscription": "sharing.client",
+        "Subscriptions": "journal.subscriptions",
+        "Upstream": "upstreams.upstream",
+        "Verifier": "audit.verifying",
+        "build_role": "settings.roles",
+        "parse_configuration": "settings.configuration",
+        "read_configuration": "settings.configuration",
     },
 )

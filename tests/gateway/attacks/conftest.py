@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from qmpx.gateway.tokens import new_token
+from qmpx.gateway.access.tokens import new_token
 from tests.certificates import Authority, make_authority
 from tests.programs import ENVIRONMENT, QMPX, SECONDS
 
@@ -359,8 +359,18 @@ def attacked(
     configuration: str = CONFIGURATION,
     authority: Authority | None = None,
     more: str = "",
+    daemon: bool = False,
 ) -> Iterator[Target]:
-    """Run a gateway in front of a machine of ours, or of another upstream."""
+    """Run a gateway in front of a machine of ours, or of another upstream.
+
+    Args:
+        upstream: The other.
+        options: More words of the command line, for ``qmpx share``.
+        configuration: What is configured.
+        authority: Who signs certificates, if there is to be a listener with TLS.
+        more: What is configured, too.
+        daemon: Whether it is ``qmpx gateway`` with one upstream, not ``qmpx share``.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qmpx-")))
         if not upstream:
@@ -377,21 +387,36 @@ def attacked(
         )
         if authority is None:
             text = without_tcp(text)
+        words = ["share", upstream]
+        says = text.count("[[listener]]")
+        if daemon:
+            words, options, says = ["gateway"], (), 1
+            more += upstream_section(upstream, text)
         (folder / "share.toml").write_text(text + more)
-        places = text.count("[[listener]]")
-        process = stack.enter_context(
-            program(
-                "share",
-                upstream,
-                "--config",
-                folder / "share.toml",
-                *options,
-                says=places,
-            )
-        )
+        words += ["--config", str(folder / "share.toml"), *options]
+        process = stack.enter_context(program(*words, says=says))
+        wait_for_places(folder, text)
         target = Target(folder, process, authority)
         target.plain, target.tls = ports
         yield target
+
+
+def upstream_section(upstream: str, text: str) -> str:
+    """Return what shares an upstream at all listeners of a configuration."""
+    places = json.dumps(re.findall(r'^address = "(.*)"', text, re.MULTILINE))
+    return (
+        f'\n[[upstream]]\nname = "box"\naddress = "{upstream}"\nlisten = {places}\n'
+        "clients = 1400\n"
+    )
+
+
+def wait_for_places(folder: Path, text: str) -> None:
+    """Wait until the gateway serves: a daemon does when its monitor is found."""
+    deadline = time.monotonic() + SECONDS
+    for name in re.findall(rf'^address = "unix:{folder}/(.*)"', text, re.MULTILINE):
+        while not (folder / name).exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def without_tcp(text: str) -> str:
@@ -419,10 +444,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return authority
 
 
-@pytest.fixture(scope="module")
-def running(authority: Authority) -> Iterator[Target]:
-    """Run a gateway for the attacks of a module."""
-    with attacked("", "--clients", "1400", authority=authority) as target:
+@pytest.fixture(scope="module", params=["share", "gateway"])
+def running(authority: Authority, request: pytest.FixtureRequest) -> Iterator[Target]:
+    """Run a gateway for the attacks of a module: of one monitor, and as a daemon."""
+    daemon = request.param == "gateway"
+    clients = () if daemon else ("--clients", "1400")
+    with attacked("", *clients, authority=authority, daemon=daemon) as target:
         yield target
         target.verify()
 

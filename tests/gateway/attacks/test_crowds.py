@@ -29,6 +29,7 @@ EACH = 256 * 1024
 """Bytes that a client may cost that reads nothing: a reply, events, what it sent."""
 
 
+@pytest.mark.timeout(180)  # a thousand conversations, on a machine with other work
 def test_a_thousand_slow_readers_cost_no_one_but_themselves(target: Target) -> None:
     asked = json.dumps({"execute": "query-commands"}).encode() * 40  # of 20 KB each
     before = target.memory()

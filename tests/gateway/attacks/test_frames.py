@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.gateway.hoarding import MAX_HELD
+from qmpx.gateway.sharing.hoarding import MAX_HELD
 from tests.gateway.attacks.conftest import MEGABYTE
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qmpx.gateway.door import MAX_ATTEMPTS, MAX_UNKNOWN
-from qmpx.gateway.tokens import TokenSettings, find_token, new_token
+from qmpx.gateway.access.tokens import find_token, new_token
+from qmpx.gateway.settings.access import TokenSettings
+from qmpx.gateway.sharing.door import MAX_ATTEMPTS, MAX_UNKNOWN
 from tests.certificates import Authority, make_authority
 from tests.gateway.attacks.conftest import TOKENS, Target, attacked
 
@@ -153,7 +154,7 @@ def test_digests_are_compared_in_constant_time_and_all_of_them(
         compared.append(two)
         return in_constant_time(one, two)
 
-    monkeypatch.setattr("qmpx.gateway.tokens.hmac.compare_digest", compare)
+    monkeypatch.setattr("qmpx.gateway.access.tokens.hmac.compare_digest", compare)
     made = [new_token() for _ in range(5)]
     known = [TokenSettings(name=digest, sha256=digest) for _, digest in made]
     found = find_token(made[1][0], known)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.gateway.door import MAX_HANDSHAKES
+from qmpx.gateway.sharing.door import MAX_HANDSHAKES
 
 if TYPE_CHECKING:
     from tests.gateway.attacks.conftest import Target

@@ -12,7 +12,7 @@ from qmpx.qapi.danger import HAZARDS, HUMAN_LINES
 from qmpx.qapi.model import ObjectType
 from qmpx.qapi.shipped import RELEASES, shipped_schema
 
-REACH = Reach(directories=("/srv",), lines=frozenset(HUMAN_LINES))
+REACH = Reach(directories=("/srv",), lines=frozenset(HUMAN_LINES), host_files="trusted")
 
 Row = tuple[str, dict[str, Any]]
 

@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw
 from qmpx.gateway.policy import EVERYTHING, NOBODY, PROFILES, Role, Rule
 from qmpx.gateway.policy.inspectors import ACTIONS, INSPECTORS
 from qmpx.gateway.policy.role import MAX_NAME, MAX_NAMES, MAX_NESTING
-from qmpx.gateway.role_settings import RoleSettings, build_role, built_in_roles
+from qmpx.gateway.settings.roles import RoleSettings, build_role, built_in_roles
 from qmpx.qapi.danger import HAZARDS, HUMAN_LINES, Danger, is_unstable
 from tests.gateway.policy.test_inspectors import ALLOWED, DENIED
 
@@ -159,7 +159,8 @@ def test_the_one_who_is_given_a_command_reaches_his_own(
     name: str, arguments: dict[str, Any]
 ) -> None:
     lines = sorted(HUMAN_LINES)
-    given = role(allow=[name], directories=["/srv"], lines=lines)
+    trusted = {"host-files": "trusted"}
+    given = role(allow=[name], directories=["/srv"], lines=lines, **trusted)
     assert verdict(given, name, arguments)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qmpx.gateway.policy.telling import tell_commands, tell_schema
-from qmpx.gateway.role_settings import RoleSettings, build_role, built_in_roles
+from qmpx.gateway.settings.roles import RoleSettings, build_role, built_in_roles
 from qmpx.qapi.introspection import from_introspection, to_introspection
 from qmpx.qapi.shipped import shipped_schema
 

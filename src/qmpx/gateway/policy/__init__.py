@@ -2,6 +2,7 @@
 
 from qmpx.gateway.policy.conditions import Condition
 from qmpx.gateway.policy.decision import UNRESTRICTED, Decision
+from qmpx.gateway.policy.named import Named
 from qmpx.gateway.policy.profiles import AUTHENTICATE, PROFILES, Profile
 from qmpx.gateway.policy.reach import Reach
 from qmpx.gateway.policy.role import EVERYTHING, NOBODY, SHOWN, Role
@@ -16,6 +17,7 @@ __all__ = [
     "UNRESTRICTED",
     "Condition",
     "Decision",
+    "Named",
     "Profile",
     "Reach",
     "Role",

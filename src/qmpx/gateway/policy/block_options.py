@@ -5,9 +5,9 @@ wrong; empty if nothing is.
 
 An image's own header can name more files: a backing file, above all. So a format that
 has one must be told which (``backing``; null for none), and nothing may be left to
-probing, by which a guest that writes a raw disk chooses the format. What a header says
-beyond that (qcow2's ``data-file``) is not known here: the role's directories are to
-hold images of people who are trusted.
+probing, by which a guest that writes a raw disk chooses the format. A qcow2 header may
+name a data file, too, which nothing in the options can rule out: such an image is
+looked at before it is opened, or the role trusts it, or it is not opened.
 
 Source: QEMU 7.2, ``qapi/block-core.json``; that a header's backing file is opened where
 ``backing`` is absent, and that a format that is absent is probed, was observed there.
@@ -15,12 +15,9 @@ Source: QEMU 7.2, ``qapi/block-core.json``; that a header's backing file is open
 
 from typing import Any, Final
 
-from qmpx.gateway.policy.reach import Reach, member
+from qmpx.gateway.policy.reach import FILE_DRIVERS, Reach, member
 
 Arguments = dict[str, Any]
-
-FILE_DRIVERS: Final = frozenset({"file", "host_device", "host_cdrom"})
-"""Drivers that open a file of the host, which ``filename`` names."""
 
 BACKED_DRIVERS: Final = frozenset({"qcow2", "qcow", "qed"})
 """Formats whose header may name a backing file."""
@@ -71,6 +68,10 @@ def fault_of_node(options: object, reach: Reach) -> str:
                 f"driver {driver}: backing must be given, null for none; else the "
                 "image itself names a file"
             )
+        if driver == "qcow2" and "data-file" not in options:
+            fault = reach.fault_of_header(options.get("file"))
+            if fault:
+                return f"driver {driver}: {fault}"
     elif driver not in INNER_DRIVERS and driver not in reach.drivers:
         return f"driver {driver[:40]!r} is not one of the role's"
     for name, value in options.items():

@@ -22,6 +22,7 @@ from qmpx.gateway.policy.inspectors import (
     NEED_DESCRIPTOR,
     NEED_FILE,
 )
+from qmpx.gateway.policy.named import Named
 from qmpx.gateway.policy.profiles import AUTHENTICATE, LOCAL, NOTHING, Profile
 from qmpx.gateway.policy.reach import Reach
 from qmpx.gateway.policy.rules import Rule
@@ -136,7 +137,13 @@ class Role:
             value = {} if arguments is UNSET else msgspec.json.decode(arguments)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return Decision("deny", "arguments", "they cannot be read"), arguments
-        decision = self._judge(name, value, 0)
+        reach, named = self.reach, None
+        if reach.host_files == "here":
+            named = Named()
+            reach = structs.replace(reach, named=named)
+        decision = self._judge(name, value, 0, reach)
+        if named and decision.is_allowed:
+            decision = structs.replace(decision, named=named)
         if arguments is not UNSET:
             arguments = Raw(msgspec.json.encode(value))
         return decision, arguments
@@ -215,21 +222,23 @@ class Role:
             return False
         return name in INSPECTORS
 
-    def _judge(self, name: str, arguments: Any, depth: int) -> Decision:
+    def _judge(self, name: str, arguments: Any, depth: int, reach: Reach) -> Decision:
         for decision, rule in self._words_on(name):
             if rule is not None and not rule.holds(arguments):
                 continue
             if not decision.is_allowed or not self._is_looked_into(name, rule):
                 return decision
             if name == TRANSACTION:
-                return self._judge_actions(arguments, decision, depth)
-            fault = INSPECTORS[name](arguments, self.reach)
+                return self._judge_actions(arguments, decision, depth, reach)
+            fault = INSPECTORS[name](arguments, reach)
             if fault:
                 return Decision("deny", f"arguments of {name}", fault)
             return decision
         return self._default(name)
 
-    def _judge_actions(self, arguments: Any, itself: Decision, depth: int) -> Decision:
+    def _judge_actions(
+        self, arguments: Any, itself: Decision, depth: int, reach: Reach
+    ) -> Decision:
         """Judge a transaction: each action as the command of that name."""
         rule = f"arguments of {TRANSACTION}"
         actions = arguments.get("actions")
@@ -245,7 +254,7 @@ class Role:
             if not isinstance(kind, str) or not isinstance(data, dict):
                 reason = f"action {number} has no type or no data"
                 return Decision("deny", rule, reason)
-            decision = self._judge(kind, data, depth + 1)
+            decision = self._judge(kind, data, depth + 1, reach)
             if not decision.is_allowed:
                 reason = f"action {number} ({kind[:40]}): {decision.reason}"
                 return Decision("deny", decision.rule, reason)

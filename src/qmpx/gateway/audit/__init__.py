@@ -1,0 +1,1 @@
+"""What clients did, written down so that a gap shows."""

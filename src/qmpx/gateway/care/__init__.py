@@ -1,0 +1,1 @@
+"""Looking after a shared monitor: deadlines, health, what it said, how it stands."""

@@ -1,0 +1,1 @@
+"""A gateway of many monitors, as a service."""

@@ -1,0 +1,1 @@
+"""Where monitors come from: addresses, patterns, directories, callers."""

@@ -1,0 +1,1 @@
+"""What may refuse what a role allows, or let it wait: limits and leases."""

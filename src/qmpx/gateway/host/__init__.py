@@ -1,0 +1,1 @@
+"""What the gateway has of its host: sockets, files, visitors, times."""

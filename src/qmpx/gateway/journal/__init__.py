@@ -1,0 +1,1 @@
+"""Events, numbered and kept, so that clients resume from where they were."""

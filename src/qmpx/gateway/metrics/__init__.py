@@ -1,0 +1,1 @@
+"""What is counted and traced, and where it is read."""

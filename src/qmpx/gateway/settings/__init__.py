@@ -1,0 +1,1 @@
+"""The configuration: what each section may say, and the whole file."""

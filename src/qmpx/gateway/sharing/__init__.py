@@ -1,0 +1,1 @@
+"""One monitor, many clients: each sees a monitor of its own."""
