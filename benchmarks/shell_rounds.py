@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.lab import ROOT, environment
 from benchmarks.process_rounds import script
 from benchmarks.servers import ServerFailed, serve
-from qmpx.cli.shell.completion import candidates, explanation, slot_at
+from qmpx.cli.shell.completion import candidates
+from qmpx.cli.shell.explanation import explanation
+from qmpx.cli.shell.slots import slot_at
 from qmpx.qapi.shipped import shipped_schema
 
 if TYPE_CHECKING:

@@ -35,9 +35,9 @@ A line for each event: `timestamp`, `event` and `data`, which is `{}` for an eve
 has none. There is no deadline unless `--timeout` gives one; without `--count` the end
 of that time is success.""",
     "shell": """\
-See [Use the shell](../howto/use-the-shell.md). It needs the extra `shell`: `pip install
-'qmpx[shell]'`. Lines that come through a pipe need nothing more; the status is 1 if any
-of them failed.""",
+See [Use the shell](../howto/use-the-shell.md). It needs prompt_toolkit and
+rich, which `pip install '.[shell]'` brings along. Lines that come through a pipe need
+nothing more; the status is 1 if any of them failed.""",
     "hmp": """\
 QEMU answers such a line with success whatever became of it; that it failed is read from
 the text. `--no-check` leaves that to you.""",
@@ -64,9 +64,9 @@ The steps are `socket`, `permission`, `listener`, `process`, `held by`, `queue`,
 `greeting` or `connection`, `out of band`, `in band` and `machine`; with `--json` each
 is an object with `step`, `ok`, `found` and `advice`. The status is 3 if any is bad.""",
     "top": """\
-On a terminal it needs the extra `top`: `pip install 'qmpx[top]'`. A machine that does
-not answer delays no other. A monitor of QEMU serves one client: while `top` has it
-nobody else does.""",
+On a terminal it needs textual, which `pip install '.[top]'` brings along. A machine
+that does not answer delays no other. A monitor of QEMU serves one client: while `top`
+has it nobody else does.""",
     "completion": """\
 For good, in `~/.bashrc` or `~/.zshrc`: `eval "$(qmpx completion bash)"`; for fish in
 `~/.config/fish/config.fish`: `qmpx completion fish | source`.""",

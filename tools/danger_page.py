@@ -9,7 +9,7 @@ from pathlib import Path
 
 from qmpx.gateway.policy.inspectors import INSPECTORS
 from qmpx.gateway.policy.profiles import PROFILES
-from qmpx.gateway.role_settings import RoleSettings, build_role
+from qmpx.gateway.settings.roles import RoleSettings, build_role
 from qmpx.qapi.danger import EVENT_SECRETS, HAZARDS, HUMAN_LINES, Danger, is_unstable
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "danger.md"

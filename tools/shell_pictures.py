@@ -26,6 +26,7 @@ ASSETS = Path(__file__).parents[1] / "docs" / "assets"
 QMPX = Path(sys.executable).parent / "qmpx"
 COLUMNS = 116
 PAUSE: Final = 1.0  # seconds until a screen is as it will be
+PATIENCE: Final = 30.0  # seconds for a program to show something at all
 
 BOOT_SECTOR: Final = b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa"
 """A guest that keeps its processor busy: it jumps to where it is."""
@@ -36,7 +37,7 @@ class Picture(NamedTuple):
 
     Attributes:
         words: The command; names stand for machines.
-        keys: What is typed, a second between two; an empty one is a second more.
+        keys: What is typed, each when the screen has settled; an empty one is a second.
         is_screen: Whether the command fills the screen; if not, it is shown, too.
         rows: How high the screen is.
     """
@@ -62,6 +63,7 @@ PICTURES: Final[dict[str, Picture]] = {
             *("eject device=cd9", "Enter", "hmp info status", "Enter", "quit", "Enter"),
         ),
         is_screen=True,
+        rows=28,
     ),
     "shell-help.svg": Picture(
         ["shell", "{web}"], ("help block_resize", "Enter", "hmp dr"), is_screen=True
@@ -188,16 +190,35 @@ def machines(folder: Path) -> Iterator[dict[str, str]]:
         yield places
 
 
+def settle(screen: Screen, before: str) -> None:
+    """Wait until a screen has changed, and changes no more."""
+    end = time.monotonic() + PATIENCE
+    last = before
+    while time.monotonic() < end:
+        now = screen.contents()
+        if now not in (before, last):
+            last = now
+        elif now != before:
+            return
+        time.sleep(PAUSE)
+
+
 def draw(name: str, picture: Picture, folder: Path, places: dict[str, str]) -> None:
     """Draw one picture."""
     words = [each.format(**places) for each in picture.words]
     screen = Screen(folder, on_screen(words, is_screen=picture.is_screen), picture.rows)
     try:
+        begin = time.monotonic()
+        while not screen.contents().strip() and time.monotonic() < begin + PATIENCE:
+            time.sleep(PAUSE / 10)
         time.sleep(2 * PAUSE)
         for key in picture.keys:
+            before = screen.contents()
             if key:
                 screen.press(key)
             time.sleep(PAUSE)
+            if key:
+                settle(screen, before)
         time.sleep(2 * PAUSE)
         shown = screen.contents().replace(str(folder), "/run/vm")
     finally:

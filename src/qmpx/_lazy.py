@@ -5,7 +5,6 @@ the first of its names is used.
 """
 
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ def lazy_names(
     """
 
     def look_up(name: str) -> "Any":
+        from importlib import import_module  # who looks up nothing needs it not
+
         try:
             module = import_module(f"{package}.{homes.get(name, name)}")
         except ModuleNotFoundError as error:

@@ -113,9 +113,9 @@ def test_drives_and_power(qemu: StartQemu, tmp_path: Path) -> None:
     with qmpx.connect(machine.qmp) as client:
         theirs = converse(client, STEPS)
     embedded = Machine()
-    embedded.add_drive("hd0", id="hd", medium=Medium(str(image), size=SIZE))
+    embedded.drives.add("hd0", id="hd", medium=Medium(str(image), size=SIZE))
     cd = Medium(str(image), size=SIZE, read_only=True)
-    embedded.add_drive("cd0", id="cd", medium=cd, removable=True, has_tray=True)
+    embedded.drives.add("cd0", id="cd", medium=cd, removable=True, has_tray=True)
     with boxed(embedded) as box:
         ours = converse(box.client, STEPS)
     assert ours == theirs

@@ -74,7 +74,7 @@ class Pair:
         """Plug a disk in that shows a node."""
         options = {"driver": "virtio-blk-pci", "drive": name, "id": "d0"}
         assert self.both.theirs.run("device_add", options)[-1] == {"return": {}}
-        self.both.do(lambda: self.both.machine.blocks.plug(name, BACKEND))
+        self.both.do(lambda: self.both.machine.blocks.drives.plug(name, BACKEND))
 
     def flush(self, name: str) -> None:
         """Let QEMU write down what it keeps of an image in memory."""

@@ -15,7 +15,12 @@ import pytest
 
 from tests.conftest import CONFORMANCE
 
-pytestmark = [pytest.mark.peer("conformance"), pytest.mark.slow]
+# Under load it takes minutes: it plays six hundred cases.
+pytestmark = [
+    pytest.mark.peer("conformance"),
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+]
 
 CASES = CONFORMANCE / "public.jsonl"
 SERVE = (
@@ -31,7 +36,7 @@ def conform(serve: str, results: Path, *arguments: str) -> list[Outcome]:
     """Play cases to a server, and return what became of each."""
     runner = [sys.executable, str(CONFORMANCE / "conform.py"), "--cases", str(CASES)]
     runner += ["--cmd", serve, "--skip-missing", "--json", str(results), *arguments]
-    ended = subprocess.run(runner, capture_output=True, text=True, timeout=50)
+    ended = subprocess.run(runner, capture_output=True, text=True, timeout=240)
     assert results.exists(), ended.stdout + ended.stderr
     outcomes: list[Outcome] = json.loads(results.read_text())
     return outcomes

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qmpx
-from qmpx.gateway.unchanging import UNCHANGING
+from qmpx.gateway.settings.unchanging import UNCHANGING
+from tests.certificates import make_authority
 from tests.loops import short_directory
 from tests.peers.conftest import START_SECONDS
 from tests.programs import ENVIRONMENT, QMPX, SECONDS
@@ -241,19 +243,26 @@ def test_a_stopped_qemu_is_silent_and_clients_are_told_in_time(
 
 
 @contextlib.contextmanager
-def dialling(place: Path, name: str) -> Iterator[subprocess.Popen[bytes]]:
+def caller(command: list[str]) -> Iterator[None]:
+    """Run a QEMU until the end of the block."""
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def dialling(place: Path, name: str) -> Iterator[None]:
     """Run a QEMU that connects to a place, and again when that is lost."""
     command = ["qemu-system-x86_64", "-machine", "none", "-accel", "tcg", "-S"]
     command += ["-display", "none", "-nodefaults", "-name", name]
     command += ["-chardev", f"socket,id=c,path={place},server=off,reconnect=1"]
     command += ["-mon", "chardev=c,mode=control"]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+    with caller(command):
+        yield
 
 
 def test_qemus_dial_in_and_come_again_when_the_gateway_does(folder: Path) -> None:
@@ -271,6 +280,49 @@ def test_qemus_dial_in_and_come_again_when_the_gateway_does(folder: Path) -> Non
         with gateway(folder, text), client_at(folder / "two.shared") as vm:
             assert vm.execute("query-name") == {"name": "two"}
             vm.execute("cont")
+
+
+def test_a_qemu_dials_in_by_tls_and_who_is_not_named_does_not(folder: Path) -> None:
+    authority = make_authority(folder / "tls")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    text = (
+        f'[[upstream]]\ndial-in = "tcp:127.0.0.1:{port}"\n'
+        'tls = { directory = "DIR/tls" }\ncertificates = ["alice"]\n'
+        'name = "{certificate}-{vm}"\nlisten = "unix:DIR/{name}.shared"\n'
+    )
+    with contextlib.ExitStack() as stack:
+        for name in ("alice", "mallory"):
+            authority.sign(name, name)
+            credentials = folder / name
+            credentials.mkdir()
+            for stem in ("cert", "key"):
+                file = (folder / "tls" / f"{name}-{stem}.pem").read_bytes()
+                (credentials / f"client-{stem}.pem").write_bytes(file)
+            authority_file = (folder / "tls" / "ca-cert.pem").read_bytes()
+            (credentials / "ca-cert.pem").write_bytes(authority_file)
+            stack.enter_context(dialling_by_tls(credentials, port, name))
+        with gateway(folder, text), client_at(folder / "alice-alice.shared") as vm:
+            for _ in range(50):
+                assert vm.execute("query-name") == {"name": "alice"}
+            vm.execute("cont")
+            assert list(folder.glob("*.shared")) == [folder / "alice-alice.shared"]
+
+
+@contextlib.contextmanager
+def dialling_by_tls(credentials: Path, port: int, name: str) -> Iterator[None]:
+    """Run a QEMU that connects by TLS, and again when that is lost."""
+    command = ["qemu-system-x86_64", "-machine", "none", "-accel", "tcg", "-S"]
+    command += ["-display", "none", "-nodefaults", "-name", name]
+    command += ["-object", f"tls-creds-x509,id=t,dir={credentials},endpoint=client"]
+    place = f"host=localhost,port={port},ipv4=on,ipv6=off"
+    command += [
+        "-chardev",
+        f"socket,id=c,{place},server=off,reconnect=1,tls-creds=t",
+    ]
+    command += ["-mon", "chardev=c,mode=control"]
+    with caller(command):
+        yield
 
 
 def test_qemus_in_a_directory_are_shared_as_they_start(folder: Path) -> None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qmpx.gateway.audit_file import AuditFile
-from qmpx.gateway.journal_file import JournalReader
+from qmpx.gateway.audit.file import AuditFile
+from qmpx.gateway.journal.file import JournalReader
 from tests.gateway.test_equipment import CONFIGURATION, Resuming, Talk, check_audit
 from tests.loops import short_directory
 from tests.programs import ENVIRONMENT, QMPX, SECONDS

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import qmpx
-from qmpx.gateway.role_settings import built_in_roles
+from qmpx.gateway.settings.roles import built_in_roles
 from qmpx.qapi.danger import HUMAN_LINES, Danger
 from qmpx.qapi.introspection import from_introspection
-from tests.programs import sharing
+from tests.programs import SECONDS, sharing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +135,72 @@ def test_every_reading_line_is_classified() -> None:
     assert (
         built_in_roles()["observe"].reach.lines < built_in_roles()["read"].reach.lines
     )
+
+
+LOOKING = """
+[[listener]]
+address = "unix:*"
+role = "images"
+[role.images]
+profile = "storage"
+directories = ["{directory}"]
+host-files = "{known}"
+"""
+
+
+def image_node(name: str, file: object) -> dict[str, Any]:
+    return {"driver": "qcow2", "node-name": name, "file": file, "backing": None}
+
+
+def is_open(vm: Client, name: str) -> bool:
+    nodes = vm.execute("query-named-block-nodes", {"flat": True})
+    return name in {node["node-name"] for node in nodes}
+
+
+def test_no_image_reaches_a_file_of_the_host_by_its_header_or_by_a_link(
+    qemu: StartQemu, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    (tmp_path / "secret").write_bytes(b"hush" * 4096)
+    (images / "link").symlink_to(tmp_path / "secret")
+
+    def make(name: str, *options: str) -> None:
+        words = ["qemu-img", "create", "-q", "-f", "qcow2", *options, name, "16k"]
+        subprocess.run(words, cwd=images, check=True, timeout=SECONDS)
+
+    make("good")
+    # What a guest can write on its raw disk: a header that names any file.
+    (tmp_path / "kept").write_bytes((tmp_path / "secret").read_bytes())
+    make("evil", "-o", f"data_file={tmp_path / 'secret'},data_file_raw=on")
+    (tmp_path / "secret").write_bytes((tmp_path / "kept").read_bytes())
+    machine = qemu()
+    with qmpx.connect(machine.qmp) as direct:
+        direct.execute("blockdev-add", image_node("proof", file_at(images / "evil")))
+        assert is_open(direct, "proof")  # QEMU opens it: it is the gateway's to refuse
+        direct.execute("blockdev-del", {"node-name": "proof"})
+    settings = tmp_path / "share.toml"
+    for known, good in (("here", True), ("unknown", False)):
+        settings.write_text(LOOKING.format(directory=images, known=known))
+        with (
+            sharing(machine.qmp, "--config", str(settings)) as path,
+            qmpx.connect(path) as vm,
+        ):
+            evil = file_at(images / "evil")
+            assert is_refused(vm, "blockdev-add", image_node("a", evil))
+            vm.execute("blockdev-add", evil | {"node-name": "raw"})
+            assert is_refused(vm, "blockdev-add", image_node("b", "raw"))
+            vm.execute("blockdev-del", {"node-name": "raw"})
+            asked = image_node("d", file_at(images / "good"))
+            assert is_refused(vm, "blockdev-add", asked) is not good
+            assert is_open(vm, "d") is good
+            if good:
+                vm.execute("blockdev-del", {"node-name": "d"})
+            if known == "here":
+                link = file_at(images / "link") | {"node-name": "e"}
+                assert is_refused(vm, "blockdev-add", link)
+            assert not any(is_open(vm, name) for name in "abe")
+
+
+def file_at(path: Path) -> dict[str, str]:
+    return {"driver": "file", "filename": str(path)}

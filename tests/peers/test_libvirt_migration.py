@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,11 +123,23 @@ def test_what_was_noted_of_a_disk_moves_along(
         *("qemu-monitor-command", domain),
         '{"execute": "query-named-block-nodes", "arguments": {"flat": true}}',
     )
-    assert re.findall(r'"dirty-bitmaps":\[\{"name":"(\w+)"', told) == ["c1"]
+    nodes = json.loads(told)["return"]
+    noted = [each["name"] for node in nodes for each in node.get("dirty-bitmaps", ())]
+    assert noted == ["c1"]
     other.told("destroy", domain)
     name = "there.qcow2" if moves_disk else "data.qcow2"
     assert "c1" in run("qemu-img", "info", name, folder=libvirt.folder)
     run("qemu-img", "check", name, folder=libvirt.folder)
+
+
+def test_a_disk_does_not_move_onto_itself(
+    libvirt: Libvirt, other: Libvirt, domain: str
+) -> None:
+    onto = ["--disks-uri", f"unix://{libvirt.folder}/nbd.sock", *unix(libvirt)]
+    words = ["--copy-storage-all", "--migrate-disks", "sda", *onto]
+    told = libvirt.refused(*migrate(other, *words))
+    assert "'block-export-add': Block node is read-only" in told
+    assert libvirt.state(domain) == "running (booted)"
 
 
 def test_a_move_is_called_off(libvirt: Libvirt, other: Libvirt, domain: str) -> None:
@@ -161,10 +173,19 @@ def test_a_destination_that_dies_leaves_it_where_it_was(
     assert libvirt.state(domain) == "running (booted)"
 
 
-def test_postcopy_is_refused(libvirt: Libvirt, other: Libvirt, domain: str) -> None:
-    told = libvirt.refused(*migrate(other, *unix(libvirt), "--postcopy"))
-    assert "Postcopy migration is not supported by this machine" in told
-    assert libvirt.state(domain) == "running (booted)"
+def test_a_machine_moves_before_its_memory(
+    libvirt: Libvirt, other: Libvirt, domain: str
+) -> None:
+    words = migrate(other, *unix(libvirt), "--postcopy", "--bandwidth", "1")
+    with libvirt.begin(*words) as moving:
+        libvirt.wait_until(
+            lambda: "Memory total" in libvirt.virsh("domjobinfo", domain).stdout
+        )
+        libvirt.told("migrate-postcopy", domain)
+        told = moving.communicate(timeout=20)[0]
+        assert moving.returncode == 0, told
+    assert other.state(domain) == "running (migrated)"
+    assert libvirt.state(domain) == "shut off (migrated)"
 
 
 def test_its_figures_can_be_set(libvirt: Libvirt, domain: str) -> None:

@@ -217,7 +217,36 @@ def test_the_human_monitor(embedded: tuple[Shell, Path]) -> None:
     shell.enter("info name")
     shell.shows("(qemu) info name", "box")
     shell.enter("hmp")
-    shell.shows("QMP again", "(QEMU)")
+    shell.shows("lines are for QMP again", "(QEMU)")
+
+
+def test_on_a_narrow_screen_each_cell_has_a_line(folder: Path) -> None:
+    with (
+        serving("--name", "box") as server,
+        terminal(folder, run_shell(folder, server.address), columns=40) as screen,
+    ):
+        shell = Shell(screen)
+        shell.shows("(QEMU)", "running")
+        shell.enter("query-block")
+        shell.shows("device     ide1-cd0\n", "locked     no\n", "ms\n(QEMU)")
+        shell.enter("as table")
+        shell.enter("query-name")
+        shell.shows("member  value\n", "name    box\n")
+
+
+def test_a_terminal_that_only_prints(folder: Path) -> None:
+    with (
+        serving("--name", "box") as server,
+        terminal(
+            folder, ["env", "TERM=dumb", *run_shell(folder, server.address)]
+        ) as screen,
+    ):
+        shell = Shell(screen)
+        shell.shows("(QEMU)")
+        shell.enter("query-name")
+        shell.shows('\n{\n  "name": "box"\n}\n', " ms\n(QEMU)")
+        shell.enter("stop")
+        shell.shows("stop\n", " STOP\n{}\n", " ms\n(QEMU)")
 
 
 def test_what_may_destroy_something_is_asked_about(

@@ -11,7 +11,7 @@ import pytest
 
 from qmpx.machine import Machine, VirtualClock
 from qmpx.machine.display.pictures import rgb
-from qmpx.machine.happenings import VncDisconnected, VncInitialized
+from qmpx.machine.vnc_happenings import VncDisconnected, VncInitialized
 from tests.loop_thread import LoopThread
 
 if TYPE_CHECKING:

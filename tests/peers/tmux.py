@@ -21,12 +21,14 @@ class Terminal:
     Args:
         folder: Where tmux may have its socket.
         command: What to run.
+        columns: How wide it is.
     """
 
-    def __init__(self, folder: Path, command: list[str]) -> None:
+    def __init__(self, folder: Path, command: list[str], columns: int = 100) -> None:
         self._tmux = ["tmux", "-S", str(folder / "tmux"), "-f", "/dev/null"]
         self._folder = folder
-        self._run("new-session", "-d", "-x", "100", "-y", "30", shlex.join(command))
+        size = ["-x", str(columns), "-y", "30"]
+        self._run("new-session", "-d", *size, shlex.join(command))
 
     def _run(self, *words: str) -> str:
         return subprocess.run(
@@ -84,9 +86,11 @@ def without_blanks(text: str) -> str:
 
 
 @contextmanager
-def terminal(folder: Path, command: list[str]) -> Iterator[Terminal]:
+def terminal(
+    folder: Path, command: list[str], columns: int = 100
+) -> Iterator[Terminal]:
     """Run a program on a terminal until the end of the block."""
-    screen = Terminal(folder, command)
+    screen = Terminal(folder, command, columns)
     try:
         yield screen
     finally:
