@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, QmpxError):
             raise
         teller.tell(str(error))
+    finally:
+        gc.enable()  # who called this may go on
     return FAILED
 
 
