@@ -234,8 +234,7 @@ def events(place: Place, note: Note) -> None:
     note(human.send_args_cmd("nmi"))
     note(human.send_args_cmd("system_reset"))
     note(told("RESET"))
-    note(tried(monitor.send_args_cmd, "quit"))
-    note(told("SHUTDOWN"))
+    # Not quit: QEMU may reset the connection before its last words are read.
 
 
 script.play()
