@@ -80,6 +80,15 @@ def _add_schema_introspect(add: Any) -> None:
         "  qmpx schema introspect --json qapi/qapi-schema.json\n",
     )
     _add_schema_source(parser)
+    _add_defines(parser)
+    parser.add_argument(
+        "--unmasked",
+        action="store_true",
+        help="with --json: give types their own names, not numbers",
+    )
+
+
+def _add_defines(parser: Any) -> None:
     parser.add_argument(
         "-D",
         "--define",
@@ -87,11 +96,6 @@ def _add_schema_introspect(add: Any) -> None:
         action="append",
         help="leave out what is not in a build with just these symbols; may be given "
         "several times (default: whatever has a condition is there)",
-    )
-    parser.add_argument(
-        "--unmasked",
-        action="store_true",
-        help="with --json: give types their own names, not numbers",
     )
 
 
@@ -203,14 +207,7 @@ def _add_schema_output(
     _add_schema_release(parser)
     _add_schema_source(parser)
     parser.add_argument("-o", "--output", metavar="PATH", required=True, help=output)
-    parser.add_argument(
-        "-D",
-        "--define",
-        metavar="SYMBOL",
-        action="append",
-        help="leave out what is not in a build with just these symbols; may be given "
-        "several times (default: whatever has a condition is there)",
-    )
+    _add_defines(parser)
     parser.add_argument(
         "--title",
         metavar="TEXT",

@@ -16,8 +16,8 @@ commands = CommandRegistry(reads_late=True)
 OTHER_RAM: Final[int] = 532480
 """Bytes of RAM beside the main memory in a PC without a screen: its firmware."""
 
-RamInfo = TypedDict(
-    "RamInfo",
+MigrationStats = TypedDict(
+    "MigrationStats",
     {
         "transferred": int,
         "remaining": int,
@@ -58,30 +58,6 @@ class UnixAddress(TypedDict):
     path: str
 
 
-DiskInfo = TypedDict(
-    "DiskInfo",
-    {
-        "transferred": int,
-        "remaining": int,
-        "total": int,
-        "duplicate": int,
-        "skipped": int,
-        "normal": int,
-        "normal-bytes": int,
-        "dirty-pages-rate": int,
-        "mbps": float,
-        "dirty-sync-count": int,
-        "postcopy-requests": int,
-        "page-size": int,
-        "multifd-bytes": int,
-        "pages-per-second": int,
-        "precopy-bytes": int,
-        "downtime-bytes": int,
-        "postcopy-bytes": int,
-        "dirty-sync-missed-zero-copy": int,
-    },
-)
-
 XBZRLECacheStats = TypedDict(
     "XBZRLECacheStats",
     {
@@ -99,8 +75,8 @@ MigrationInfo = TypedDict(
     "MigrationInfo",
     {
         "status": NotRequired[Status],
-        "ram": NotRequired[RamInfo],
-        "disk": NotRequired[DiskInfo],
+        "ram": NotRequired[MigrationStats],
+        "disk": NotRequired[MigrationStats],
         "xbzrle-cache": NotRequired[XBZRLECacheStats],
         "total-time": NotRequired[int],
         "expected-downtime": NotRequired[int],
@@ -165,7 +141,7 @@ def _inet(address: str) -> InetAddress:
     return told
 
 
-def _ram(machine: Machine, statistics: Statistics, *, is_over: bool) -> RamInfo:
+def _ram(machine: Machine, statistics: Statistics, *, is_over: bool) -> MigrationStats:
     end = statistics.ended or machine.clock.microseconds()
     seconds = max(end - (statistics.set_up or statistics.began), 1) / 1e6
     still = statistics.sent_still
@@ -191,7 +167,7 @@ def _ram(machine: Machine, statistics: Statistics, *, is_over: bool) -> RamInfo:
     }
 
 
-def _disk(transferred: int, remaining: int, total: int) -> DiskInfo:
+def _disk(transferred: int, remaining: int, total: int) -> MigrationStats:
     return {
         "transferred": transferred,
         "remaining": remaining,
