@@ -244,7 +244,8 @@ class Libvirt:
         return (self.folder / place / name).read_text()
 
     def kill(self, domain: str) -> None:
-        """Kill a domain's emulator."""
+        """Kill a domain's emulator, which runs."""
+        killed = 0
         for found in Path("/proc").glob("[0-9]*"):
             try:
                 words = (found / "cmdline").read_bytes().split(b"\0")
@@ -254,6 +255,8 @@ class Libvirt:
             is_ours = os.fsencode(self.folder) in names
             if is_ours and f"guest={domain},debug-threads=on".encode() in words:
                 os.kill(int(found.name), signal.SIGKILL)
+                killed += 1
+        assert killed == 1, f"{killed} processes run {domain}"
 
 
 @contextlib.contextmanager

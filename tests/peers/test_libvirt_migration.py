@@ -49,6 +49,13 @@ def migrate(goal: Libvirt, *words: str) -> list[str]:
     return [*move, *words]
 
 
+def wait_for_memory(libvirt: Libvirt, domain: str) -> None:
+    """Wait until memory goes over: a job begins before its destination does."""
+    libvirt.wait_until(
+        lambda: "Memory total" in libvirt.virsh("domjobinfo", domain).stdout
+    )
+
+
 def unix(libvirt: Libvirt) -> list[str]:
     """Return the words that lead it through a socket."""
     return ["--migrateuri", f"unix://{libvirt.folder}/m.sock"]
@@ -164,9 +171,7 @@ def test_a_destination_that_dies_leaves_it_where_it_was(
 ) -> None:
     words = migrate(other, *unix(libvirt), "--bandwidth", "1")
     with libvirt.begin(*words) as moving:
-        libvirt.wait_until(
-            lambda: "Outgoing migration" in libvirt.virsh("domjobinfo", domain).stdout
-        )
+        wait_for_memory(libvirt, domain)
         other.kill(domain)
         moving.communicate(timeout=20)
         assert moving.returncode == 1
@@ -178,9 +183,7 @@ def test_a_machine_moves_before_its_memory(
 ) -> None:
     words = migrate(other, *unix(libvirt), "--postcopy", "--bandwidth", "1")
     with libvirt.begin(*words) as moving:
-        libvirt.wait_until(
-            lambda: "Memory total" in libvirt.virsh("domjobinfo", domain).stdout
-        )
+        wait_for_memory(libvirt, domain)
         libvirt.told("migrate-postcopy", domain)
         told = moving.communicate(timeout=20)[0]
         assert moving.returncode == 0, told
