@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.dialects.modern.profile_answers import ProfileAnswers
+from qmpx.dialects.modern.profile.answers import ProfileAnswers
 from qmpx.errors import CommandError
 from qmpx.qapi.validation import Validator
 from qmpx.standin.profile.file import shipped_profile

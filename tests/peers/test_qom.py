@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qmpx.dialects.modern.types import use_types
+from qmpx.dialects.modern.profile.types import use_types
 from qmpx.machine import Machine
 from qmpx.standin.profile.file import shipped_profile
 from tests.peers.twins import Twins, twins

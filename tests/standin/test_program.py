@@ -16,8 +16,8 @@ import pytest
 
 import qmpx
 from qmpx.dialects.modern import modern_monitor
-from qmpx.dialects.modern.profile import apply_profile
-from qmpx.dialects.modern.profile_answers import ProfileAnswers
+from qmpx.dialects.modern.profile.answers import ProfileAnswers
+from qmpx.dialects.modern.profile.profile import apply_profile
 from qmpx.machine import Machine
 from qmpx.standin.profile.file import shipped_profile
 from tests.programs import BIN, ENVIRONMENT, SECONDS

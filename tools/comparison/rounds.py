@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, TextIO
 
-from qmpx.dialects.modern.profile_answers import ProfileAnswers
+from qmpx.dialects.modern.profile.answers import ProfileAnswers
 from qmpx.standin.profile.file import shipped_profile
 from tools.comparison.alike import Verdict, compare, text
 from tools.comparison.pair import Heard, Pair

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.dialects.modern import modern_monitor
-from qmpx.dialects.modern.profile import apply_profile
-from qmpx.dialects.modern.profile_answers import ProfileAnswers
-from qmpx.dialects.modern.types import use_types
+from qmpx.dialects.modern.profile.answers import ProfileAnswers
+from qmpx.dialects.modern.profile.profile import apply_profile
+from qmpx.dialects.modern.profile.types import use_types
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Clock, Machine
 from qmpx.machine.guest import ObedientGuest

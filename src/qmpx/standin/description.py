@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from qmpx.dialects.modern.profile_answers import ProfileAnswers
+from qmpx.dialects.modern.profile.answers import ProfileAnswers
 from qmpx.errors import CommandError
 from qmpx.machine import Machine
 from qmpx.machine.runstate import PanicAction

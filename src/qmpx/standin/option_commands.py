@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from qmpx.dialects.modern.profile_answers import ProfileAnswers
+from qmpx.dialects.modern.profile.answers import ProfileAnswers
 from qmpx.errors import CommandError, GenericError
 from qmpx.monitor import Monitor
 from qmpx.monitor.descriptors import PendingDescriptors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 
@@ -13,7 +13,11 @@ from qmpx.dialects import modern
 from qmpx.dialects.modern.commands import MODULES, all_commands
 from qmpx.monitor import CommandRegistry
 
-ALL = [module.name for module in iter_modules(modern.__path__)]
+PREFIX = f"{modern.__name__}."
+ALL = [
+    module.name.removeprefix(PREFIX)
+    for module in walk_packages(modern.__path__, PREFIX)
+]
 
 
 def registry_of(module: str) -> CommandRegistry | None:

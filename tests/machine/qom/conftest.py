@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qmpx.dialects.modern.types import use_types
+from qmpx.dialects.modern.profile.types import use_types
 from qmpx.machine import Machine
 from qmpx.standin.profile.file import shipped_profile
 

@@ -1,4 +1,4 @@
-"""Which commands there are, and which module of this room carries each out.
+"""Which commands there are, and which module of these rooms carries each out.
 
 A monitor knows its commands by these names; a module is imported when one of its
 commands is used, or asked about. So a stand-in answers soon after it was started.
@@ -21,76 +21,77 @@ MODULES: Final = {
         xen-set-replication xen-colo-do-checkpoint query-xen-replication-status
         query-colo-status query-sgx
     """,
-    "screens": "query-display-options query-spice client_migrate_info display-reload",
+    "display.screens": """
+        query-display-options query-spice client_migrate_info display-reload
+    """,
     "status": """
         query-status query-name query-uuid query-kvm query-target stop cont system_reset
         system_powerdown system_wakeup quit query-version query-chardev
     """,
     "tracing": "trace-event-get-state trace-event-set-state",
-    "block": "query-block eject blockdev-open-tray blockdev-close-tray",
-    "graph": """
+    "block.block": "query-block eject blockdev-open-tray blockdev-close-tray",
+    "block.graph": """
         blockdev-add blockdev-del blockdev-reopen query-named-block-nodes
         query-blockstats block-set-write-threshold block_set_io_throttle
         blockdev-insert-medium blockdev-remove-medium blockdev-change-medium
         change-backing-file block_resize
     """,
-    "graph_experiments": """
+    "block.experiments": """
         x-debug-query-block-graph x-debug-block-dirty-bitmap-sha256 x-blockdev-change
         x-blockdev-set-iothread x-blockdev-amend block-latency-histogram-set
     """,
-    "jobs": """
+    "jobs.jobs": """
         query-jobs job-pause job-resume job-cancel job-complete job-finalize job-dismiss
         blockdev-create
     """,
-    "block_jobs": """
+    "jobs.block": """
         query-block-jobs block-job-pause block-job-resume block-job-cancel
         block-job-complete block-job-finalize block-job-dismiss block-job-set-speed
     """,
-    "chain_jobs": "block-stream block-commit",
-    "mirror_jobs": "blockdev-mirror drive-mirror",
-    "backup_jobs": "blockdev-backup drive-backup",
-    "exports": """
+    "jobs.chain": "block-stream block-commit",
+    "jobs.mirror": "blockdev-mirror drive-mirror",
+    "jobs.backup": "blockdev-backup drive-backup",
+    "block.exports": """
         nbd-server-start nbd-server-add nbd-server-remove nbd-server-stop
         block-export-add block-export-del query-block-exports
     """,
-    "transaction": """
+    "block.transaction": """
         block-dirty-bitmap-add block-dirty-bitmap-remove block-dirty-bitmap-clear
         block-dirty-bitmap-enable block-dirty-bitmap-disable block-dirty-bitmap-merge
         blockdev-snapshot blockdev-snapshot-sync blockdev-snapshot-internal-sync
         blockdev-snapshot-delete-internal-sync transaction
     """,
-    "characters": """
+    "characters.characters": """
         query-chardev-backends chardev-add chardev-change chardev-remove
         chardev-send-break
     """,
-    "ring_buffers": "ringbuf-write ringbuf-read",
+    "characters.ring_buffers": "ringbuf-write ringbuf-read",
     "descriptors": "getfd closefd add-fd remove-fd query-fdsets",
-    "devices": "set_link",
-    "display": """
+    "display.display": """
         screendump send-key input-send-event query-mice query-vnc query-vnc-servers
         set_password change-vnc-password expire_password
     """,
-    "display_clients": "display-update add_client",
-    "dump": "dump-guest-memory query-dump query-dump-guest-memory-capability",
-    "hardware": "inject-nmi set-action watchdog-set-action",
-    "memory": "memsave pmemsave query-memory-size-summary balloon query-balloon",
-    "memory_devices": "query-memory-devices query-memdev",
-    "migration": """
+    "display.clients": "display-update add_client",
+    "memory.dump": "dump-guest-memory query-dump query-dump-guest-memory-capability",
+    "devices.hardware": "inject-nmi set-action watchdog-set-action",
+    "memory.memory": "memsave pmemsave query-memory-size-summary balloon query-balloon",
+    "memory.devices": "query-memory-devices query-memdev",
+    "migration.migration": """
         migrate migrate_cancel migrate-continue migrate-start-postcopy migrate-recover
         migrate-incoming
     """,
-    "migration_parameters": """
+    "migration.parameters": """
         query-migrate-capabilities migrate-set-capabilities query-migrate-parameters
         migrate-set-parameters
     """,
-    "migration_progress": "query-migrate",
-    "network": "netdev_add netdev_del",
-    "network_adapters": "query-rx-filter announce-self",
-    "numa": "set-numa-node",
+    "migration.progress": "query-migrate",
+    "network.network": "netdev_add netdev_del",
+    "network.adapters": "query-rx-filter announce-self set_link",
+    "memory.numa": "set-numa-node",
     "human": "human-monitor-command",
-    "objects": "object-add object-del query-iothreads",
+    "objects.objects": "object-add object-del query-iothreads",
     "out_of_band": "query-yank yank migrate-pause",
-    "pci": "query-pci",
+    "devices.pci": "query-pci",
     "platform_facts": """
         query-current-machine query-acpi-ospm-status query-vm-generation-id query-tpm
         query-tpm-models query-tpm-types query-pr-managers rtc-reset-reinjection
@@ -98,10 +99,10 @@ MODULES: Final = {
         query-vcpu-dirty-limit
     """,
     "processors": "query-cpus-fast query-hotpluggable-cpus",
-    "qdev": "device_add device_del",
-    "qom": "qom-list qom-get qom-set",
-    "snapshots": "snapshot-save snapshot-load snapshot-delete",
-    "virtio": """
+    "devices.qdev": "device_add device_del",
+    "objects.qom": "qom-list qom-get qom-set",
+    "jobs.snapshots": "snapshot-save snapshot-load snapshot-delete",
+    "devices.virtio": """
         x-query-virtio x-query-virtio-status x-query-virtio-queue-status
         x-query-virtio-vhost-queue-status x-query-virtio-queue-element
     """,

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from qmpx.dialects.modern import job_events, migration_states
+from qmpx.dialects.modern.jobs.events import EVENTS as JOB_EVENTS
+from qmpx.dialects.modern.migration.states import EVENTS as MIGRATION_EVENTS
 from qmpx.dialects.modern.replies import (
     BalloonInfo,
     Cause,
@@ -43,7 +44,7 @@ EVENTS: Final[dict[str, Any]] = {
     "VNC_CONNECTED": VncConnection,
     "VNC_INITIALIZED": VncConnection,
     "VNC_DISCONNECTED": VncConnection,
-    **migration_states.EVENTS,
-    **job_events.EVENTS,
+    **MIGRATION_EVENTS,
+    **JOB_EVENTS,
 }
 """All events, with the types of their data."""

@@ -76,11 +76,12 @@ def _declared_events() -> dict[str, Any]:
 
 
 def _event(machine: Machine, happening: Happening) -> tuple[str, Any] | None:
-    from qmpx.dialects.modern import events, job_events
+    from qmpx.dialects.modern import events
+    from qmpx.dialects.modern.jobs import events as job_events
 
     event = job_events.as_event(happening) or events.as_event(happening)
     if event is None and "migration" in machine.__dict__:
-        from qmpx.dialects.modern import migration_states
+        from qmpx.dialects.modern.migration import states
 
-        event = migration_states.as_event(machine, happening)
+        event = states.as_event(machine, happening)
     return event

@@ -69,7 +69,7 @@ def as_event(happening: Happening) -> tuple[str, Any] | None:
         case MigrationMoved() | MigrationPassBegan() | IncomingMoved() | Exited():
             return None
         case JobMoved() | BlockJobTold() | BlockJobFailed() | ExportDeleted():
-            return None  # those of jobs are told by `qmpx.dialects.modern.job_events`
+            return None  # those of jobs are told by `qmpx.dialects.modern.jobs.events`
         case WriteThresholdReached():
             return None
         case _:
@@ -143,7 +143,7 @@ def _of_device(
             named = {} if id_ is None else {"id": id_}
             told = {"size": size, "qom-path": path}
             return "MEMORY_DEVICE_SIZE_CHANGE", named | told
-    from qmpx.dialects.modern.display import vnc_side
+    from qmpx.dialects.modern.display.display import vnc_side
 
     sides = {"server": happening.server, "client": happening.client}
     return _VNC[type(happening)], {side: vnc_side(name) for side, name in sides.items()}

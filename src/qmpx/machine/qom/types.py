@@ -77,7 +77,7 @@ class PciHeader(Value, frozen=True):
 
 
 class TypeSource(Protocol):
-    """Where types come from; see `qmpx.dialects.modern.types`."""
+    """Where types come from; see `qmpx.dialects.modern.profile.types`."""
 
     def parent(self, name: str) -> str | None:
         """Return a type's parent.

@@ -5,7 +5,7 @@ Source: QEMU 7.2.22, observed.
 
 from typing import Any, Final
 
-from qmpx.dialects.modern.display import FIRST_MOUSE, KEY_NAMES
+from qmpx.dialects.modern.display.display import FIRST_MOUSE, KEY_NAMES
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
 from qmpx.dialects.v2010.display import commands as of_2010
 from qmpx.errors import CommandError, GenericError

@@ -6,10 +6,10 @@ Source: QEMU 7.2.22, observed.
 import asyncio
 from typing import Final
 
-from qmpx.dialects.modern import reachable_memory
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
 from qmpx.dialects.modern.human.dumps import show_instructions, show_port
 from qmpx.dialects.modern.human.facts import chosen
+from qmpx.dialects.modern.memory import reachable
 from qmpx.dialects.v2010.dumps import show_memory, show_value
 from qmpx.dialects.v2010.memory import MAX_SUMMED_AT_ONCE
 from qmpx.errors import GenericError
@@ -39,7 +39,7 @@ def x(session: SessionLike, *, fmt: Format, addr: int) -> str:
     processor, machine = chosen(session), session.monitor.target
 
     def read(address: int, length: int) -> bytes | None:
-        return reachable_memory.read(machine, processor, address, length)
+        return reachable.read(machine, processor, address, length)
 
     if fmt.format == "i":
         return show_instructions(read, fmt, addr, processor)
@@ -52,7 +52,7 @@ def xp(session: SessionLike, *, fmt: Format, addr: int) -> str:
     machine = session.monitor.target
 
     def read(address: int, length: int) -> bytes | None:
-        return reachable_memory.read_physical(machine, address, length)
+        return reachable.read_physical(machine, address, length)
 
     if fmt.format == "i":
         return show_instructions(read, fmt, addr, chosen(session))

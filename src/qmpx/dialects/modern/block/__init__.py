@@ -1,0 +1,1 @@
+"""Commands on drives and block nodes, their exports and transactions."""

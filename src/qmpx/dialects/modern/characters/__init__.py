@@ -1,0 +1,1 @@
+"""Commands on character devices, and the options that say what one is."""

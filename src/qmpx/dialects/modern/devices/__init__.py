@@ -1,0 +1,1 @@
+"""Commands on devices: plugging them, PCI, virtio, the watchdog and NMI."""

@@ -1,0 +1,1 @@
+"""Commands on screens, keyboards, mice and who looks at them."""

@@ -1,0 +1,1 @@
+"""Commands on the guest's memory: reading, sizing, dumping it."""

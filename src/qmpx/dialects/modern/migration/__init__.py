@@ -1,0 +1,1 @@
+"""Commands on migration: starting it, its parameters, its progress."""

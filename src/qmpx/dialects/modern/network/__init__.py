@@ -1,0 +1,1 @@
+"""Commands on network backends and adapters, and the options of netdevs."""

@@ -1,0 +1,1 @@
+"""Commands on QOM: reading the tree, and objects that users make."""
