@@ -10,7 +10,7 @@ import pytest
 
 import qmpx
 from qmpx.transcript import read_transcript
-from tests.client.conftest import VERSION, Conversation, event
+from tests.client.conftest import VERSION, Conversation, event, reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,8 @@ def test_all_that_is_said_is_written_down(
 ) -> None:
     def talk(peer: Conversation) -> None:
         peer.negotiate()
-        peer.send(event("STOP"))
+        command = peer.read()
+        peer.send(event("STOP"), reply(command))
         peer.serve()
 
     server = by_hand(talk)
@@ -51,8 +52,8 @@ def test_all_that_is_said_is_written_down(
         (1, "<-", GREETING),
         (1, "->", {"execute": "qmp_capabilities", "id": ids[0]}),
         (1, "<-", {"return": {}, "id": ids[0]}),
-        (1, "<-", event("STOP")),
         (1, "->", {"execute": "one", "arguments": {"a": 1}, "id": ids[1]}),
+        (1, "<-", event("STOP")),
         (1, "<-", {"return": "one", "id": ids[1]}),
         (1, "->", {"execute": "two", "id": ids[2]}),
         (1, "->", {"execute": "three", "arguments": {"b": 2}, "id": ids[3]}),

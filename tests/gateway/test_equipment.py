@@ -180,7 +180,10 @@ def check_audit(folder: Path) -> list[Line]:
     verifier, lines = Verifier(), []
     if head is not None:
         verifier.expect(head)
-    for path in [*files, folder / "audit.jsonl"]:
+    newest = folder / "audit.jsonl"
+    if newest.exists():  # not so if the kill came while a new file was to be begun
+        files.append(newest)
+    for path in files:
         raw = path.read_bytes().splitlines(keepends=True)
         if raw and not raw[-1].endswith(b"\n"):
             raw.pop()  # torn; the next start tells of it

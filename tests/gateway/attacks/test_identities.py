@@ -55,10 +55,13 @@ def test_a_token_that_does_not_count_gives_nothing(target: Target, kind: str) ->
         # The right one still counts, on this connection as on others.
         assert peer.ask(show(GOOD))["return"]["role"] == "low"
         assert peer.ask({"execute": "query-name"}) == {"return": {"name": "box"}}
-    line = target.wait_for_audit(
-        lambda it: it.get("command") == "x-qmpx-authenticate", since
+    target.wait_for_audit(  # lines of what was asked before may come late
+        lambda it: (
+            it.get("command") == "x-qmpx-authenticate"
+            and it.get("outcome") == "GenericError"
+        ),
+        since,
     )
-    assert line["outcome"] == "GenericError"
     text = (target.folder / "audit.jsonl").read_text()
     assert GOOD not in text
     assert len(WRONG[kind]) < 20 or WRONG[kind] not in text or kind == "its digest"
@@ -82,10 +85,9 @@ def test_who_guesses_is_disconnected_and_a_token_does_not_last_beyond_its_connec
         for _ in range(MAX_ATTEMPTS):
             peer.send(show(new_token()[0]))
         assert peer.is_over()
-    line = target.wait_for_audit(
-        lambda it: it["kind"] == "disconnected" and it.get("reason", "") != "", since
+    target.wait_for_audit(
+        lambda it: it.get("reason") == "it has shown too many wrong tokens", since
     )
-    assert line["reason"] == "it has shown too many wrong tokens"
     for _ in range(2):  # what was said on one connection is nothing on the next
         with target.connect("tokens") as peer:
             assert "error" in peer.greeted().ask({"execute": "query-name"})
