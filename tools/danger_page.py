@@ -1,6 +1,6 @@
-"""Write ``docs/reference/danger.md``: what commands may do, from the one table.
+"""Write ``docs/reference/danger.md``: what commands may do, from the tables.
 
-Run it after changing the table; a test compares the page with what this would write::
+Run it after changing one; a test compares the page with what this would write::
 
     python tools/danger_page.py
 """
@@ -10,19 +10,21 @@ from pathlib import Path
 from qmpx.gateway.policy.inspectors import INSPECTORS
 from qmpx.gateway.policy.profiles import PROFILES
 from qmpx.gateway.settings.roles import RoleSettings, build_role
-from qmpx.qapi.danger import EVENT_SECRETS, HAZARDS, HUMAN_LINES, Danger, is_unstable
+from qmpx.qapi.danger import HAZARDS, HUMAN_LINES, Danger, is_unstable
+from qmpx.qapi.event_secrets import EVENT_SECRETS
+from qmpx.qapi.harms import HARMS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "danger.md"
 
 HEAD = """\
 # What commands may do
 
-<!-- Made by tools/danger_page.py from the table in the sources; do not edit. -->
+<!-- Made by tools/danger_page.py from the tables in the sources; do not edit. -->
 
 One table (`qmpx.qapi.danger`) says of each command how much harm it can do. From it
-follow the [profiles](gateway.md#roles) of a gateway's policy and the questions that
-`qmpx shell` asks first. A command that is not here is not known, and no profile allows
-it.
+follow the [profiles](gateway.md#roles) of a gateway's policy. A command that is not
+here is not known, and no profile allows it. What `qmpx shell` asks about first is what
+may destroy something (`qmpx.qapi.harms`).
 
 | class | what such a command does |
 |---|---|
@@ -107,7 +109,7 @@ def page() -> str:
     for name, row in sorted(HAZARDS.items()):
         notes = ["looked into"] * (name in INSPECTORS or name == "transaction")
         notes += ["unstable"] * is_unstable(name)
-        notes += [row.harm] * bool(row.harm)
+        notes += [HARMS[name]] if name in HARMS else []
         text += f"| `{name}` | {row.danger} | {row.area} | {'; '.join(notes)} |\n"
     text += LINES_HEAD
     text += "".join(

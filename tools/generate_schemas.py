@@ -15,7 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from qmpx.qapi.introspection import SchemaInfo, to_introspection
+from qmpx.qapi.introspection import SchemaInfo
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.language import load_schema
 from qmpx.qapi.shipped import RELEASES, file_name, shipped_introspection
 

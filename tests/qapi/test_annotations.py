@@ -14,7 +14,8 @@ from qmpx.errors import CommandError
 from qmpx.qapi import Boxed, Described, Encoded, Signature, Size, Values, WireName
 from qmpx.qapi.annotations import CommandDeclaration, EventDeclaration, schema_of
 from qmpx.qapi.differences import differences
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.model import EMPTY, Feature, Schema
 from qmpx.qapi.shipped import shipped_schema
 

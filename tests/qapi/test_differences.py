@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qmpx.qapi.differences import Change, differences
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.shipped import RELEASES, shipped_schema
 from tests.qapi.generated import schema_of, small_schema
 

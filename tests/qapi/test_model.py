@@ -1,4 +1,4 @@
-"""The model: looking things up, and the schema of one build."""
+"""The model: looking things up."""
 
 from __future__ import annotations
 
@@ -107,34 +107,6 @@ def test_special_features_are_told() -> None:
     assert (GO.deprecated, GO.unstable) == (True, False)
     assert (KIND.values[1].deprecated, KIND.values[1].unstable) == (False, True)
     assert (UNION.members[0].deprecated, BASE.members[0].deprecated) == (True, False)
-
-
-def test_a_build_has_what_its_symbols_say_and_no_conditions() -> None:
-    without = SCHEMA.resolved(())
-    assert without.find("GONE") is None
-    kind = without.types["Kind"]
-    assert isinstance(kind, EnumType)
-    assert [value.name for value in kind.values] == ["one"]
-    assert without.members_of("More") == ()
-    assert without.types["More"].condition is None
-    union = without.object_type("Union")
-    assert [branch.name for branch in union.branches] == ["one"]
-    assert union.members[0].features == (Feature("deprecated"),)
-    either = without.types["Either"]
-    assert isinstance(either, AlternateType)
-    assert either.branches == (Branch("i", "int"),)
-
-
-def test_an_array_goes_with_its_element() -> None:
-    assert {"More", "[More]"} & SCHEMA.resolved(()).types.keys() == {"More", "[More]"}
-    assert {"More", "[More]"} & SCHEMA.resolved({"A"}).types.keys() == set()
-    branches = SCHEMA.resolved({"A"}).object_type("Union").branches
-    assert branches == (Branch("one", "More"), Branch("two", EMPTY))
-
-
-def test_a_build_of_a_build_is_the_same() -> None:
-    build = SCHEMA.resolved({"A"})
-    assert build.resolved({"B"}) == build
 
 
 def test_positions_are_told_as_by_compilers() -> None:

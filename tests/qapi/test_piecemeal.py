@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from qmpx.errors import SchemaError
-from qmpx.qapi.introspection import from_introspection
+from qmpx.qapi.introspection.reading import from_introspection
 from qmpx.qapi.piecemeal import schema_in_pieces
 from qmpx.qapi.shipped import RELEASES, shipped_introspection
 from qmpx.qapi.validation import Validator

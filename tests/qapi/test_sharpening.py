@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from qmpx.errors import CommandError
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.model import Schema
 from qmpx.qapi.sharpening import sharpened
 from qmpx.qapi.shipped import shipped_schema

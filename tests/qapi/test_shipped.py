@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qmpx.qapi.introspection import to_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.shipped import RELEASES, shipped_introspection, shipped_schema
 from tools import generate_schemas
 

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from qmpx.errors import CommandNotFound, LocalProtocolError, RemoteProtocolError
-from qmpx.qapi.introspection import to_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.vocabulary import Vocabulary, read_vocabulary
 from tests.qapi.generated import schema_of, small_schema
 

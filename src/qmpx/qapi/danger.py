@@ -1,8 +1,8 @@
 """What each command may do to a machine and to its host: one table for all who ask.
 
-The warnings of the shell, the profiles of the gateway and the documentation follow from
-it. It holds every command of QEMU 6.2 to 9.2 and what is known of later ones, those of
-the guest agent, and lines of the human monitor. What it does not hold may do anything.
+The profiles of the gateway and the documentation follow from it. It holds every command
+of QEMU 6.2 to 9.2 and what is known of later ones, those of the guest agent, and lines
+of the human monitor. What it does not hold may do anything.
 
 Source: read off the documentation of each command in QEMU's schema files, and observed
 on QEMU 7.2: ``qom-get`` returns what a ``secret`` object holds, ``ringbuf-read`` takes
@@ -10,7 +10,7 @@ what it reads.
 """
 
 import enum
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 
 class Danger(enum.StrEnum):
@@ -47,20 +47,17 @@ class Hazard(NamedTuple):
     Attributes:
         danger: How much harm it can do.
         area: What it is about.
-        harm: What it may destroy, for people who are asked about it first; empty if
-            nothing. What can be undone (``stop``, ``eject``, ``set_link``) has none.
     """
 
     danger: Danger
     area: Area = Area.MACHINE
-    harm: str = ""
 
 
 def _rows(danger: Danger, area: Area, names: str) -> dict[str, Hazard]:
     return {name: Hazard(danger, area) for name in names.split()}
 
 
-_KNOWN: Final = (
+HAZARDS: Final[dict[str, Hazard]] = (
     _rows(
         Danger.READ,
         Area.MACHINE,
@@ -243,47 +240,6 @@ _KNOWN: Final = (
         """,
     )
 )
-
-_HARMS: Final = {
-    "quit": "ends the emulator at once; the guest is not asked",
-    "system_reset": "resets the machine, as its reset button would",
-    "system_powerdown": "asks the guest to shut down",
-    "inject-nmi": "interrupts the guest; it may take that for a crash",
-    "device_del": "takes a device out of the machine",
-    "blockdev-del": "takes a block node away",
-    "block_resize": "changes the size of a disk; a smaller one loses what was behind",
-    "block-commit": "writes a disk's content into its backing file",
-    "blockdev-snapshot-delete-internal-sync": "deletes a snapshot",
-    "snapshot-delete": "deletes a snapshot",
-    "snapshot-load": "puts the machine back to a snapshot; its state now is lost",
-    "object-del": "takes an object away",
-    "netdev_del": "takes a network back end away",
-    "migrate": "sends the machine elsewhere; it may stop to run here",
-    "change-backing-file": "rewrites what an image says about its backing file",
-    "drive-mirror": "writes over its target",
-    "drive-backup": "writes over its target",
-    "blockdev-mirror": "writes over its target",
-    "blockdev-create": "formats an image; what is in it is lost",
-    "memsave": "writes a file",
-    "pmemsave": "writes a file",
-    "dump-guest-memory": "writes a file, and stops the guest meanwhile",
-    "block-dirty-bitmap-remove": "deletes a bitmap",
-    "block-dirty-bitmap-clear": "clears a bitmap",
-    "migrate-start-postcopy": "cannot be turned back: a failure loses the guest",
-    "set-action": "changes what a panic, a reset or a shutdown leads to",
-    "xen-save-devices-state": "writes a file",
-    "guest-shutdown": "ends the guest, or starts it anew",
-    "guest-suspend-disk": "puts the guest to sleep, until it is woken from outside",
-    "guest-suspend-ram": "puts the guest to sleep, until it is woken from outside",
-    "guest-suspend-hybrid": "puts the guest to sleep, until it is woken from outside",
-    "guest-fsfreeze-freeze": "stops what the guest writes, until it is thawed",
-    "guest-fsfreeze-freeze-list": "stops what the guest writes, until it is thawed",
-    "guest-set-user-password": "replaces the password of somebody in the guest",
-}
-
-HAZARDS: Final[dict[str, Hazard]] = {
-    name: hazard._replace(harm=_HARMS.get(name, "")) for name, hazard in _KNOWN.items()
-}
 """What is known of each command. ``abort`` is none: it is an action of transactions."""
 
 UNSTABLE: Final = frozenset(
@@ -296,38 +252,6 @@ UNSTABLE: Final = frozenset(
     }
 )
 """Commands that a later QEMU may change or drop, beside all that begin with ``x-``."""
-
-_HUMAN_NAMES: Final = {
-    "q": "quit",
-    "quit": "quit",
-    "system_reset": "system_reset",
-    "system_powerdown": "system_powerdown",
-    "nmi": "inject-nmi",
-    "device_del": "device_del",
-    "drive_del": "blockdev-del",
-    "block_resize": "block_resize",
-    "commit": "block-commit",
-    "snapshot_delete_blkdev_internal": "snapshot-delete",
-    "delvm": "snapshot-delete",
-    "loadvm": "snapshot-load",
-    "object_del": "object-del",
-    "netdev_del": "netdev_del",
-    "migrate": "migrate",
-    "drive_mirror": "drive-mirror",
-    "drive_backup": "drive-backup",
-    "memsave": "memsave",
-    "pmemsave": "pmemsave",
-    "dump-guest-memory": "dump-guest-memory",
-}
-_HUMAN_ALONE: Final = {
-    "mce": "injects a machine check",
-    "o": "writes to a port of the machine",
-}
-
-HUMAN_HARMS: Final[dict[str, str]] = {
-    name: _HARMS[command] for name, command in _HUMAN_NAMES.items()
-} | _HUMAN_ALONE
-"""What commands of the human monitor may destroy, by the first word of the line."""
 
 HUMAN_LINES: Final[dict[str, Danger]] = dict.fromkeys(
     (
@@ -382,113 +306,6 @@ Not here: what shows registers or memory of the guest, and whatever takes a para
 """
 
 
-_PEERS: Final = (
-    "server.host",
-    "server.service",
-    "server.port",
-    "client.host",
-    "client.service",
-    "client.port",
-    "client.x509_dname",
-    "client.sasl_username",
-)
-
-EVENT_SECRETS: Final[dict[str, tuple[str, ...]]] = dict.fromkeys(
-    (
-        "ACPI_DEVICE_OST",
-        "BALLOON_CHANGE",
-        "BLOCK_EXPORT_DELETED",
-        "BLOCK_JOB_CANCELLED",
-        "BLOCK_JOB_ERROR",
-        "BLOCK_JOB_PENDING",
-        "BLOCK_JOB_READY",
-        "BLOCK_WRITE_THRESHOLD",
-        "COLO_EXIT",
-        "CPU_POLARIZATION_CHANGE",
-        "DEVICE_DELETED",
-        "DEVICE_TRAY_MOVED",
-        "DEVICE_UNPLUG_GUEST_ERROR",
-        "FAILOVER_NEGOTIATED",
-        "GUEST_CRASHLOADED",
-        "GUEST_PVSHUTDOWN",
-        "HV_BALLOON_STATUS_REPORT",
-        "JOB_STATUS_CHANGE",
-        "MEMORY_DEVICE_SIZE_CHANGE",
-        "MEMORY_FAILURE",
-        "MEM_UNPLUG_ERROR",
-        "MIGRATION",
-        "MIGRATION_PASS",
-        "NETDEV_STREAM_DISCONNECTED",
-        "NIC_RX_FILTER_CHANGED",
-        "POWERDOWN",
-        "PR_MANAGER_STATUS_CHANGED",
-        "QUORUM_FAILURE",
-        "RESET",
-        "RESUME",
-        "RTC_CHANGE",
-        "SHUTDOWN",
-        "SPICE_MIGRATE_COMPLETED",
-        "STOP",
-        "SUSPEND",
-        "SUSPEND_DISK",
-        "UNPLUG_PRIMARY",
-        "VFIO_MIGRATION",
-        "VFU_CLIENT_HANGUP",
-        "VSERPORT_CHANGE",
-        "WAKEUP",
-        "WATCHDOG",
-    ),
-    (),
-) | {
-    "BLOCK_IMAGE_CORRUPTED": ("msg",),
-    "BLOCK_IO_ERROR": ("reason",),
-    "BLOCK_JOB_COMPLETED": ("error",),
-    "DUMP_COMPLETED": ("error",),
-    "GUEST_PANICKED": ("info",),
-    "NETDEV_STREAM_CONNECTED": ("addr.host", "addr.path", "addr.port", "addr.str"),
-    "QUORUM_REPORT_BAD": ("error",),
-    "RDMA_GID_STATUS_CHANGED": ("netdev",),
-    "SPICE_CONNECTED": _PEERS,
-    "SPICE_DISCONNECTED": _PEERS,
-    "SPICE_INITIALIZED": _PEERS,
-    "VNC_CONNECTED": _PEERS,
-    "VNC_DISCONNECTED": _PEERS,
-    "VNC_INITIALIZED": _PEERS,
-}
-"""Every event, and the places in its data that give away clients, hosts or files."""
-
-
 def is_unstable(command: str) -> bool:
     """Whether a later QEMU may change or drop a command without notice."""
     return command.startswith("x-") or command in UNSTABLE
-
-
-def harm_of(command: str, arguments: dict[str, Any]) -> str:
-    """Say what a command may destroy; empty if nothing.
-
-    A line for the human monitor is looked into, and so are the actions of a
-    transaction: both are judged by what they do.
-
-    Args:
-        command: A command of QMP.
-        arguments: Its arguments.
-    """
-    if command == "human-monitor-command":
-        line = arguments.get("command-line")
-        return harm_of_line(line) if isinstance(line, str) else ""
-    if command == "transaction":
-        actions = arguments.get("actions")
-        for each in actions if isinstance(actions, list) else ():
-            name = each.get("type") if isinstance(each, dict) else None
-            if harm := _HARMS.get(str(name), ""):
-                return harm
-        return ""
-    if command == "set-action" and "panic" not in arguments:
-        return ""
-    return _HARMS.get(command, "")
-
-
-def harm_of_line(line: str) -> str:
-    """Say what a line for the human monitor may destroy; empty if nothing."""
-    words = line.split()
-    return HUMAN_HARMS.get(words[0].partition("/")[0], "") if words else ""

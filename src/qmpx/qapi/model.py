@@ -11,7 +11,7 @@ Rules:
 - There is always a type: a command without arguments takes an object type without
   members, and one that returns nothing returns it. In a schema that was read from files
   that type is `EMPTY`.
-- Conditions are kept as they are written; `Schema.resolved` gives the schema of one
+- Conditions are kept as they are written; `qmpx.qapi.builds` gives the schema of one
   build.
 - What a source cannot know has its default: introspection has no conditions, no
   documentation, no names of an alternate's branches (they are ``""``).
@@ -20,11 +20,10 @@ All of it is immutable. Nothing here reads a file or checks that a schema makes 
 that is the work of `qmpx.qapi.language`.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Final, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from qmpx.qapi.conditions import Condition
 
@@ -359,63 +358,3 @@ class Schema(Struct, frozen=True):
         if branch is None:
             raise KeyError(value)
         return self.members_of(branch.type)
-
-    def resolved(self, symbols: Collection[str]) -> "Schema":
-        """Return the schema of the build in which just these symbols are defined.
-
-        What is not there is gone; what stays has no condition any more. Arrays of a
-        type go with it. A type that is left without any reference stays.
-
-        Args:
-            symbols: Such as ``{"CONFIG_POSIX", "TARGET_I386"}``.
-        """
-        gone = {item.name for item in self.definitions if not is_there(item, symbols)}
-        return Schema.of(
-            _resolved(item, symbols)
-            for item in self.definitions
-            if item.name not in gone
-            and not (isinstance(item, ArrayType) and item.element in gone)
-        )
-
-
-_Part = TypeVar("_Part", Feature, Member, EnumValue, Branch)
-
-
-def is_there(item: Element | Feature | Branch, symbols: Collection[str] | None) -> bool:
-    """Whether something is part of a build.
-
-    Args:
-        item: What has a condition or none.
-        symbols: What is defined in that build, and nothing else; None if all conditions
-            are to count as met.
-    """
-    return symbols is None or item.condition is None or item.condition.holds(symbols)
-
-
-def _resolved(item: Definition, symbols: Collection[str]) -> Definition:
-    changes: dict[str, object] = {"condition": None}
-    changes["features"] = _kept(item.features, symbols)
-    match item:
-        case EnumType():
-            changes["values"] = _kept(item.values, symbols)
-        case ObjectType():
-            changes["members"] = _kept(item.members, symbols)
-            changes["branches"] = _kept(item.branches, symbols)
-        case AlternateType():
-            changes["branches"] = _kept(item.branches, symbols)
-        case _:
-            pass
-    return replace(item, **changes)
-
-
-def _kept(parts: tuple[_Part, ...], symbols: Collection[str]) -> tuple[_Part, ...]:
-    return tuple(
-        _unconditional(part, symbols) for part in parts if is_there(part, symbols)
-    )
-
-
-def _unconditional(part: _Part, symbols: Collection[str]) -> _Part:
-    if isinstance(part, Member | EnumValue):
-        features = _kept(part.features, symbols)
-        return replace(part, condition=None, features=features)
-    return replace(part, condition=None)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from qmpx.errors import SchemaError
-from qmpx.qapi.introspection import read_definition
+from qmpx.qapi.introspection.reading import read_definition
 from qmpx.qapi.model import Definition, Schema
 
 _CALLS: Final = ("command", "event")

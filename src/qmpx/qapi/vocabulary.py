@@ -16,7 +16,7 @@ from qmpx.errors import (
     RemoteProtocolError,
     SchemaError,
 )
-from qmpx.qapi.introspection import from_introspection
+from qmpx.qapi.introspection.reading import from_introspection
 from qmpx.qapi.model import (
     EMPTY,
     AlternateType,

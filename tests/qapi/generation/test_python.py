@@ -13,7 +13,8 @@ import pytest
 from msgspec import UNSET
 
 from qmpx.qapi.generation import generate_python
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.language import load_schema
 from tests.conftest import SCHEMAS
 from tests.qapi.generated import SMALL, module_of, schema_of, small, small_schema

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 import pytest
 
 from qmpx.qapi.generation import generate_site
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.shipped import shipped_schema
 from tests.qapi.generated import small_schema
 

@@ -11,7 +11,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from qmpx.errors import SchemaError
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.builds import resolved
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.language import Release, load_schema
 from qmpx.qapi.model import Schema
 
@@ -250,6 +252,6 @@ def test_of_a_valid_schema_and_a_build_of_it(
     assert isinstance(schema, Schema)
     told = to_introspection(schema, symbols=symbols)
     assert ("EV" in {info["name"] for info in told}) == ("B" in symbols)
-    assert ("EV" in schema.resolved(symbols).events) == ("B" in symbols)
+    assert ("EV" in resolved(schema, symbols).events) == ("B" in symbols)
     full = to_introspection(schema)
     assert to_introspection(from_introspection(full)) == full

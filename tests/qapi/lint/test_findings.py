@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.lint import findings, uses_in_python, uses_in_transcript
 from tests.qapi.generated import schema_of
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.errors import CommandError
+from qmpx.qapi.builds import resolved
 from qmpx.qapi.language import load_schema
 from qmpx.qapi.validation import Policy, Validator
 from tests.conftest import SCHEMAS
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.peer("schemas")
 def schema(name: str) -> Schema:
     """Return the schema of 7.2's files, as it was built."""
     found = load_schema(SCHEMAS / "7.2.0" / name)
-    return found.resolved(set(RECORDED["defines"][QEMU]))
+    return resolved(found, set(RECORDED["defines"][QEMU]))
 
 
 @cache

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from qmpx.errors import CommandNotFound, GenericError, LocalProtocolError
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.model import (
     AlternateType,
     ArrayType,

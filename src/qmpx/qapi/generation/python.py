@@ -71,7 +71,7 @@ def generate_python(schema: Schema, source: str) -> str:
     """Return a Python module for a schema.
 
     Conditions are not looked at: what some builds lack is there, too. For the schema of
-    one build see `Schema.resolved`.
+    one build see `qmpx.qapi.builds.resolved`.
 
     Args:
         schema: The schema; it may come from introspection, where types have no names.

@@ -49,7 +49,7 @@ class Validator:
 
     Args:
         schema: The schema. Conditions are not looked at: give that of one build, which
-            is what introspection and `Schema.resolved` give.
+            is what introspection and `qmpx.qapi.builds.resolved` give.
         policy: What becomes of what is deprecated or unstable.
         unchecked: Commands whose arguments are not looked at, besides those that the
             schema itself exempts.
