@@ -6,12 +6,13 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
 import time
 import urllib.request
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 
@@ -43,7 +44,10 @@ def configure(folder: Path, text: str) -> Path:
 
 @contextlib.contextmanager
 def running(
-    config: Path, sockets: tuple[socket.socket, ...] = (), **environment: str
+    config: Path,
+    sockets: tuple[socket.socket, ...] = (),
+    stdout: IO[str] | None = None,
+    environment: dict[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
     """Run a gateway until the end of the block; it has said that it runs."""
 
@@ -59,9 +63,10 @@ def running(
         command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', *command]
     with subprocess.Popen(
         command,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
-        env=ENVIRONMENT | environment,
+        env=ENVIRONMENT | (environment or {}),
         text=True,
         close_fds=not sockets,
         preexec_fn=hand_over if sockets else None,
@@ -131,6 +136,13 @@ def test_it_serves_tells_how_it_is_and_ends(folder: Path) -> None:
             assert [path.name for path in folder.iterdir()] == ["gateway.toml"]
 
 
+def test_it_takes_as_many_descriptors_as_the_system_lets_it_have(folder: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    text = ONE.replace("UPSTREAM", f"unix:{folder}/none")
+    with running(configure(folder, text)) as process:
+        assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+
+
 def test_status_tells_by_its_exit_status_that_one_is_gone(folder: Path) -> None:
     text = ONE.replace("UPSTREAM", f"unix:{folder}/none")
     with running(configure(folder, text)):
@@ -161,7 +173,7 @@ def test_sighup_reads_the_file_anew_and_keeps_connections(folder: Path) -> None:
         assert "was read anew, and is in force" in process.stderr.readline()
         # A bad one stays without effect, and that is said.
         ask = ["gateway", "reload", "--address", f"unix:{folder}/control"]
-        for bad in ("[[upstream]]\n", more.replace("drain = 1", "drain = 2")):
+        for bad in ("[[upstream]]\n", more.replace('"two"', '"box"')):
             configure(folder, bad)
             process.send_signal(signal.SIGHUP)
             assert "the old configuration stays in force" in process.stderr.readline()
@@ -199,7 +211,7 @@ def test_systemd_is_told_and_its_sockets_are_served(folder: Path) -> None:
             "LISTEN_FDS": "2",
             "LISTEN_FDNAMES": "clients:ctl",
         }
-        with running(config, (clients, control), **environment) as process:
+        with running(config, (clients, control), environment=environment) as process:
 
             def told(begin: str) -> str:
                 while True:
@@ -346,11 +358,111 @@ def test_prometheus_reads_also_while_the_monitor_is_stopped(folder: Path) -> Non
                 process.kill()
 
 
+def reload(folder: Path, text: str, control: str = "control") -> str:
+    """Put a configuration in force, by a control socket; return what is said."""
+    configure(folder, text)
+    return run("gateway", "reload", "--address", f"unix:{folder}/{control}").stderr
+
+
+def test_what_the_process_itself_does_changes_by_a_reload(folder: Path) -> None:
+    with serving() as upstream:
+        text = ONE.replace("UPSTREAM", upstream.address)
+        measured = f'{text}[metrics]\nlisten = "tcp:127.0.0.1:0"\n'
+        bare = counted("query-status", "return")
+        with running(configure(folder, text)) as process:
+            assert process.stderr is not None
+
+            def place_after(line: str) -> str:
+                found = re.fullmatch(r"qmpx: metrics on tcp:(127\.0\.0\.1:\d+)\n", line)
+                assert found, line
+                return found[1]
+
+            with until(lambda: qmpx.connect(f"unix:{folder}/box.shared")) as vm:
+                vm.execute("query-status")
+                assert reload(folder, measured) == ""
+                place = place_after(process.stderr.readline())
+                vm.execute("query-status")
+                assert scrape(place)[bare] == 1  # from then on
+                assert reload(folder, measured + "interval = 5\n") == ""
+                vm.execute("query-status")
+                assert scrape(place)[bare] == 2  # it goes on, at the same place
+                moved = measured.replace("127.0.0.1:0", "127.0.0.2:0")
+                refused = reload(folder, moved.replace("127.0.0.2", "192.0.2.1"))
+                assert "the old configuration stays in force" in refused
+                assert scrape(place)[bare] == 2
+                assert reload(folder, text) == ""
+                with pytest.raises(OSError, match="refused"):
+                    scrape(place)
+                vm.execute("query-status")
+                assert reload(folder, measured) == ""
+                place = place_after(process.stderr.readline())
+                assert bare not in scrape(place)  # nobody counted
+                elsewhere = text.replace("DIR/control", "DIR/elsewhere")
+                assert reload(folder, elsewhere) == ""
+                until(lambda: not (folder / "control").exists())
+                assert (
+                    reload(folder, text + "[health]\ninterval = 0.1\n", "elsewhere")
+                    == ""
+                )
+                upstream.process.send_signal(signal.SIGSTOP)
+                try:
+                    assert "box is silent" in process.stderr.readline()
+                finally:
+                    upstream.process.send_signal(signal.SIGCONT)
+                assert "box is ok" in process.stderr.readline()
+
+
+def test_spans_begin_and_end_by_a_reload(folder: Path) -> None:
+    with serving() as upstream:
+        text = ONE.replace("UPSTREAM", upstream.address)
+        traced = text + '[tracing]\nexporter = "console"\nservice = "here"\n'
+        config = configure(folder, text)
+        with (
+            (folder / "spans").open("w") as spans,
+            running(config, stdout=spans) as process,
+            until(lambda: qmpx.connect(f"unix:{folder}/box.shared")) as vm,
+        ):
+            vm.execute("query-status")
+            refused = reload(folder, traced.replace("console", "nowhere"))
+            assert "there is no such exporter" in refused
+            assert reload(folder, traced) == ""
+            vm.execute("query-name")
+            assert reload(folder, text) == ""
+            vm.execute("query-version")
+            process.terminate()
+            assert process.wait(SECONDS) == 0
+        told = (folder / "spans").read_text()
+    assert re.findall(r'"name": "(.*)"', told) == ["qmp query-name"]
+
+
+def test_a_second_signal_does_not_wait_for_what_is_being_answered(
+    folder: Path,
+) -> None:
+    scenario = folder / "late.toml"
+    scenario.write_text(
+        '[[fault]]\nkind = "reply-late"\ncommand = "query-status"\nseconds = 600\n'
+    )
+    with serving("--scenario", str(scenario)) as upstream:
+        text = ONE.replace("UPSTREAM", upstream.address)
+        config = configure(folder, text.replace("drain = 1", "drain = 600"))
+        place = f"unix:{folder}/box.shared"
+        with running(config) as process, until(lambda: qmpx.connect(place)) as vm:
+            with pytest.raises(qmpx.DeadlineExceeded):
+                vm.execute("query-status", timeout=0.1)
+            process.terminate()
+            until(lambda: not (folder / "box.shared").exists())
+            assert process.poll() is None
+            process.terminate()
+            assert process.wait(SECONDS) == 0
+
+
 def test_check_tells_what_is_wrong_and_where(folder: Path) -> None:
     good = ONE.replace("UPSTREAM", "unix:/run/vm/a")
     ended = run("gateway", "check", configure(folder, good))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"{folder}/gateway.toml: in order, 1 upstream\n"
+    again = run("gateway", "check", "--config", folder / "gateway.toml")
+    assert (again.returncode, again.stdout) == (0, ended.stdout)
     for bad, what in (
         (good + "colour = 1\n", "colour"),
         (good + good.partition("drain = 1\n")[2], "box: it is there twice"),
@@ -359,6 +471,21 @@ def test_check_tells_what_is_wrong_and_where(folder: Path) -> None:
         ended = run("gateway", "check", configure(folder, bad))
         assert ended.returncode == 2
         assert what in ended.stderr
+
+
+def test_who_asks_where_no_gateway_is_is_told_what_to_look_at(folder: Path) -> None:
+    address = f"unix:{folder}/control"
+    for action in ("status", "reload"):
+        ended = run("gateway", action, "--address", address)
+        assert (ended.returncode, ended.stdout) == (3, "")
+        reason, hint = ended.stderr.splitlines()
+        assert reason == f"qmpx: cannot talk to {address}: there is no socket " + repr(
+            f"{folder}/control"
+        )
+        assert hint == (
+            f'is the gateway running, with [gateway] control = "{address}"? '
+            "--config FILE or --address says where else"
+        )
 
 
 def test_a_bad_file_starts_nothing(folder: Path) -> None:

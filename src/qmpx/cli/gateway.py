@@ -10,8 +10,9 @@ import sys
 import time
 from typing import Any
 
+from qmpx.cli.file_limit import raise_file_limit
 from qmpx.cli.output import print_json
-from qmpx.errors import AddressError
+from qmpx.errors import AddressError, ConnectError, GreetingTimeout
 from qmpx.gateway.host.systemd import Notifier, take_sockets
 
 DEFAULT_CONTROL = "unix:/run/qmpx/control.sock"
@@ -44,6 +45,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         message = "give the configuration: qmpx gateway --config FILE"
         raise AddressError(message)
     logging.basicConfig(format="qmpx: %(message)s", level=logging.WARNING)
+    raise_file_limit()
     handed = take_sockets(os.environ)
     # A reload that comes too early must not end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -85,11 +87,27 @@ def _control_of(arguments: argparse.Namespace) -> str:
     return DEFAULT_CONTROL
 
 
-def _status(arguments: argparse.Namespace) -> int:
+def _ask(arguments: argparse.Namespace, command: str) -> Any:
+    """Run a command of the control socket, and return what it returned."""
     import qmpx
 
-    with qmpx.connect(_control_of(arguments)) as control:
-        told = control.execute("x-qmpx-status")
+    address = _control_of(arguments)
+    try:
+        with qmpx.connect(address) as control:
+            return control.execute(command)
+    except GreetingTimeout:
+        raise
+    except ConnectError as error:
+        # What helps where a QEMU does not answer would lead astray here.
+        hint = (
+            "is the gateway running, with [gateway] control = "
+            f"{json.dumps(address)}? --config FILE or --address says where else"
+        )
+        raise ConnectError(error.address, error.reason, hint) from error
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    told = _ask(arguments, "x-qmpx-status")
     if arguments.json:
         print(json.dumps(told))
     else:
@@ -100,29 +118,29 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _reload(arguments: argparse.Namespace) -> int:
-    import qmpx
-
-    with qmpx.connect(_control_of(arguments)) as control:
-        control.execute("x-qmpx-reload")
+    _ask(arguments, "x-qmpx-reload")
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
     from qmpx.gateway.access.explaining import check_configuration
+    from qmpx.gateway.daemon.instruments import check_instruments
     from qmpx.gateway.finding.places import refuse_twins
     from qmpx.gateway.settings.configuration import read_configuration
 
-    if not arguments.file:
+    file = arguments.file or arguments.config
+    if not file:
         message = "say which file: qmpx gateway check FILE"
         raise AddressError(message)
-    configuration = read_configuration(arguments.file)
+    configuration = read_configuration(file)
     refuse_twins(configuration.upstream)
     check_configuration(configuration)
+    check_instruments(configuration.metrics, configuration.tracing)
     count = len(configuration.upstream)
     if arguments.json:
-        print_json({"file": arguments.file, "upstreams": count})
+        print_json({"file": file, "upstreams": count})
         return 0
-    print(f"{arguments.file}: in order, {count} upstream" + "s" * (count != 1))
+    print(f"{file}: in order, {count} upstream" + "s" * (count != 1))
     return 0
 
 

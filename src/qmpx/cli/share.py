@@ -7,6 +7,7 @@ import logging
 import sys
 from typing import TYPE_CHECKING
 
+from qmpx.cli.file_limit import raise_file_limit
 from qmpx.cli.signals import on_signals
 from qmpx.errors import AddressError
 from qmpx.gateway import SharedMonitor
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not places:
         message = "no place to listen: give one with --listen, or in the configuration"
         raise AddressError(message)
+    raise_file_limit()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_share(arguments, configuration, places))
 
@@ -76,7 +78,14 @@ async def _share(
         )
         await stack.enter_async_context(monitor)
         await stack.enter_async_context(server)
-        on_signals(monitor.shut_down)
+        is_asked = False
+
+        def end() -> None:
+            nonlocal is_asked
+            monitor.shut_down(0 if is_asked else None)
+            is_asked = True
+
+        on_signals(end)
         for address in server.addresses:
             place = monitor.upstream.address
             print(f"qmpx: sharing {place} on {address}", file=sys.stderr, flush=True)

@@ -155,10 +155,22 @@ def test_a_socket_gets_its_mode_and_owner(directory: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ('[[grant]]\nrole = "read"\nuser = "no such user"', "no user 'no such user'"),
-        ('[[grant]]\nrole = "read"\ngroup = "no such one"', "no group 'no such one'"),
-        ('[[listener]]\naddress = "*"\nowner = "nobody at all"', "no user 'nobody at"),
-        ('[[listener]]\naddress = "*"\ngroup = "nobody at all"', "no group 'nobody at"),
+        (
+            '[[grant]]\nrole = "read"\nuser = "nobody at all"',
+            r"\[\[grant\]\] user = 'nobody at all': there is no such user on this host",
+        ),
+        (
+            '[[grant]]\nrole = "read"\ngroup = "no such one"',
+            r"\[\[grant\]\] group = 'no such one': there is no such group on this host",
+        ),
+        (
+            '[[listener]]\naddress = "*"\nowner = "nobody at all"',
+            r"\[\[listener\]\] owner = 'nobody at all': there is no such user",
+        ),
+        (
+            '[[listener]]\naddress = "*"\ngroup = "no such one"',
+            r"\[\[listener\]\] group = 'no such one': there is no such group",
+        ),
         (
             '[[listener]]\naddress = "*"\ntls = { directory = "/nonexistent" }',
             "TLS: /nonexistent: ",

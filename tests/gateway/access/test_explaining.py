@@ -126,5 +126,5 @@ def test_what_a_host_lacks_is_found_when_it_is_checked() -> None:
     check_configuration(parse_configuration(TEXT))
     check_configuration(Configuration())
     missing = parse_configuration('[[grant]]\nrole = "read"\nuser = "no such"')
-    with pytest.raises(AddressError, match="no user 'no such'"):
+    with pytest.raises(AddressError, match="user = 'no such': there is no such user"):
         check_configuration(missing)

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import socket
+import subprocess
+import sys
 
-from qmpx.gateway.access.identity import UNKNOWN, Identity, identify, user_name
+import pytest
+
+from qmpx.gateway.access.identity import (
+    UNKNOWN,
+    Identity,
+    identify,
+    is_mapped,
+    user_name,
+)
+from tests.programs import SECONDS
 
 
 def test_a_unix_socket_tells_its_peers_user_groups_and_process() -> None:
@@ -39,3 +51,43 @@ def test_a_user_without_a_name_is_a_number() -> None:
 
 def test_a_name_cannot_forge_lines_of_a_log() -> None:
     assert str(Identity("tls", "a\nb\x1b[2J")) == "tls:a?b?[2J"
+
+
+@pytest.mark.parametrize(
+    ("lines", "known"),
+    [
+        (["         0          0 4294967295"], True),  # the host's own
+        (["0 1000 1"], False),
+        (["0 1000 1", "1 100000 65536"], True),
+        (["0 1000 65534"], False),
+        (["0 1000 65535"], True),
+        (["65534 1000 1"], True),
+        ([], False),
+    ],
+)
+def test_a_number_is_of_a_user_namespace_or_not(lines: list[str], known: bool) -> None:
+    assert is_mapped(65534, lines) is known
+
+
+WITHIN = """
+import os, socket
+from qmpx.gateway.access.identity import identify
+print(os.getuid(), identify(socket.socketpair()[0]))
+"""
+
+
+def test_whom_the_kernel_does_not_know_in_a_container_is_nobody_known() -> None:
+    unshare = shutil.which("unshare")
+    if unshare is None:
+        pytest.skip("there is no unshare")
+    ended = subprocess.run(
+        [unshare, "--user", sys.executable, "-c", WITHIN],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    if "unshare" in ended.stderr:
+        pytest.skip(f"no user namespace may be made: {ended.stderr.strip()}")
+    uid, who = ended.stdout.split()
+    assert int(uid) != 0  # it is the number for all who are not known there
+    assert who == "unknown:"

@@ -121,11 +121,14 @@ def test_who_has_no_role_is_turned_away_and_that_is_in_the_audit(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["good", "expired"])
-def test_a_token_that_expires_ends_its_conversation(
-    kind: str, authority: Authority
-) -> None:
-    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2.5)
+def test_a_token_that_expires_ends_its_conversation(authority: Authority) -> None:
+    # It has to be shown before that: on a host that is busy there must be more time.
+    assert any(ends_with_its_token(authority, seconds) for seconds in (2.5, 10, 40))
+
+
+def ends_with_its_token(authority: Authority, seconds: float) -> bool:
+    """See that a token ends its conversation, and no other; tell if it was in time."""
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
     token, digest = new_token()
     more = (
         f'[[token]]\nname = "soon"\nsha256 = "{digest}"\nexpires = {soon:%FT%T.%fZ}\n'
@@ -134,16 +137,19 @@ def test_a_token_that_expires_ends_its_conversation(
     with (
         attacked(authority=authority, more=more) as target,
         target.connect("tokens") as peer,
+        target.connect("tokens") as other,
     ):
-        wanted = token if kind == "expired" else GOOD
-        assert peer.greeted().ask(show(wanted))["return"]["role"] == "low"
-        if kind == "expired":
-            assert peer.is_over()
-            target.wait_for_audit(
-                lambda it: it.get("reason", "") == "its token has expired"
-            )
-        else:
-            assert peer.ask({"execute": "query-name"}) == {"return": {"name": "box"}}
+        reply = peer.greeted().ask(show(token))
+        if "error" in reply:
+            return False
+        assert reply["return"]["role"] == "low"
+        assert other.greeted().ask(show(GOOD))["return"]["role"] == "low"
+        assert peer.is_over()
+        target.wait_for_audit(
+            lambda it: it.get("reason", "") == "its token has expired"
+        )
+        assert other.ask({"execute": "query-name"}) == {"return": {"name": "box"}}
+    return True
 
 
 def test_digests_are_compared_in_constant_time_and_all_of_them(

@@ -253,6 +253,25 @@ def test_what_is_no_message_of_a_monitor_breaks_at_most_the_connection(
         works(target)
 
 
+@pytest.mark.parametrize("name", ["query-commands", "query-qmp-schema"])
+def test_what_is_no_list_of_commands_keeps_no_reply_from_anybody(name: str) -> None:
+    def play(line: Line, number: int) -> None:  # noqa: ARG001
+        line.open()
+        asked = {each["execute"]: each["id"] for each in (line.read(), line.read())}
+        line.send(  # all at once: what comes behind it is taken, too
+            b'{"return": {"no": "list"}, "id": %d}\r\n' % asked[name],
+            b'{"return": {"name": "box"}, "id": %d}\r\n' % asked["query-name"],
+        )
+        line.serve()
+
+    with hostile(play) as target, target.connect() as one, target.connect() as two:
+        one.greeted().send({"execute": name, "id": 1})
+        two.greeted()
+        named = {"return": {"name": "box"}, "id": 2}
+        assert two.ask({"execute": "query-name", "id": 2}) == named
+        assert one.receive() == {"return": {"no": "list"}, "id": 1}
+
+
 def test_a_monitor_that_never_answers_holds_up_nobody_but_who_asks_it() -> None:
     def play(line: Line, number: int) -> None:  # noqa: ARG001
         line.open()

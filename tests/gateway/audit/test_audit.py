@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -234,6 +236,58 @@ def test_a_disk_that_takes_nothing_refuses_what_changes_something(
         outcomes = [line for line in lines_of(log) if line["kind"] == "outcome"]
         refusals = [it for it in outcomes if it["outcome"] == "refused"]
         assert len(refusals) == (sync == "always")
+
+    with silenced("qmpx.gateway"):
+        run(main())
+
+
+@pytest.mark.parametrize("lacking", ["descriptors", "threads"])
+def test_without_descriptors_or_threads_lines_are_forced_to_the_disk_later(
+    run: Run,
+    watch: Watch,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    lacking: str,
+) -> None:
+    lacks, tried = True, 0
+    synced: list[int] = []
+
+    def dup(fd: int) -> int:
+        nonlocal tried
+        tried += 1
+        if lacks and lacking == "descriptors":
+            raise OSError(errno.EMFILE, "Too many open files")
+        if lacks:
+            asyncio.get_running_loop().set_default_executor(NoThreads(1))
+        return real_dup(fd)
+
+    class NoThreads(ThreadPoolExecutor):
+        def submit(self, *call: Any, **options: Any) -> Any:
+            if lacks:
+                message = "can't start new thread"
+                raise RuntimeError(message)
+            return super().submit(*call, **options)
+
+    real_dup = os.dup
+    monkeypatch.setattr("qmpx.gateway.audit.audit.SYNC_INTERVAL", 0.001)
+    monkeypatch.setattr("qmpx.gateway.audit.audit.os.dup", dup)
+    monkeypatch.setattr("qmpx.gateway.audit.audit.os.fdatasync", synced.append)
+
+    async def main() -> None:
+        nonlocal lacks, tried
+        lacks, tried = True, 0
+        synced.clear()
+        async with watch() as (_, audit):
+            peer = await connect(NEGOTIATE)
+            await peer.ask(command("value", 1))
+            while tried < 3:
+                await settle()
+            assert await peer.ask(command("value", 2)) == returned("something", 2)
+            assert not audit.failure
+            assert not synced
+            lacks = False
+            while not synced:
+                await settle()
 
     with silenced("qmpx.gateway"):
         run(main())

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import structs
 
 from qmpx.gateway.journal.file import JournalError, JournalReader, Place, Recorded
 from qmpx.gateway.journal.journal import Journal
@@ -196,3 +199,38 @@ def test_a_disk_that_fails_does_not_keep_the_end_back(
 
     with silenced("qmpx.gateway"):
         run_on("asyncio", main())
+
+
+@pytest.mark.parametrize("leap", [-86400, 0, 365 * 86400], ids=["back", "no", "forth"])
+def test_the_oldest_go_first_whatever_the_clock_of_the_host_is_set_to(
+    made: JournalSettings, monkeypatch: pytest.MonkeyPatch, leap: int
+) -> None:
+    few = structs.replace(made, max_events=4)
+    moment = 1_763_850_000 * 10**9
+
+    def setting() -> SimpleNamespace:
+        return SimpleNamespace(
+            time_ns=lambda: moment, clock_gettime_ns=time.clock_gettime_ns
+        )
+
+    monkeypatch.setattr("qmpx.gateway.host.times.time", setting())
+
+    async def main() -> None:
+        nonlocal moment
+        with closing(Journal(few)) as journal:
+            kept = journal.at(a_monitor(), "vm")
+            put(kept, 1, 2)
+            await kept.settled()
+            moment += leap * 10**9
+            put(kept, 3, 4)
+            await kept.settled()
+        if leap > 0:
+            moment -= leap * 10**9  # and it is put right again
+        with closing(Journal(few)) as journal:
+            kept = journal.at(a_monitor(), "vm")
+            put(kept, 5, 6)
+
+    run_on("asyncio", main())
+    with closing(JournalReader(made.path)) as reader:
+        assert [it.sequence for it in reader.read(1, 0)] == [3, 4, 5, 6]
+        assert reader.monitors() == {"vm": Place(1, 3, 6)}

@@ -79,18 +79,20 @@ print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
 for name in heavy:
     sys.modules[name] = None
 from qmpx.errors import AddressError
-from qmpx.gateway.daemon.instruments import Instruments
+from qmpx.gateway.daemon.instruments import Instruments, check_instruments
 from qmpx.gateway.settings.process import MetricsSettings
 from qmpx.gateway.settings.process import TracingSettings
 Instruments(MetricsSettings(), TracingSettings(), {}).close()
+check_instruments(MetricsSettings(), TracingSettings())
 for metrics, tracing in (
     (MetricsSettings(listen="tcp:127.0.0.1:0"), TracingSettings()),
     (MetricsSettings(), TracingSettings(exporter="console")),
 ):
-    try:
-        Instruments(metrics, tracing, {})
-    except AddressError as error:
-        print(error)
+    for use in (lambda *both: Instruments(*both, {}), check_instruments):
+        try:
+            use(metrics, tracing)
+        except AddressError as error:
+            print(error)
 """
 
 
@@ -102,9 +104,12 @@ def test_what_is_off_is_not_imported_and_what_is_absent_is_said() -> None:
         check=True,
         timeout=30,
     )
-    loaded, metrics, tracing = said.stdout.splitlines()
+    loaded, metrics, metrics_checked, tracing, tracing_checked = (
+        said.stdout.splitlines()
+    )
     assert "opentelemetry" not in loaded
     assert "prometheus_client" not in loaded
     assert "inotify_simple" not in loaded
     assert "install qmpx[gateway]" in metrics
     assert "install qmpx[tracing]" in tracing
+    assert (metrics_checked, tracing_checked) == (metrics, tracing)

@@ -9,7 +9,7 @@ import pytest
 from msgspec import Raw
 
 from qmpx.gateway.policy.event_views import hide
-from qmpx.qapi.danger import EVENT_SECRETS
+from qmpx.qapi.event_secrets import EVENT_SECRETS
 from qmpx.qapi.shipped import RELEASES, shipped_schema
 from qmpx.qapi.validation import Validator
 
@@ -64,3 +64,8 @@ def test_what_is_left_is_still_a_valid_event() -> None:
 def test_every_event_of_every_release_is_known() -> None:
     known = {name for release in RELEASES for name in shipped_schema(release).events}
     assert known == EVENT_SECRETS.keys()
+
+
+def test_of_what_cannot_be_read_nothing_is_told() -> None:
+    deep = b'{"reason":' + b"[" * 5000 + b"]" * 5000 + b"}"
+    assert hide(Raw(deep), ("reason",)) == Raw(b"{}")

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from qmpx.errors import GenericError
+from qmpx.gateway.policy import EVERYTHING, SHOWN
 from qmpx.gateway.policy.telling import tell_commands, tell_schema
 from qmpx.gateway.settings.roles import RoleSettings, build_role, built_in_roles
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.shipped import shipped_schema
 
 SCHEMA = json.dumps(to_introspection(shipped_schema("7.2"))).encode()
@@ -109,3 +112,28 @@ def test_what_was_told_once_is_remembered_until_the_monitor_tells_otherwise() ->
     other = role.show("query-commands", b'[{"name": "query-name"}]')
     assert other == b'[{"name": "query-name"}]'
     assert role.show("query-status", b"{}") == b"{}"
+
+
+NO_LISTS = [b"7", b"null", b'"x"', b"[7]", b"[[]]", b"[{}]", b'[{"name": 7}]', b"[{"]
+ROWS = [
+    *[(name, told) for told in NO_LISTS for name in SHOWN],
+    ("query-commands", b"{}"),
+    ("query-qmp-schema", b'[{"name": "transaction", "meta-type": "command"}]'),
+    (
+        "query-qmp-schema",
+        b'[{"name": "query-name", "meta-type": "command", "arg-type": []}]',
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "told"), ROWS)
+def test_what_is_no_list_is_told_to_those_alone_who_may_see_all(
+    name: str, told: bytes
+) -> None:
+    local = [{"name": "x-qmpx-whoami", "meta-type": "command"}]
+    expected = f"behind the gateway returned to {name} what is not understood"
+    for more in ((), local):
+        with pytest.raises(GenericError, match=expected):
+            built_in_roles()["observe"].show(name, told, more)
+        EVERYTHING.show(name, told, more)
+    assert EVERYTHING.show(name, told) == told

@@ -77,11 +77,19 @@ def test_a_header_is_read(images: Path, file: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("node", "found"),
     [
-        ({"node-name": "n0", "file": "/a"}, ["/a"]),
-        ({"node-name": "n1", "file": "/a"}, "the file of the node 'n0' is not known"),
+        ({"node-name": "n0", "drv": "file", "file": "/a"}, ["/a"]),
+        ({"node-name": "n0", "drv": "host_device", "file": "/a"}, ["/a"]),
         (
-            {"node-name": "n0", "file": 'json:{"driver": "x"}'},
+            {"node-name": "n1", "drv": "file", "file": "/a"},
             "the file of the node 'n0' is not known",
+        ),
+        (
+            {"node-name": "n0", "drv": "raw", "file": 'json:{"driver": "x"}'},
+            "the file of the node 'n0' is not known",
+        ),
+        (  # what a guest has written on it is another image
+            {"node-name": "n0", "drv": "qcow2", "file": "/a"},
+            "the node 'n0' is no file: what lies in it cannot be looked at",
         ),
     ],
 )
@@ -127,7 +135,7 @@ def test_a_command_waits_for_the_look_and_goes_on_or_is_refused(
     def query_named_block_nodes(*, flat: bool = False) -> list[dict[str, str]]:
         assert flat
         return [
-            {"node-name": name, "file": str(images / name)}
+            {"node-name": name, "drv": "file", "file": str(images / name)}
             for name in ("plain", "external")
         ]
 

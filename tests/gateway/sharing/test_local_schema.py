@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from qmpx.gateway.sharing.local_schema import local_schema
 from qmpx.monitor.registry import CommandRegistry
-from qmpx.qapi.introspection import from_introspection
+from qmpx.qapi.introspection.reading import from_introspection
 
 
 class Found(Struct):

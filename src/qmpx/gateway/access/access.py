@@ -2,6 +2,7 @@
 
 import datetime as dt
 import grp
+import math
 import os
 import pwd
 import ssl
@@ -139,15 +140,23 @@ class Access:
 
     def still_counts(self, identity: Identity) -> bool:
         """Whether what a client has shown counts still; other proof always does."""
+        return self.time_left(identity) > 0
+
+    def time_left(self, identity: Identity) -> float:
+        """Return for how many seconds what a client has shown counts; may be ``inf``.
+
+        It is so by the host's clock as that is now: somebody may set it.
+        """
         if identity.kind != "token":
-            return True
+            return math.inf
         now = dt.datetime.now(dt.UTC)
-        return any(
-            token.name == identity.name
-            and token.sha256.lower() == identity.digest
-            and token.is_valid(now)
-            for token in self._tokens
-        )
+        for token in self._tokens:
+            known = token.name, token.sha256.lower()
+            if known == (identity.name, identity.digest) and token.is_valid(now):
+                if token.expires is None:
+                    return math.inf
+                return (token.expires - now).total_seconds()
+        return 0.0
 
 
 class _Grant:
@@ -158,9 +167,9 @@ class _Grant:
         self._settings = settings
         self._uid, self._gid = settings.uid, settings.gid
         if settings.user is not None:
-            self._uid = _uid_of(settings.user)
+            self._uid = _uid_of("[[grant]] user", settings.user)
         if settings.group is not None:
-            self._gid = _gid_of(settings.group)
+            self._gid = _gid_of("[[grant]] group", settings.group)
 
     def fits(self, identity: Identity, listener: str) -> bool:
         """Whether all that it says holds for a client."""
@@ -181,25 +190,26 @@ class _Grant:
 
 
 def _ids_of(settings: ListenerSettings) -> tuple[int, int]:
-    uid = _uid_of(settings.owner) if settings.owner else -1
-    return uid, _gid_of(settings.group) if settings.group else -1
+    owner, group = settings.owner, settings.group
+    uid = _uid_of("[[listener]] owner", owner) if owner else -1
+    return uid, _gid_of("[[listener]] group", group) if group else -1
 
 
-def _uid_of(name: str) -> int:
+def _uid_of(key: str, name: str) -> int:
     if name.isdecimal():
         return int(name)
     try:
         return pwd.getpwnam(name).pw_uid
     except KeyError:
-        message = f"there is no user {name!r} on this host"
+        message = f"{key} = {name!r}: there is no such user on this host"
         raise AddressError(message) from None
 
 
-def _gid_of(name: str) -> int:
+def _gid_of(key: str, name: str) -> int:
     if name.isdecimal():
         return int(name)
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
-        message = f"there is no group {name!r} on this host"
+        message = f"{key} = {name!r}: there is no such group on this host"
         raise AddressError(message) from None

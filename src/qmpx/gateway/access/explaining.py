@@ -11,7 +11,8 @@ from qmpx.gateway.access.identity import Identity, user_name
 from qmpx.gateway.policy import Decision, Role
 from qmpx.gateway.settings.access import ListenerSettings
 from qmpx.gateway.settings.configuration import Configuration
-from qmpx.qapi.danger import EVENT_SECRETS, HAZARDS, Danger
+from qmpx.qapi.danger import HAZARDS, Danger
+from qmpx.qapi.event_secrets import EVENT_SECRETS
 
 
 class Told(Struct, frozen=True):

@@ -5,6 +5,8 @@ import functools
 import pwd
 import socket
 import struct
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -20,7 +22,7 @@ MAX_GROUPS: Final = 4096
 class Identity(Struct, frozen=True):
     """Who a client is.
 
-    Args:
+    Attributes:
         kind: How it is known: ``unix``, ``tls``, ``token``, ``tcp`` (an address, which
             proves little), or ``unknown``.
         name: What it is called: a user of this host, a certificate's name, a token's.
@@ -73,16 +75,53 @@ def _identify_unix(sock: socket.socket) -> Identity:
     except OSError:
         return UNKNOWN
     pid, uid, gid = _CREDENTIALS.unpack(data)
-    if uid < 0:
+    if uid < 0 or uid in _unmapped("uid"):
         return UNKNOWN
+    nobody = _unmapped("gid")
     return Identity(
         "unix",
         user_name(uid),
         uid=uid,
-        gid=gid,
+        gid=None if gid in nobody else gid,
         pid=pid or None,
-        groups=(gid, *_groups_of(sock)),
+        groups=tuple(x for x in (gid, *_groups_of(sock)) if x not in nobody),
     )
+
+
+@functools.cache
+def _unmapped(kind: str) -> frozenset[int]:
+    """Return the number that stands for all who are not of this user namespace.
+
+    In one of its own, such as a container's, the kernel gives one number to all users
+    whom it does not know there. That is nobody in particular, and no proof of anything.
+
+    Args:
+        kind: ``uid`` or ``gid``.
+
+    Returns:
+        None, if that number is one of the namespace's own, as it is outside of them.
+    """
+    try:
+        number = int(Path(f"/proc/sys/kernel/overflow{kind}").read_text())
+        lines = Path(f"/proc/self/{kind}_map").read_text().splitlines()
+    except (OSError, ValueError):  # not on Linux
+        return frozenset()
+    return frozenset() if is_mapped(number, lines) else frozenset({number})
+
+
+def is_mapped(number: int, lines: Iterable[str]) -> bool:
+    """Whether a user's or group's number is one of a user namespace's.
+
+    Args:
+        number: As it is within the namespace.
+        lines: Of its map: the first number within, the first outside, and how many
+            (user_namespaces(7)).
+    """
+    for line in lines:
+        first, _, count = map(int, line.split())
+        if first <= number < first + count:
+            return True
+    return False
 
 
 def _groups_of(sock: socket.socket) -> tuple[int, ...]:

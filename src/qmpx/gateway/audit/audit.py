@@ -52,6 +52,7 @@ class Audit:
         self._syncing: asyncio.Future[None] | None = None
         self._is_dirty = False
         self._sync_failure = ""
+        self._is_put_off = False
         self.refused = 0
         self.lost = 0
         self._note("started", more={"pid": os.getpid()})
@@ -198,9 +199,23 @@ class Audit:
             self._sync_later()
             return
         self._is_dirty = False
-        loop = asyncio.get_running_loop()
-        self._syncing = loop.run_in_executor(None, _sync_copy, os.dup(self._file.fd))
-        self._syncing.add_done_callback(self._synced)
+        fd = -1
+        try:
+            fd = os.dup(self._file.fd)
+            loop = asyncio.get_running_loop()
+            self._syncing = loop.run_in_executor(None, _sync_copy, fd)
+        except (OSError, RuntimeError) as error:
+            # No descriptor or no thread is left: the disk is well, and clients that
+            # take them all must not end what others do. It is tried again.
+            if fd != -1:
+                os.close(fd)
+            if not self._is_put_off:
+                logger.warning("%s is not forced to the disk yet: %s", self.path, error)
+            self._is_put_off = True
+            self._sync_later()
+        else:
+            self._is_put_off = False
+            self._syncing.add_done_callback(self._synced)
 
     def _synced(self, done: "asyncio.Future[None]") -> None:
         self._syncing = None

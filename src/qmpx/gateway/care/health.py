@@ -54,6 +54,13 @@ class HealthWatch:
         """Ask from now on."""
         self._task = asyncio.get_running_loop().create_task(self._go_on())
 
+    async def adapt(self, settings: HealthSettings) -> None:
+        """Ask by other settings from now on."""
+        was, self._settings = self._settings, settings
+        if was.interval != settings.interval and self._task is not None:
+            await self.close()
+            self.start()
+
     async def close(self) -> None:
         """Ask no more."""
         if self._task is not None:

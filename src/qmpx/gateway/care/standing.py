@@ -153,7 +153,7 @@ class Standing(Struct):
             return
         try:
             reading = PARTS[name].read(msgspec.json.decode(returned))
-        except (KeyError, TypeError, AttributeError, msgspec.DecodeError):
+        except (LookupError, TypeError, AttributeError, ValueError, RecursionError):
             # Another program than QEMU, or a later one: unknown rather than wrong.
             self.parts.pop(name, None)
             return

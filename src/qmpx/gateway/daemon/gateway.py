@@ -72,6 +72,8 @@ class Gateway:
         self._closing: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
+        self._ending: set[Member] = set()
+        self._is_hurried = False
 
     async def __aenter__(self) -> Self:
         started = []
@@ -102,7 +104,14 @@ class Gateway:
         await self._end(self.configuration.gateway.drain)
 
     def shut_down(self) -> None:
-        """Ask whoever waits in `wait_closed` to close. Returns at once."""
+        """Ask whoever waits in `wait_closed` to close. Returns at once.
+
+        Who asks again means it: then nothing is waited for that is being answered.
+        """
+        if self._closed.is_set():
+            self._is_hurried = True
+            for member in self._ending:
+                member.hurry()
         self._closed.set()
 
     async def wait_closed(self) -> None:
@@ -153,6 +162,8 @@ class Gateway:
             if was != settings:
                 for member in self._members_of(place):
                     member.adapt(settings)
+        for member in list(self.members.values()):
+            await member.care.watch.adapt(configuration.health)
         self._changed()
 
     # What the places tell.
@@ -257,9 +268,16 @@ class Gateway:
     def _drop(self, name: str, grace: float) -> None:
         member = self.members.pop(name)
         del self._owners[name]
+        self._ending.add(member)
+        grace = 0 if self._is_hurried else grace
         task = asyncio.get_running_loop().create_task(member.close(grace))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._closing.discard(task)
+            self._ending.discard(member)
+
         self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
+        task.add_done_callback(ended)
         self._changed()
 
     async def _end(self, grace: float) -> None:

@@ -77,6 +77,8 @@ class Member:
         self._handed = handed
         self._links: asyncio.Queue[Link] = asyncio.Queue(1)
         self._servers: dict[str, Server] = {}
+        self._ending: list[Server] = []
+        self._is_hurried = False
         self._places: set[str] = set()  # of sockets of ours
         self._serving: asyncio.Task[None] | None = None
         self._away_since: float | None = asyncio.get_running_loop().time()
@@ -156,11 +158,11 @@ class Member:
         if self._serving is not None:
             self._serving.cancel()
             await asyncio.wait([self._serving])
-        servers = list(self._servers.values())
+        self._ending = list(self._servers.values())
         self._servers.clear()
-        for server in servers:
-            server.stop(grace)
-        for server in servers:
+        for server in self._ending:
+            server.stop(0 if self._is_hurried else grace)
+        for server in self._ending:
             await server.wait_closed()
         for each in self.attached:
             await each.close()
@@ -168,6 +170,12 @@ class Member:
         await self.monitor.upstream.close()
         with contextlib.suppress(asyncio.QueueEmpty):
             self._links.get_nowait().close()
+
+    def hurry(self) -> None:
+        """Wait no longer for what is being answered, while it ends."""
+        self._is_hurried = True
+        for server in self._ending:
+            server.stop(0)
 
     def _told(self, reason: str) -> None:
         if reason:

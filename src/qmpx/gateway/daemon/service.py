@@ -8,10 +8,10 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from qmpx.errors import AddressError, GenericError, QmpxError
+from qmpx.errors import GenericError, QmpxError
 from qmpx.gateway.daemon.control import MAX_CLIENTS, Controlled, control_monitor
 from qmpx.gateway.daemon.gateway import Gateway
 from qmpx.gateway.daemon.instruments import Instruments
@@ -20,17 +20,10 @@ from qmpx.gateway.equipment import Equipment
 from qmpx.gateway.host.systemd import Notifier, resolve
 from qmpx.gateway.settings.configuration import read_configuration
 from qmpx.monitor.server import Server
+from qmpx.transport import diagnosis  # noqa: F401 - a file, and later none can be opened
 
 if TYPE_CHECKING:
     from qmpx.gateway.settings.configuration import Configuration
-
-FIXED: Final = (
-    "gateway",
-    "health",
-    "metrics",
-    "tracing",
-)
-"""Sections that stay as they are until the process ends."""
 
 STATUS_PAUSE: Final = 0.5
 """Seconds from a change to the word of it to systemd: many machines change at once."""
@@ -69,6 +62,7 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
         self._life: asyncio.Task[None] | None = None
         self._stack = contextlib.AsyncExitStack()
+        self._control: Server | None = None
         configuration = read_configuration(path)
         self.gateway = Gateway(configuration, handed=handed)
         self.instruments = Instruments(
@@ -89,9 +83,9 @@ class Service:
             stack.push_async_callback(asyncio.to_thread, self.instruments.close)
             await stack.enter_async_context(self.equipment)
             await stack.enter_async_context(self.gateway)
-            control = await self._open_control()
-            if control is not None:
-                stack.push_async_callback(control.close, 0)
+            place = self.gateway.configuration.gateway.control
+            self._control = await self._open_control(place)
+            stack.push_async_callback(self._close_control)
             self._stack = stack.pop_all()
         if self._notifier.watchdog_pause is not None:
             loop = asyncio.get_running_loop()
@@ -148,26 +142,50 @@ class Service:
             logger.warning("%s was read anew, and is in force", self._path)
 
     async def _put_in_force(self, new: "Configuration") -> None:
-        old = self.gateway.configuration
-        for section in FIXED:
-            if getattr(old, section) != getattr(new, section):
-                message = (
-                    f"[{section}] cannot change while the gateway runs: restart it"
-                )
-                raise AddressError(message)
-        async with self.equipment.adapting(
-            audit=new.audit, journal=new.journal, limits=new.limits, lease=new.lease
+        old = self.gateway.configuration.metrics
+        async with (
+            self._controlling(new.gateway.control),
+            self.instruments.adapting(new.metrics, new.tracing),
+            self.equipment.adapting(
+                audit=new.audit, journal=new.journal, limits=new.limits, lease=new.lease
+            ),
         ):
             await self.gateway.reload(new)
+        if (old.listen, old.allow_remote) != (
+            new.metrics.listen,
+            new.metrics.allow_remote,
+        ):
+            for address in self.instruments.addresses:
+                logger.warning("metrics on %s", address)
 
-    async def _open_control(self) -> Server | None:
-        place = self.gateway.configuration.gateway.control
+    @contextlib.asynccontextmanager
+    async def _controlling(self, place: str) -> AsyncIterator[None]:
+        """Have the control socket there when the block ends, if it ends well."""
+        if place == self.gateway.configuration.gateway.control:
+            yield
+            return
+        control = await self._open_control(place)
+        try:
+            yield
+        except BaseException:
+            if control is not None:
+                await control.close(0)
+            raise
+        was, self._control = self._control, control
+        if was is not None:  # who asked for this by it has a reply first
+            was.stop()
+
+    async def _open_control(self, place: str) -> Server | None:
         if not place:
             return None
         addresses = resolve(place, self._handed)
         monitor = control_monitor(self._controlled)
         server = monitor.serve(*addresses, max_sessions=MAX_CLIENTS)
         return await server.__aenter__()
+
+    async def _close_control(self) -> None:
+        if self._control is not None:
+            await self._control.close(0)
 
     def _changed(self) -> None:
         """Tell systemd how many monitors there are, but not for each change."""

@@ -99,6 +99,7 @@ class JournalFile:
         id: What tells this journal from any other, and from a later one in its place.
         size: Bytes of all events that are kept.
         count: How many these are.
+        latest: When the last of them came: microseconds since 1970; 0: there is none.
 
     Raises:
         JournalError: It cannot be opened, is damaged, or another process has it.
@@ -116,9 +117,11 @@ class JournalFile:
             with _told(self.path):
                 self._database = self._open(synchronous)
                 (self.id,) = self._database.execute("SELECT id FROM journal").fetchone()
-                total = "SELECT count(*), total(length(message)) FROM event"
-                self.count, size = self._database.execute(total).fetchone()
+                total = """SELECT count(*), total(length(message)), max(received)
+                           FROM event"""
+                self.count, size, latest = self._database.execute(total).fetchone()
                 self.size = int(size)
+                self.latest: int = latest or 0
         except BaseException:
             os.close(self._lock)
             raise

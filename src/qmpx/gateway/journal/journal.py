@@ -22,12 +22,12 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from qmpx.gateway.host.times import SteadyTime
 from qmpx.gateway.journal.file import (
     JournalError,
     JournalFile,
     JournalReader,
     Recorded,
-    now,
 )
 from qmpx.gateway.journal.monitor_journal import (
     MonitorJournal,
@@ -80,6 +80,8 @@ class Journal:
         except BaseException:
             self._file.close()
             raise
+        # Not the host's own: what is oldest goes first, whatever its clock is set to.
+        self._time = SteadyTime(self._file.latest)
         self._reading = ThreadPoolExecutor(1, "qmpx-journal-reader")
         self._monitors: dict[int, MonitorJournal] = {}
         self._issued: dict[int, int] = {}  # last numbers, by monitor
@@ -210,7 +212,7 @@ class Journal:
         while True:
             try:
                 with self._at_file:
-                    self._file.write(batch, now())
+                    self._file.write(batch, self._time.now())
             except JournalError as error:
                 if str(error) != self.failure:
                     logger.error("events cannot be kept: %s", error)  # noqa: TRY400
@@ -225,7 +227,7 @@ class Journal:
 
     def _forget(self) -> None:
         """Delete what need not be kept; how old the oldest is is seldom looked at."""
-        settings, file, moment = self.settings, self._file, now()
+        settings, file, moment = self.settings, self._file, self._time.now()
         is_much = file.size > settings.max_size or file.count > settings.max_events
         if not is_much and moment < self._forget_at:
             return

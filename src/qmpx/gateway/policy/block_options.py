@@ -163,6 +163,8 @@ def fault_of_export(arguments: Arguments, reach: Reach) -> str:
     kind = arguments.get("type")
     if kind not in ("nbd", "fuse", "vhost-user-blk"):
         return f"exports of type {str(kind)[:40]!r} are not looked into"
+    if kind == "vhost-user-blk":
+        return fault_of_socket(arguments.get("addr"), reach)
     return reach.fault_of_files(arguments)
 
 

@@ -10,7 +10,7 @@ from qmpx.gateway.policy.named import Named
 class Decision(Struct, frozen=True):
     """Whether a client may run a command.
 
-    Args:
+    Attributes:
         verdict: Whether it may.
         rule: Which rule of which role says so, such as ``role read: rule 2``, or
             ``default``.

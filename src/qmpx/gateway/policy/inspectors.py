@@ -66,21 +66,46 @@ NETWORKS: Final = frozenset({"user", "tap", "hubport", "stream", "dgram"})
 """Kinds of network back ends that are looked into."""
 
 HOST_DEVICES: Final = (
+    "ccid-card-emulated",
     "generic-loader",
     "guest-loader",
     "ivshmem",
     "loader",
     "pci-assign",
+    "pvrdma",
     "scsi-block",
     "scsi-generic",
+    "u2f-",
     "usb-host",
     "vfio",
     "vhost",
-    "u2f-passthru",
+    "virtio-input-host",
     "x-pci-proxy",
     "xen-pci-passthrough",
 )
 """How the names of models begin that hand something of the host to the guest."""
+
+DEVICE_FILES: Final = frozenset(
+    {
+        "cdat",
+        "evdev",
+        "frudatafile",
+        "jsonfile",
+        "pcap",
+        "romfile",
+        "rootdir",
+        "sdrfile",
+        "sysfsdev",
+    }
+)
+"""Properties of models that name files of the host, also relative to where QEMU runs:
+``pcap`` is one that each USB device has, and writes. Source: what
+``device-list-properties`` of QEMU 7.2 tells of all models, and later releases'
+documentation."""
+
+
+MACHINE_FILES: Final = frozenset({"dtb", "dumpdtb", "firmware", "initrd", "kernel"})
+"""Properties of the machine that name files of the host. Source: as above."""
 
 
 def fault_of_line(arguments: Arguments, reach: Reach) -> str:
@@ -111,7 +136,10 @@ def fault_of_set_property(arguments: Arguments, reach: Reach) -> str:
     fault = fault_of_property(arguments, reach)
     if fault:
         return fault
-    return reach.fault_of_files({arguments["property"]: arguments.get("value")})
+    name, value = arguments["property"], arguments.get("value")
+    if name in DEVICE_FILES | MACHINE_FILES and value != "":
+        return reach.fault_of_file(value)
+    return reach.fault_of_files({name: value})
 
 
 def fault_of_object(arguments: Arguments, reach: Reach) -> str:
@@ -139,7 +167,13 @@ def fault_of_device(arguments: Arguments, reach: Reach) -> str:
         return "driver must be a string"
     if driver.startswith(HOST_DEVICES):
         return f"{driver[:40]!r} hands something of the host to the guest"
-    return reach.fault_of_files(arguments)
+    for name in arguments.keys() & DEVICE_FILES:
+        if arguments[name] != "" and (fault := reach.fault_of_file(arguments[name])):
+            return f"{name}: {fault}"
+    rest = {
+        name: value for name, value in arguments.items() if name not in DEVICE_FILES
+    }
+    return reach.fault_of_files(rest)
 
 
 def fault_of_backend(arguments: Arguments, reach: Reach) -> str:
@@ -206,8 +240,10 @@ def fault_of_destination(arguments: Arguments, reach: Reach) -> str:
         return ""
     for scheme in ("unix:", "file:"):
         if uri.startswith(scheme):
-            path = uri.removeprefix(scheme).partition(",")[0]
-            return reach.fault_of_file(path)
+            # A comma ends a file's name, but not that of a socket.
+            whole = uri.removeprefix(scheme)
+            path = whole.partition(",")[0]
+            return reach.fault_of_file(path) or reach.fault_of_file(whole)
     if uri.startswith("exec:"):
         return "exec: runs a program on the host"
     return f"the uri {uri[:40]!r} is of no kind that is looked into"
@@ -236,6 +272,20 @@ def fault_of_migration_parameters(arguments: Arguments, _: Reach) -> str:
     return ""
 
 
+def fault_of_display(arguments: Arguments, reach: Reach) -> str:
+    """Look into ``display-update``: where others may connect to the screen."""
+    addresses = arguments.get("addresses", [])
+    if not isinstance(addresses, list):
+        return "addresses must be an array"
+    faults = (fault_of_socket(address, reach) for address in addresses)
+    return next(filter(None, faults), "")
+
+
+def fault_of_properties(_: Arguments, __: Reach) -> str:
+    """Look into ``qom-list-get``, which tells all properties of what it is asked."""
+    return "it tells properties that may hold secrets, too: see qom-get"
+
+
 def fault_of_dump(arguments: Arguments, reach: Reach) -> str:
     """Look into ``dump-guest-memory``."""
     protocol = arguments.get("protocol")
@@ -261,6 +311,7 @@ Inspector = Callable[[dict[str, Any], Reach], str]
 INSPECTORS: Final[dict[str, Inspector]] = {
     "human-monitor-command": fault_of_line,
     "qom-get": fault_of_property,
+    "qom-list-get": fault_of_properties,
     "qom-set": fault_of_set_property,
     "object-add": fault_of_object,
     "device_add": fault_of_device,
@@ -284,6 +335,7 @@ INSPECTORS: Final[dict[str, Inspector]] = {
     "migrate-incoming": fault_of_destination,
     "migrate-recover": fault_of_destination,
     "migrate-set-parameters": fault_of_migration_parameters,
+    "display-update": fault_of_display,
     "dump-guest-memory": fault_of_dump,
     "memsave": fault_of_written_file,
     "pmemsave": fault_of_written_file,
@@ -316,6 +368,9 @@ NEED_FILE: Final = frozenset(
     }
 )
 """Commands that name a file always: without a directory none of them can be run."""
+
+NEED_NO_LOOK: Final = frozenset({"qom-list-get"})
+"""Commands that no arguments make harmless: only an unchecked rule lets them run."""
 
 NEED_DESCRIPTOR: Final = frozenset(
     {"add-fd", "add_client", "get-win32-socket", "getfd"}

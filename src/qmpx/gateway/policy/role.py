@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType, structs
 
+from qmpx.errors import GenericError
 from qmpx.gateway.policy.decision import UNRESTRICTED, Decision
 from qmpx.gateway.policy.event_views import hide
 from qmpx.gateway.policy.inspectors import (
@@ -21,13 +22,14 @@ from qmpx.gateway.policy.inspectors import (
     INSPECTORS,
     NEED_DESCRIPTOR,
     NEED_FILE,
+    NEED_NO_LOOK,
 )
 from qmpx.gateway.policy.named import Named
 from qmpx.gateway.policy.profiles import AUTHENTICATE, LOCAL, NOTHING, Profile
 from qmpx.gateway.policy.reach import Reach
 from qmpx.gateway.policy.rules import Rule
-from qmpx.gateway.policy.telling import Info, tell_commands, tell_schema
-from qmpx.qapi.danger import EVENT_SECRETS
+from qmpx.gateway.policy.telling import MALFORMED, Info, tell_commands, tell_schema
+from qmpx.qapi.event_secrets import EVENT_SECRETS
 
 MAX_NAMES: Final = 1024
 """Names whose decisions are remembered: more than QEMU has. A client may invent any
@@ -272,7 +274,9 @@ class Role:
             return bool(self.reach.lines)
         if name in NEED_FILE:
             return bool(self.reach.directories)
-        return name not in NEED_DESCRIPTOR or self.takes_descriptors
+        if name in NEED_DESCRIPTOR:
+            return self.takes_descriptors
+        return name not in NEED_NO_LOOK
 
     # What its clients are told.
 
@@ -285,12 +289,24 @@ class Role:
             name: The command.
             value: What it returned.
             local: What there is beside what the monitor has, as introspection tells it.
+
+        Raises:
+            GenericError: It is no such list, so nobody can tell what to leave out.
         """
         if name not in SHOWN or (self.is_unrestricted and not local):
             return value
         known = self._shown.get(name)
         if known is None or known[:2] != (value, local):
-            told = SHOWN[name](value, self, local)
+            try:
+                told = SHOWN[name](value, self, local)
+            except MALFORMED:
+                if self.is_unrestricted:
+                    return value
+                message = (
+                    f"The monitor behind the gateway returned to {name} what is not "
+                    "understood, so that it cannot be told what the role may see of it"
+                )
+                raise GenericError(message) from None
             known = self._shown[name] = value, local, told
         return known[2]
 

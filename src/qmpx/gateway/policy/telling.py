@@ -7,7 +7,7 @@ nothing, in QEMU too. The actions of ``transaction`` are cut likewise.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -16,6 +16,16 @@ from qmpx.wire.encode import encode
 Info = dict[str, Any]
 
 ABORT = "abort"
+
+MALFORMED: Final = (
+    AttributeError,
+    LookupError,
+    RecursionError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+"""What comes of reading what is no list of commands, and no schema."""
 
 
 class Allows(Protocol):

@@ -48,7 +48,6 @@ class Client:
         subscription: Which events it wants beyond what its role lets it see; ``None``:
             all of these.
         limits: What holds it to its rate, and to so many commands at once.
-        counters: What it has done, for the metrics.
         attempts: How many wrong tokens it has shown.
         farewell: Why we ended its connection; empty: it went by itself.
     """
@@ -56,7 +55,6 @@ class Client:
     __slots__ = (
         "_timer",
         "attempts",
-        "counters",
         "farewell",
         "identity",
         "limits",
@@ -83,7 +81,6 @@ class Client:
         self.since = time.time()
         self.subscription: Subscription | None = None
         self.limits: Any = None
-        self.counters: Any = None
         self.attempts = 0
         self.farewell = ""
         self._timer: asyncio.TimerHandle | None = None

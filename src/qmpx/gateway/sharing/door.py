@@ -4,8 +4,8 @@ Nobody is greeted before it is known, but for those who are to show a token: the
 show it, and do nothing else.
 """
 
-import datetime as dt
 import logging
+import math
 import socket
 from typing import TYPE_CHECKING, Annotated, Any, Final, Protocol
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 TOKEN_TIMEOUT: Final = 30.0
 """Seconds that a client has to show a token: programs do at once, and a person who
 pastes one has the time."""
+
+EXPIRY_PAUSE: Final = 10.0
+"""Seconds between looks whether a token that expires counts still, at most: that is up
+to the host's clock, which may be set, and stands behind one that was suspended."""
 
 MAX_UNKNOWN: Final = 64
 """Clients of one monitor that have yet to show a token; further ones are turned away,
@@ -147,8 +151,13 @@ class Door:
                 role = self._role_of(client.identity, client.listener, settings)
             if role is None:
                 client.disconnect("the configuration has changed")
-            else:
-                client.role = role
+                continue
+            was, client.role = client.role, role
+            if role is not NOBODY:  # it need show no token, or another end may hold
+                client.expire(None)
+                self._watch(client)
+            elif was is not NOBODY:
+                self._await_token(client)
 
     def authenticate(
         self, session: Session, *, token: Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -171,14 +180,18 @@ class Door:
             raise GenericError(message)
         client.identity, client.role = identity, role
         client.expire(None)
-        if found.expires is not None:
-            seconds = (found.expires - dt.datetime.now(dt.UTC)).total_seconds()
-            text = "its token has expired"
-            client.expire(
-                self._monitor.loop.call_later(seconds, client.disconnect, text)
-            )
+        self._watch(client)
         self._monitor.tell("identified", client)
         return Shown(str(identity), role.name)
+
+    def _watch(self, client: Client) -> None:
+        """End a connection once its token counts no more, however clocks are set."""
+        seconds = self.access.time_left(client.identity)
+        if seconds <= 0:
+            client.disconnect("its token has expired")
+        elif seconds < math.inf:
+            pause = min(seconds, EXPIRY_PAUSE)
+            client.expire(self._monitor.loop.call_later(pause, self._watch, client))
 
     # How one comes in.
 
@@ -233,10 +246,13 @@ class Door:
             return None
         client = Client(session, identity, role, listener)
         if role is NOBODY:
-            text = "it has not shown a token in time"
-            loop = self._monitor.loop
-            client.expire(loop.call_later(TOKEN_TIMEOUT, client.disconnect, text))
+            self._await_token(client)
         return client
+
+    def _await_token(self, client: Client) -> None:
+        text = "it has not shown a token in time"
+        loop = self._monitor.loop
+        client.expire(loop.call_later(TOKEN_TIMEOUT, client.disconnect, text))
 
     def why_not(self, settings: ListenerSettings) -> str:
         """Return why a client was not let in for whom there is no role."""

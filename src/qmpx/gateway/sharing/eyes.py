@@ -21,6 +21,8 @@ from qmpx.errors import CommandError
 from qmpx.gateway.policy import Decision, Named
 from qmpx.gateway.policy.host_paths import is_within
 from qmpx.gateway.policy.named import HEADER_SIZE, has_data_file
+from qmpx.gateway.policy.reach import FILE_DRIVERS
+from qmpx.gateway.policy.telling import MALFORMED
 from qmpx.gateway.upstreams.upstream import Upstream
 from qmpx.monitor.deferred import Deferred
 
@@ -73,7 +75,10 @@ class Eyes:
             if reply.exception() is not None:
                 settle("the monitor did not say which files its nodes have")
                 return
-            found = files_of(reply.result(), named.nodes)
+            try:
+                found = files_of(reply.result(), named.nodes)
+            except MALFORMED:
+                found = "what the monitor said of its nodes is not understood"
             if isinstance(found, str):
                 settle(found)
             else:
@@ -99,17 +104,25 @@ def refused(fault: str) -> Decision:
 def files_of(told: bytes, names: Sequence[str]) -> list[str] | str:
     """Return the files of some block nodes, or why they are not known.
 
+    A node must be a file itself. Another has the name of the file below it, but may
+    show what lies within: to what a guest has written on a qcow2 disk QEMU gives the
+    name of that disk's image (observed on QEMU 7.2).
+
     Args:
         told: What ``query-named-block-nodes`` returned.
         names: Of the nodes.
     """
     nodes: Any = msgspec.json.decode(told)
-    files = {node["node-name"]: node["file"] for node in nodes}
+    known = {node["node-name"]: node for node in nodes}
     found = []
     for name in names:
-        file = files.get(name)
-        if not isinstance(file, str) or not file.startswith("/"):
+        node = known.get(name)
+        if node is None or not node["file"].startswith("/"):
             return f"the file of the node {name[:40]!r} is not known"
+        file: str = node["file"]
+        if node["drv"] not in FILE_DRIVERS:
+            what = f"the node {name[:40]!r} is no file"
+            return f"{what}: what lies in it cannot be looked at"
         found.append(file)
     return found
 

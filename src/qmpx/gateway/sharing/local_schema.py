@@ -6,7 +6,8 @@ from typing import Any, Final
 from qmpx.monitor.declarations import declaration_of
 from qmpx.monitor.registry import Entry
 from qmpx.qapi.annotations import schema_of
-from qmpx.qapi.introspection import SchemaInfo, to_introspection
+from qmpx.qapi.introspection import SchemaInfo
+from qmpx.qapi.introspection.telling import to_introspection
 
 PREFIX: Final = "x-qmpx-"
 """How the names of their types begin: no type of the monitor's has one like it."""

@@ -324,7 +324,12 @@ class _Passage:
             value = reply.result()
             for each in answers:
                 each.learn(name, arguments, value)
-            deferred.set_result(self._shown(value))
+            try:
+                shown = self._shown(value)
+            except CommandError as refusal:
+                deferred.set_exception(refusal)
+            else:
+                deferred.set_result(shown)
 
         try:
             reply = self._pipeline.upstream.submit(
