@@ -30,8 +30,8 @@ from qmpx.machine.happenings import (
     TrayMoved,
     WokenUp,
 )
-from qmpx.machine.objects import UserObjects
 from qmpx.machine.runstate import PanicAction
+from qmpx.machine.user_objects import UserObjects
 from tests.loops import run_on, short_directory
 
 if TYPE_CHECKING:

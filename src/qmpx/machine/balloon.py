@@ -5,7 +5,6 @@ without never does.
 """
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.errors import CommandError, DeviceNotActive, GenericError, KVMMissingCap
@@ -16,6 +15,7 @@ from qmpx.machine.happenings import (
     Happening,
     ShutDown,
 )
+from qmpx.machine.values import Value
 
 if TYPE_CHECKING:
     from qmpx.machine.machine import Machine
@@ -33,8 +33,7 @@ MODELS: Final = (
 _PAGE: Final[int] = 4096  # what a guest gives back, it gives back in these
 
 
-@dataclass(slots=True)
-class Accelerator:
+class Accelerator(Value, frozen=True):
     """What runs the guest's code, in place of an emulator.
 
     Attributes:

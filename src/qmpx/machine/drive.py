@@ -44,6 +44,8 @@ class Interface(enum.StrEnum):
     FLOPPY = "floppy"
     VIRTIO = "virtio"
     SD = "sd"
+    MTD = "mtd"
+    PFLASH = "pflash"
     NONE = "none"
 
 
@@ -83,6 +85,8 @@ class Drive:
             empty if that is not kept any more.
         statistics: What the guest has read and written, since the drive is there.
         shares_writes: Whether others may write to what is in it.
+        writes_through: Whether each write reaches the host's disk before the guest
+            hears of it; ``None`` if its device does not say.
         histograms: The boundaries of times by which requests are counted, by kind.
     """
 
@@ -104,6 +108,7 @@ class Drive:
         self.is_locked = False
         self.histograms: dict[str, list[int]] = {}
         self.shares_writes = False
+        self.writes_through: bool | None = None
         self.is_tray_open = False
         self.wants_eject = False
         self.interface = Interface.NONE

@@ -26,10 +26,10 @@ from qmpx.machine.happenings import (
     Suspended,
     WokenUp,
 )
-from qmpx.machine.objects import UserObjects
 from qmpx.machine.parts import Parts
 from qmpx.machine.run_time import RunTime
 from qmpx.machine.runstate import MOVES, TRANSFERS, Cause, PanicAction, RunState
+from qmpx.machine.user_objects import UserObjects
 
 if TYPE_CHECKING:
     from qmpx.machine.display.spice import Spice
@@ -61,7 +61,10 @@ class Machine(Parts):
         restarts: Whether a reset starts it anew; else it switches off.
         ends: Whether it ends when it switches off; else it only stops.
         panic_action: What is done when the guest gives up.
-        is_bare: Whether its board is empty: no processor, no mouse, no ACPI.
+        is_bare: Whether its board is empty: no chips, no firmware, no processor unless
+            one is asked for.
+        has_acpi: Whether its board has ACPI.
+        has_ps2: Whether its board has a PS/2 keyboard and a PS/2 mouse.
         has_own_screen: Whether there is one without any device that has one.
         can_sleep: Whether a guest that wants to sleep does, and can be woken; else it
             begins anew at once, as in QEMU 0.13.
@@ -97,6 +100,8 @@ class Machine(Parts):
         self.can_sleep = True
         self.has_own_screen = True
         self.is_bare = False
+        self.has_acpi = True
+        self.has_ps2 = True
         self.accelerator = Accelerator()
         self.spice: Spice | None = None
         self.drives = Drives(self)
@@ -138,18 +143,22 @@ class Machine(Parts):
             listener(happening)
 
     def _move(self, cause: Cause) -> None:
-        before, was_running = self.state, self.state.is_running
-        if (self.state, cause) not in MOVES:
-            message = f"a machine that is {self.state.value} cannot {cause.value}"
+        before = self.state
+        after = MOVES.get((before, cause))
+        if after is None:
+            message = f"a machine that is {before.value} cannot {cause.value}"
             raise GenericError(message)
-        self.state = MOVES[self.state, cause]
+        if after is before:
+            return
+        self.state = after
         self._change_owner(before)
-        self.run_time.note(is_running=self.state.is_running)
+        is_running = after.is_running
+        self.run_time.note(is_running=is_running)
         if cause in (Cause.SUSPEND, Cause.WAKEUP):
             return  # sleep has happenings of its own
-        if self.state.is_running and not was_running:
+        if is_running:
             self.tell(Resumed())
-        elif was_running and not self.state.is_running:
+        elif before.is_running:
             self.tell(Stopped())
             self._drain()
 

@@ -4,17 +4,16 @@ The medium may be a real image file (`Medium.image`); then guest data can be rea
 written. It need not be: a `Medium` without one has a name and a size, and no data.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qmpx.errors import DeviceNotEncrypted, InvalidPassword
+from qmpx.machine.values import Changeable
 
 if TYPE_CHECKING:  # formats are only loaded for machines that have real images
     from qmpx.machine.block.image import Image
 
 
-@dataclass(slots=True)
-class Medium:
+class Medium(Changeable):
     """What is in a drive.
 
     Attributes:
@@ -31,7 +30,7 @@ class Medium:
     size: int = 0
     read_only: bool = False
     node_name: str = ""
-    image: "Image | None" = field(default=None, compare=False, repr=False)
+    image: "Image | None" = None
 
     @property
     def backing_file(self) -> str | None:

@@ -26,9 +26,6 @@ PAGE_SIZE: Final[int] = 4096
 LOW_RAM_END: Final[int] = 0xE0000000
 """The address at which RAM makes room for devices; what is left continues at 4 GiB."""
 
-VIDEO_MEMORY: Final = range(0xA0000, 0xC0000)
-"""The addresses of the screen's memory."""
-
 _BEYOND: Final[int] = 1 << 128  # no address is so high
 _HIGH_RAM: Final[int] = 1 << 32
 _SHADOW: Final[int] = 0xF0000  # where the firmware shows below 1 MiB

@@ -1,19 +1,17 @@
 """Objects that users create: secrets, I/O threads, memory, and others."""
 
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from qmpx.errors import GenericError, InvalidParameterValue
+from qmpx.errors import GenericError
 from qmpx.machine.qom.types import ObjectTemplate
 
 if TYPE_CHECKING:
     from qmpx.machine.qom.objects import QomObject
 
-_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _MOST_NS: Final = 2**63 - 1
 _MEMORY_DEFAULTS: Final[Mapping[str, Any]] = {
     "merge": True,
@@ -271,62 +269,3 @@ class MemoryBackend:
 
 
 UserObject = Created | IOThread | MemoryBackend
-
-
-class UserObjects(dict[str, UserObject]):
-    """What users have created, by id."""
-
-    def create(self, id_: str, made: UserObject) -> None:
-        """Add an object.
-
-        Raises:
-            InvalidParameterValue: The id is none.
-            GenericError: It is taken.
-        """
-        self.check_id(id_)
-        self.check_free(id_)
-        self[id_] = made
-
-    def check_free(self, id_: str) -> None:
-        """Make sure that an id is not taken.
-
-        Raises:
-            GenericError: It is.
-        """
-        if id_ in self:
-            message = (
-                f"attempt to add duplicate property '{id_}' to object "
-                "(type 'container')"
-            )
-            raise GenericError(message)
-
-    @staticmethod
-    def check_id(id_: str) -> None:
-        """Check an id.
-
-        Raises:
-            InvalidParameterValue: It is none.
-        """
-        if not _IDENTIFIER.fullmatch(id_):
-            raise InvalidParameterValue(name="id", expected="an identifier")
-
-    def remove(self, id_: str) -> None:
-        """Remove an object.
-
-        Raises:
-            GenericError: There is none of that id, or something uses it.
-        """
-        made = self.get(id_)
-        if made is None:
-            message = f"object '{id_}' not found"
-            raise GenericError(message)
-        if made.users:
-            message = f"object '{id_}' is in use, can not be deleted"
-            raise GenericError(message)
-        del self[id_]
-        made.close()
-
-    def close(self) -> None:
-        """End what runs for them."""
-        for made in self.values():
-            made.close()

@@ -9,7 +9,11 @@ from typing import Final
 
 
 class RunState(enum.Enum):
-    """What the machine is about."""
+    """What the machine is about.
+
+    Attributes:
+        is_running: Whether the virtual processors run.
+    """
 
     PRELAUNCH = "prelaunch"
     RUNNING = "running"
@@ -29,10 +33,8 @@ class RunState(enum.Enum):
     # Members are singletons: the interpreter's own hash does, and is quicker.
     __hash__ = object.__hash__
 
-    @property
-    def is_running(self) -> bool:
-        """Whether the virtual processors run."""
-        return self is RunState.RUNNING
+    def __init__(self, name: str) -> None:
+        self.is_running = name == "running"
 
 
 class Cause(enum.Enum):

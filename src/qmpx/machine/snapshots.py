@@ -63,6 +63,14 @@ class Snapshots:
         self._machine = machine
         self.is_busy = False
 
+    def stubborn(self) -> str | None:
+        """Return the name of a drive that can be written and holds no snapshots."""
+        for drive, image in self._drives():
+            if not image.can_save:
+                node = self._machine.blocks.drives.node_in(drive)
+                return drive.device or ("" if node is None else node.name)
+        return None
+
     def devices(self) -> list[str]:
         """Return the names of the drives that can hold snapshots."""
         return [name for name, _ in self._images()]

@@ -35,18 +35,38 @@ class Capture(Value, frozen=True):
     channels: int
     size: int = 0
 
+    def __str__(self) -> str:
+        form = f"{self.frequency},{self.bits},{self.channels}"
+        return f"Capturing audio({form}) to {self.path}: {self.size} bytes"
+
 
 class Captures(list[Capture]):
-    """The recordings that run, the latest first."""
+    """The recordings that run, the latest first.
+
+    Attributes:
+        backends: The names of the audio back ends: what a recording may be of.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backends: set[str] = set()
 
     def start(
-        self, path: str, *, frequency: int = 44100, bits: int = 16, channels: int = 2
+        self,
+        path: str,
+        *,
+        frequency: int | None = None,
+        bits: int | None = None,
+        channels: int | None = None,
     ) -> Capture:
-        """Begin a recording.
+        """Begin a recording; unless told otherwise as a CD has it.
 
         Raises:
             GenericError: It cannot be made; the text tells a person why.
         """
+        frequency = 44100 if frequency is None else frequency
+        bits = 16 if bits is None else bits
+        channels = 2 if channels is None else channels
         reason = ""
         if bits not in (8, 16):
             reason = f"incorrect bit count {bits}, must be 8 or 16"

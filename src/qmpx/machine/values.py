@@ -8,7 +8,7 @@ neither reads JSON with it nor writes any.
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-__all__ = ["Value", "changed", "field"]
+__all__ = ["Changeable", "Value", "changed", "field"]
 
 changed = replace
 """Return a value that differs from another one in what is named."""
@@ -19,3 +19,7 @@ class Value(Struct, frozen=True):
 
     Type checkers need ``frozen=True`` said again.
     """
+
+
+class Changeable(Struct):
+    """What is made of values, and may get others; else as `Value`."""

@@ -20,6 +20,7 @@ from qmpx.dialects.v2010.assembly import assemble
 from qmpx.dialects.v2010.options import parse_options
 from qmpx.errors import CommandError
 from qmpx.machine import Machine
+from qmpx.machine.balloon import Accelerator
 from qmpx.machine.block.qcow2_header import new_image
 from tests.conftest import VECTORS
 from tests.loops import run_on
@@ -46,8 +47,7 @@ def without_balloon(machine: Machine) -> None:
 
 
 def without_synchronous_mmu(machine: Machine) -> None:
-    machine.accelerator.is_enabled = True
-    machine.accelerator.has_synchronous_mmu = False
+    machine.accelerator = Accelerator(is_enabled=True, has_synchronous_mmu=False)
 
 
 def without_display(machine: Machine) -> None:

@@ -58,3 +58,25 @@ def test_a_mirror_refuses_a_target_of_another_size(chain: Chain) -> None:
     chain.run(job)
     assert job.error == "Source and target image have different sizes"
     assert chain.graph.jobs == {}
+
+
+@pytest.mark.parametrize(
+    ("is_zero", "more", "total"),
+    [
+        (False, {}, 4 * MIB),
+        (True, {}, 64 * KIB),
+        (False, {"discard": "unmap"}, 64 * KIB),
+    ],
+)
+def test_what_the_source_has_not_is_left_out_where_the_target_is_zero(
+    chain: Chain, total: int, more: dict[str, str], *, is_zero: bool
+) -> None:
+    chain.image("alone", "", "")
+    chain.image("goal", "", "")
+    source, goal = chain.add("alone", "qcow2"), chain.add("goal", "qcow2", **more)
+    source.write(MIB, b"\2" * (64 * KIB))
+    goal.write(0, b"\0" * KIB if is_zero else b"\7" * KIB)
+    job = MirrorJob(chain.graph, "m", source, goal, is_zero=is_zero)
+    chain.run(job)
+    assert (job.total, job.offset) == (total, total)
+    assert places(goal) == b"\0\2\0"

@@ -9,6 +9,7 @@ import pytest
 from qmpx.machine import Machine, VirtualClock
 from qmpx.machine.block.mirroring import MirrorJob
 from qmpx.machine.block.pacing import REQUEST
+from qmpx.machine.block.throttling import Limits
 from qmpx.machine.objects import Created
 
 if TYPE_CHECKING:
@@ -87,3 +88,63 @@ def test_a_group_that_is_made_anew_owes_nothing(graph: BlockGraph) -> None:
 
 def test_what_is_no_throttle_node_costs_nothing(graph: BlockGraph) -> None:
     assert graph.pacing.delay(graph.nodes["null"], SIZE, is_write=True) == 0.0
+
+
+BURST = {"bps_total": 1000, "bps_total_max": 2000, "bps_total_max_length": 2}
+
+
+@pytest.mark.parametrize(
+    ("limits", "requests", "waits"),
+    [
+        ({"bps_total": 1000}, [1000, 1000, 500], [0.0, 0.9, 1.9]),
+        ({"iops_total": 4}, [512, 512, 512], [0.0, 0.15, 0.4]),
+        ({"iops_total": 4, "iops_size": 512}, [2048, 512, 512], [0.0, 0.9, 1.15]),
+        ({"bps_read": 1000}, [5000, 5000], [0.0, 0.0]),
+        ({**BURST, "bps_total_max_length": 1}, [2000, 1000, 1], [0.0, 0.0, 1.0]),
+        (BURST, [200, 1000, 1000], [0.0, 0.0, 0.5]),
+        (BURST, [4000, 1, 1], [0.0, 1.9, 1.0 / 1000]),
+    ],
+)
+def test_requests_wait_for_those_before_them(
+    graph: BlockGraph,
+    limits: dict[str, int],
+    requests: list[int],
+    waits: list[float],
+) -> None:
+    limit(graph, **limits)
+    slow = graph.nodes["slow"]
+    told = [graph.pacing.enter(slow, count, is_write=True) for count in requests]
+    assert told == pytest.approx(waits)
+
+
+def test_time_pays(graph: BlockGraph, clock: VirtualClock) -> None:
+    limit(graph, bps_total=1000)
+    slow = graph.nodes["slow"]
+    assert graph.pacing.enter(slow, 1000, is_write=True) == 0.0
+    clock.advance(0.5)
+    assert graph.pacing.enter(slow, 1000, is_write=False) == pytest.approx(0.4)
+    clock.advance(10)
+    assert graph.pacing.enter(slow, 1, is_write=True) == 0.0
+
+
+def test_other_limits_begin_anew(graph: BlockGraph) -> None:
+    limit(graph, bps_total=1000)
+    slow = graph.nodes["slow"]
+    graph.pacing.enter(slow, 5000, is_write=True)
+    limit(graph, bps_total=2000)
+    assert graph.pacing.enter(slow, 5000, is_write=True) == 0.0
+    assert graph.pacing.enter(slow, 1, is_write=True) == pytest.approx(2.4)
+
+
+def test_drives_of_a_group_share_its_limits(graph: BlockGraph) -> None:
+    null = graph.nodes["null"]
+    one = Limits("group", {"bps": 1000}, iops_size=0)
+    other = Limits("group", {"bps": 1000})
+    enter = graph.pacing.enter
+    assert enter(null, 1000, is_write=True, limits=one) == 0.0
+    assert enter(null, 1, is_write=False, limits=other) == pytest.approx(0.9)
+    alone = Limits("other", {"bps_wr": 10, "iops_rd": 1}, {"bps_wr": 100})
+    assert enter(null, 100, is_write=True, limits=alone) == 0.0
+    assert enter(null, 10, is_write=True, limits=alone) == 0.0
+    assert enter(null, 1, is_write=True, limits=alone) == pytest.approx(1.0)
+    assert enter(null, 1000, is_write=True) == 0.0

@@ -152,8 +152,7 @@ def compressed(path: Path, data: bytes) -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -12)
     packed = packer.compress(data) + packer.flush()
     cluster = 4096
-    raw = bytearray(new_image(SIZE, cluster_bits=12))
-    raw += bytes(2 * cluster)
+    raw = bytearray(new_image(SIZE, cluster_bits=12).ljust(6 * cluster, b"\0"))
     l2, at = 4 * cluster, 5 * cluster + 100
     raw[3 * cluster : 3 * cluster + 8] = (l2 | 1 << 63).to_bytes(8, "big")
     sectors = (100 % 512 + len(packed) - 1) // 512

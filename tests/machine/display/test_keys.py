@@ -9,7 +9,7 @@ import pytest
 from qmpx.errors import GenericError
 from qmpx.machine import VirtualClock
 from qmpx.machine.display.key_names import KEYS
-from qmpx.machine.display.keys import MAX_HELD, Keyboard, code_of, parse_keys
+from qmpx.machine.display.keys import MAX_HELD, Keyboard, parse_keys
 
 A, SHIFT, CTRL, ALT = (KEYS[name] for name in ("a", "shift", "ctrl", "alt"))
 
@@ -86,14 +86,6 @@ def test_what_is_no_key_is_said_in_the_words_of_2010(text: str, complaint: str) 
     with pytest.raises(GenericError) as caught:
         parse_keys(text)
     assert caught.value.desc == complaint
-
-
-def test_todays_names_are_known_too() -> None:
-    assert code_of("less") == code_of("<") == 0x56
-    assert code_of("meta_l") == 0xDB
-    with pytest.raises(GenericError) as caught:
-        code_of("nokey")
-    assert caught.value.desc == "Invalid parameter 'nokey'"
 
 
 def test_the_guest_is_told_of_keys_going_down_and_up(desk: Desk) -> None:

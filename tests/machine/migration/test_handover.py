@@ -8,9 +8,15 @@ from typing import NamedTuple
 
 import pytest
 
-from qmpx.machine.migration import counterpart, outgoing
+from qmpx.machine.migration import counterpart
 from qmpx.machine.migration.contents import describe
-from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
+from qmpx.machine.migration.records import (
+    TWO_WAY,
+    Kind,
+    Record,
+    RecordReader,
+    RecordWriter,
+)
 from qmpx.machine.migration.values import dump_value, load_value
 from qmpx.machine.migration.witness import Verdict, Witness
 from tests.loops import LOOPS, run_on
@@ -210,7 +216,7 @@ def test_a_source_that_dies_with_all_handed_over_is_succeeded(loop: str) -> None
         writer.write(words.write(Kind.MACHINE, dump_value(description)))
         writer.write(words.write(Kind.PART, b"\x00" + dump_value(["", whole])))
         await await_greeting(reader)
-        writer.write(words.write(Kind.END, outgoing.TWO_WAY + words.digest()))
+        writer.write(words.write(Kind.END, TWO_WAY + words.digest()))
         await reader.read(1)  # it is ready
         assert destination.machine.state.value == "inmigrate"
         ours.close()

@@ -8,9 +8,9 @@ import pytest
 
 from qmpx.machine import RunState, VirtualClock
 from qmpx.machine.migration.contents import MAX_STATE, describe
+from qmpx.machine.migration.counterpart import ANSWER_LIMIT
 from qmpx.machine.migration.links import pair
-from qmpx.machine.migration.outgoing import ANSWER_LIMIT, ONE_WAY, TWO_WAY
-from qmpx.machine.migration.records import Kind
+from qmpx.machine.migration.records import ONE_WAY, TWO_WAY, Kind
 from qmpx.machine.migration.values import dump_value
 from tests.machine.migration.worlds import Hand, side
 

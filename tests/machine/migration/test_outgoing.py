@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.machine import RunState, VirtualClock
-from qmpx.machine.migration.counterpart import DOUBT_LIMIT
+from qmpx.machine.migration.counterpart import ANSWER_LIMIT, DOUBT_LIMIT
 from qmpx.machine.migration.links import pair
-from qmpx.machine.migration.outgoing import ANSWER_LIMIT, GREETING_LIMIT
+from qmpx.machine.migration.outgoing import GREETING_LIMIT
 from qmpx.machine.migration.records import Kind
 from qmpx.machine.migration.values import dump_value, load_value
 from tests.machine.migration.worlds import MIB, Hand, side

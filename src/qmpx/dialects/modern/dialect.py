@@ -1,5 +1,7 @@
 """A monitor of today over a machine."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 from qmpx.dialects.modern.commands import all_commands
@@ -75,11 +77,17 @@ def _declared_events() -> dict[str, Any]:
     return EVENTS
 
 
-def _event(machine: Machine, happening: Happening) -> tuple[str, Any] | None:
+@cache
+def _as_event(kind: type[Happening]) -> Callable[[Happening], tuple[str, Any] | None]:
+    """Return what makes events of happenings of a kind; the first of all imports it."""
     from qmpx.dialects.modern import events
     from qmpx.dialects.modern.jobs import events as job_events
 
-    event = job_events.as_event(happening) or events.as_event(happening)
+    return job_events.as_event if kind in job_events.TOLD else events.as_event
+
+
+def _event(machine: Machine, happening: Happening) -> tuple[str, Any] | None:
+    event = _as_event(type(happening))(happening)
     if event is None and "migration" in machine.__dict__:
         from qmpx.dialects.modern.migration import states
 

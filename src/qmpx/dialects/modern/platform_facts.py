@@ -34,7 +34,7 @@ def query_acpi_ospm_status(machine: Machine) -> list[AcpiOstInfo]:
     Raises:
         GenericError: The board has no ACPI.
     """
-    if machine.is_bare:
+    if not machine.has_acpi:
         message = "command is not supported, missing ACPI device"
         raise GenericError(message)
     tree = machine.qom

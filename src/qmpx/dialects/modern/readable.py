@@ -201,17 +201,26 @@ def query_roms(machine: Machine) -> HumanReadableText:
 # The blocks of memory.
 
 
+def _block_name(id_: str, made: MemoryBackend) -> str:
+    """Return what a backend's memory is called once somebody uses it."""
+    is_long = made.option("x-use-canonical-path-for-ramblock-id", otherwise=False)
+    return f"/objects/{id_}" if is_long else id_
+
+
 def _blocks(machine: Machine) -> Iterator[tuple[str, int, int]]:
     """Yield names, used bytes and all bytes, in the order in which they are made."""
-    name = machine.qom.ram_name
-    if name is not None:
-        made = machine.objects.get(name)
-        is_ours = made is None or name == "pc.ram"
-        size = machine.memory_size
-        yield name if is_ours else f"/objects/{name}", size, size
-    for id_, made in machine.objects.items():
-        if isinstance(made, MemoryBackend) and id_ != name:
-            yield f"/objects/{id_}", made.size, made.size
+    tree = machine.qom
+    backends = {
+        id_: made
+        for id_, made in machine.objects.items()
+        if isinstance(made, MemoryBackend)
+    }
+    if tree.has_own_ram and tree.ram_name in backends:
+        # The machine makes its own after those that users ask for.
+        backends[tree.ram_name] = backends.pop(tree.ram_name)
+    for id_, made in backends.items():
+        called = _block_name(id_, made) if made.users else ""
+        yield called, made.size, made.size
     board = _board(machine)
     if board.firmware:
         yield "pc.bios", board.firmware_size, board.firmware_size

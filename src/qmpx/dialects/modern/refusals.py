@@ -304,6 +304,7 @@ def query_sgx(
         GenericError: Always.
     """
     message = "No EPC regions defined, SGX not available"
-    if machine.is_bare:
+    tree = machine.qom
+    if tree.has_board and not tree.board.startswith(("pc-", "isapc")):
         message = "SGX is only supported on PC machines"
     raise GenericError(message)

@@ -313,12 +313,7 @@ def wavcapture(
 ) -> str | None:
     """Begin a recording."""
     try:
-        machine.captures.start(
-            path,
-            frequency=44100 if freq is None else freq,
-            bits=16 if bits is None else bits,
-            channels=2 if nchannels is None else nchannels,
-        )
+        machine.captures.start(path, frequency=freq, bits=bits, channels=nchannels)
     except GenericError as error:
         return f"{error.desc}\nFaied to add wave capture\n"  # as it was
     return None
@@ -333,8 +328,4 @@ def stopcapture(machine: Machine, *, n: int) -> None:
 @commands.info("capture", help="show the recordings")
 def info_capture(machine: Machine) -> str:
     """Tell of the recordings."""
-    return "".join(
-        f"[{number}]: Capturing audio({capture.frequency},{capture.bits},"
-        f"{capture.channels}) to {capture.path}: {capture.size} bytes\n"
-        for number, capture in enumerate(machine.captures)
-    )
+    return "".join(f"[{n}]: {each}\n" for n, each in enumerate(machine.captures))

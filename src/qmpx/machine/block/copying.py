@@ -1,12 +1,7 @@
 """Data copied from one node to another, as jobs do it."""
 
+from qmpx.machine.block.job_errors import as_source_error
 from qmpx.machine.block.nodes import PIECE, Node
-
-
-def as_source_error(error: OSError) -> OSError:
-    """Mark an error as one of the node that was read, and return it."""
-    error.is_source = True  # type: ignore[attr-defined]
-    return error
 
 
 def copy(

@@ -3,16 +3,15 @@
 import contextlib
 import errno
 import os
-import struct
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.image import MAX_SIZE
 from qmpx.machine.block.job import Job
+from qmpx.machine.block.new_files import make_file
 from qmpx.machine.block.nodes import Node
 from qmpx.machine.block.permissions import ALL, RESIZE, WRITE, check_target
-from qmpx.machine.block.qcow2_header import L1_AT, MAGIC, new_image
-from qmpx.machine.block.raw import round_up
+from qmpx.machine.block.qcow2_header import MAGIC, new_image
 
 if TYPE_CHECKING:
     from qmpx.machine.block.graph import BlockGraph
@@ -83,10 +82,10 @@ class CreateJob(Job):
             raise GenericError(message)
         size = int(options["size"])
         if options["driver"] == "file":
+            make_file(options["filename"], size=size)
             if options.get("preallocation") == "metadata":
                 message = "Unsupported preallocation mode: metadata"
                 raise OSError(errno.ENOTSUP, message)
-            _create_file(options["filename"], size)
             return
         node = self._target(options["file"])
         try:
@@ -102,8 +101,8 @@ class CreateJob(Job):
     def _create_qcow2(self, node: Node, size: int) -> None:
         options = self._options
         _check_qcow2(options)
-        for name in ("data-file", "encrypt"):
-            if name in options:
+        for name in ("data-file", "encrypt", "extended-l2"):
+            if options.get(name):
                 message = f"qcow2 with '{name}' is not supported"
                 raise GenericError(message)
         check_target(node, frozenset(ALL), perm=frozenset({WRITE, RESIZE}))
@@ -119,36 +118,18 @@ class CreateJob(Job):
                 backing_format=options.get("backing-fmt", ""),
                 cluster_bits=_cluster_size(options).bit_length() - 1,
                 version=2 if options.get("version") == "v2" else 3,
+                refcount_bits=int(options.get("refcount-bits", 16)),
+                is_lazy=bool(options.get("lazy-refcounts")),
+                uses_zstd=options.get("compression-type") == "zstd",
             )
         except ValueError as error:
             raise GenericError(str(error)) from error
-        l1_size, l1_offset = struct.unpack_from(">IQ", content, L1_AT)
         with contextlib.suppress(OSError):  # what cannot be cut is written over
             node.resize(0)
-        node.write(0, content[: l1_offset + max(512, round_up(l1_size * 8))])
+        node.write(0, content)
         node.flush()
         if node.read(0, len(MAGIC)) != MAGIC:
             raise OSError(errno.EINVAL, "Image is not in qcow2 format")
-
-
-def _create_file(path: str, size: int) -> None:
-    """Make a file of zeros.
-
-    Raises:
-        GenericError: It cannot be made.
-        OSError: It cannot be that long.
-    """
-    try:
-        file = open(path, "wb")  # noqa: SIM115 - closed below
-    except OSError as error:
-        message = f"Could not create '{path}': {error.strerror}"
-        raise GenericError(message) from error
-    with file:
-        try:
-            file.truncate(size)
-        except OSError as error:
-            message = f"Could not resize file: {error.strerror}"
-            raise OSError(error.errno, message) from error
 
 
 def _cluster_size(options: dict[str, Any]) -> int:
@@ -182,6 +163,12 @@ def _check_qcow2(options: dict[str, Any]) -> None:
         message = "Refcount width must be a power of two and may not exceed 64 bits"
     elif is_old and bits != 16:
         message = f"Different refcount widths than 16 bits require {newer.format('or')}"
+    elif options.get("data-file-raw") and "data-file" not in options:
+        message = "data-file-raw requires data-file"
+    elif is_old and options.get("compression-type") == "zstd":
+        message = (
+            f"Non-zlib compression type is only supported with {newer.format('and')}"
+        )
     else:
         return
     raise GenericError(message)

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Final
 from qmpx.errors import GenericError
 from qmpx.machine.block import nbd
 from qmpx.machine.block.nbd_server import Session
-from qmpx.machine.block.permissions import UNNAMED, Claim, of_export
+from qmpx.machine.block.permissions import (
+    READ,
+    SAME,
+    UNNAMED,
+    WRITE,
+    Claim,
+    check_target,
+    of_export,
+)
 from qmpx.machine.happenings import ExportDeleted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qmpx.machine.block.bitmaps import Bitmap
     from qmpx.machine.block.graph import BlockGraph
@@ -90,10 +98,13 @@ class Exports:
 
     Args:
         graph: Whose nodes they are.
+
+    Attributes:
+        graph: The same.
     """
 
     def __init__(self, graph: "BlockGraph") -> None:
-        self._graph = graph
+        self.graph = graph
         self._exports: dict[str, Export] = {}
         self._server: asyncio.Server | None = None
         self._listener: socket.socket | None = None
@@ -175,10 +186,20 @@ class Exports:
         *,
         writable: bool = False,
         description: str = "",
-        bitmaps: "Sequence[Bitmap]" = (),
+        find_bitmaps: "Callable[[], Sequence[Bitmap]]" = tuple,
         has_depth: bool = False,
     ) -> Export:
         """Export a node.
+
+        Args:
+            id_: Its id.
+            node: The node.
+            name: What clients call it.
+            writable: Whether they may write.
+            description: For people.
+            find_bitmaps: What returns the bitmaps that they may ask for, or raises
+                `GenericError`; it is called when all else is right.
+            has_depth: Whether they may ask how far behind data are.
 
         Raises:
             GenericError: There is no server, or the id or the name is taken; a bitmap
@@ -191,9 +212,11 @@ class Exports:
             message = "Cannot export read-only node as writable"
             raise GenericError(message)
         try:
-            self._check(node, name, bitmaps, writable=writable)
+            self._check(node, name)
+            bitmaps = find_bitmaps()
+            self._check_bitmaps(bitmaps, is_fixed=not (writable or node.read_only))
         except GenericError:
-            self._graph.jobs.drain_above(node, 2)
+            self.graph.jobs.drain_above(node, 2)
             raise
         export = Export(id_, name, node, writable, description, bitmaps, has_depth)
         for bitmap in bitmaps:
@@ -203,10 +226,8 @@ class Exports:
         node.claims.append(export.claim)
         return export
 
-    def _check(
-        self, node: "Node", name: str, bitmaps: "Sequence[Bitmap]", *, writable: bool
-    ) -> None:
-        """Make sure that a node can be exported.
+    def _check(self, node: "Node", name: str) -> None:
+        """Make sure that a node can be exported under a name.
 
         Raises:
             GenericError: It cannot.
@@ -220,9 +241,22 @@ class Exports:
         if len(self._exports) >= MAX_EXPORTS:
             message = f"more than {MAX_EXPORTS} exports"
             raise GenericError(message)
+        check_target(node, frozenset({READ, WRITE, SAME}), perm=frozenset())
+
+    @staticmethod
+    def _check_bitmaps(bitmaps: "Sequence[Bitmap]", *, is_fixed: bool) -> None:
+        """Make sure that clients may look at bitmaps.
+
+        Args:
+            bitmaps: The bitmaps.
+            is_fixed: Whether their node may change, but not by these clients.
+
+        Raises:
+            GenericError: They may not.
+        """
         for bitmap in bitmaps:
             bitmap.require_usable()
-            if not (writable or node.read_only) and bitmap.recording:
+            if is_fixed and bitmap.recording:
                 message = f"Enabled bitmap '{bitmap.name}' incompatible with readonly "
                 message += "export"
                 raise GenericError(message)
@@ -261,13 +295,13 @@ class Exports:
 
     def _drop(self, export: Export) -> None:
         del self._exports[export.id]
-        self._graph.jobs.drain_above(export.node, 2)
+        self.graph.jobs.drain_above(export.node, 2)
         export.node.uses.remove(f"export {export.id}")
         export.node.claims.remove(export.claim)
         for bitmap in export.bitmaps:
             bitmap.is_busy = False
-        self._graph.release(export.node)
-        self._graph.machine.tell(ExportDeleted(export.id))
+        self.graph.release(export.node)
+        self.graph.machine.tell(ExportDeleted(export.id))
 
     def stop(self) -> None:
         """End the server, and all exports.

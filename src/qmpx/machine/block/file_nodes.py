@@ -44,6 +44,8 @@ def needs(node: Node) -> Needs:
     for claim in node.claims:
         does |= {_LOCKS[each] for each in claim.edge.perm & _LOCKS.keys()}
         against |= {_LOCKS[each] for each in _LOCKS.keys() - claim.edge.shared}
+    if node.options.get("force-share") is True:
+        against.clear()
     if node.uses:
         does |= {locks.READ, locks.WRITE} if not node.read_only else {locks.READ}
     return frozenset(does), frozenset(against)
@@ -141,6 +143,8 @@ class FileNode(Node):
         Raises:
             OSError: Another program, or another node, does not let us.
         """
+        if self.options.get("locking") == "off":
+            return
         wanted = needs(self)
         if wanted != self._locked:
             self._locked = (frozenset(), frozenset())

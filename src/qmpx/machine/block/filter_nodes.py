@@ -2,11 +2,14 @@
 
 import errno
 import os
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from qmpx.machine.block.debug_config import CONFIG_RULES
 from qmpx.machine.block.nodes import Node, Status, has_plain_name
 from qmpx.machine.block.raw import SECTOR, round_up
+
+_PLAIN: Final = frozenset({"driver", "image", "config"})
+"""Options of ``blkdebug`` that do not keep it from having a short name."""
 
 
 class RawNode(Node):
@@ -36,6 +39,12 @@ class RawNode(Node):
         """Tell what is below."""
         kind, run = super().status(offset + self._offset)
         return kind, run
+
+    def count_zeroes(self, end: int) -> None:
+        """Count that zeros were written up to an offset."""
+        super().count_zeroes(end)
+        if self.file is not None:
+            self.file.count_zeroes(end + self._offset)
 
     def resize(self, size: int) -> None:
         """Make what is below that long.
@@ -91,7 +100,7 @@ class CopyOnReadNode(FilterNode):
             kind, run = below.status(at)
             run = min(run, end - at)
             if kind == "behind":
-                below.write(at, data[at - offset : at - offset + run])
+                below.fill(at, data[at - offset : at - offset + run])
             at += run
         return data
 
@@ -154,6 +163,14 @@ class DebugNode(FilterNode):
         """
         self._fail("flush", 0, 0)
         super().flush()
+
+    @property
+    def filename(self) -> str:
+        """The name of what is below, if there are no rules but those of a file."""
+        below = "json:" if self.file is None else self.file.filename
+        if below.startswith("json:") or self.own_options().keys() - _PLAIN:
+            return super().filename
+        return f"blkdebug:{self.options.get('config', '')}:{below}"
 
     @property
     def allocated_size(self) -> int:

@@ -1,6 +1,7 @@
 """Nodes that are images of some format, stored in the node below."""
 
-from typing import Any
+import struct
+from typing import Any, Final
 
 from qmpx.machine.block import opening
 from qmpx.machine.block.bitmaps import DEFAULT_GRANULARITY
@@ -8,12 +9,30 @@ from qmpx.machine.block.image import Image, ImageError
 from qmpx.machine.block.node_images import NodeStorage, NodeView
 from qmpx.machine.block.nodes import Node, Status, has_plain_name
 
+_MAGIC: Final = 512  # bytes in which formats say what they are
+
 
 def default_granularity(node: Node) -> int:
     """Return how many bytes a bit of a bitmap stands for, if nothing else is said."""
     if isinstance(node, FormatNode) and node.image.cluster_size:
         return min(max(node.image.cluster_size, 4096), DEFAULT_GRANULARITY)
     return DEFAULT_GRANULARITY
+
+
+def _why_not(driver: str, head: bytes) -> str:
+    """Return why what begins so is no image of a format, in QEMU's words."""
+    match driver:
+        case "vmdk" if not head.strip(b"\0"):
+            return "File is too small, not a valid image"
+        case "vmdk":
+            return "invalid VMDK image descriptor"
+        case "qed" | "parallels" | "bochs" | "qcow":
+            names = {"qed": "QED", "parallels": "Parallels", "bochs": "Bochs"}
+            return f"Image not in {names.get(driver, driver)} format"
+        case "vdi":
+            (signature,) = struct.unpack("<I", head[64:68].ljust(4, b"\0"))
+            return f"Image not in VDI format (bad signature {signature:08x})"
+    return f"Image is not in {driver} format"
 
 
 class FormatNode(Node):
@@ -42,7 +61,7 @@ class FormatNode(Node):
         storage = NodeStorage(file)
         found = opening.probe(storage)
         if found != driver and driver not in ("vpc", "dmg", "cloop"):
-            raise ImageError(file.filename, f"Image is not in {driver} format")
+            raise ImageError(file.filename, _why_not(driver, storage.read(0, _MAGIC)))
         self.image: Image = opening.FORMATS[driver](storage, read_only=read_only)
         opening.forget_statistics(storage)
         self.expected_backing = self.image.backing_file or ""
@@ -175,6 +194,18 @@ class FormatNode(Node):
         """
         if not self.read_only:
             self.image.flush()
+
+    def fill(self, offset: int, data: bytes | memoryview) -> None:
+        """Store what it shows already, zeros as such if the format has them.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        content = bytes(data)
+        if content.count(0) == len(content):
+            self.image.fill_zeroes(offset, len(content))
+        else:
+            self.image.write(offset, content)
 
     def _read(self, offset: int, size: int) -> bytes:
         return self.image.read(offset, size)

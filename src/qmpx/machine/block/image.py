@@ -150,6 +150,14 @@ class Image:
             written = self._write_part(offset, view)
             offset, view = offset + written, view[written:]
 
+    def fill_zeroes(self, offset: int, size: int) -> None:
+        """Have zeros of its own where it shows zeros already.
+
+        Raises:
+            OSError: As for `write`.
+        """
+        self.write(offset, bytes(size))
+
     def flush(self) -> None:
         """Let the host write down what was written.
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.job_claims import JobClaims
+from qmpx.machine.block.job_errors import action, is_no_space, is_source_error
+from qmpx.machine.block.job_filters import take_away
 from qmpx.machine.block.job_groups import JobGroup
-from qmpx.machine.block.job_states import MOVES, JobStatus
+from qmpx.machine.block.job_states import GOES_ON_AS, MOVES, STANDS_AS, JobStatus
 from qmpx.machine.block.permissions import ALL, Edge
 from qmpx.machine.happenings import BlockJobFailed, BlockJobTold, JobMoved
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from qmpx.machine.block.nodes import Node
     from qmpx.machine.clock import Timer
 
-_PAUSABLE: Final = (JobStatus.RUNNING, JobStatus.READY)
-_PAUSED: Final = (JobStatus.PAUSED, JobStatus.STANDBY)
 _NONE: Final = (frozenset[str](), frozenset(ALL))
 _CANCELED: Final = "Operation canceled"
 
@@ -136,9 +136,15 @@ class Job:
         """Whether it need not wait for its speed any more, as nothing is left."""
         return False
 
-    def is_reading_error(self, error: OSError) -> bool:
-        """Whether an error of `step` is one of the source."""
-        return getattr(error, "is_source", False)
+    def passed(self) -> "list[tuple[Node, bool]]":
+        """Return the nodes that data go through, and whether they are written there."""
+        return []
+
+    def skip(self) -> None:
+        """Leave out what could not be done."""
+
+    def after_drain(self) -> None:
+        """Do what all requests having come to an end makes possible."""
 
     def finish(self) -> None:
         """Do what comes last, as the work was done well: the graph changes now.
@@ -147,6 +153,9 @@ class Job:
             OSError: It cannot be done: the job fails.
             GenericError: The same.
         """
+
+    def keeps_graph(self) -> None:
+        """Leave the graph as it is in the end."""
 
     def back_ends(self) -> "list[tuple[Node, Edge]]":
         """Return the nodes that it reads or writes through back ends of its own."""
@@ -173,7 +182,7 @@ class Job:
         """Let it run."""
         self.move(JobStatus.RUNNING)
         if self._holds:
-            self._pause_state()
+            self.move(STANDS_AS[self.status])
         try:
             self.prepare()
         except OSError as error:
@@ -194,44 +203,33 @@ class Job:
         self.status = status
         self.graph.machine.tell(JobMoved(self.id, status.value))
 
-    def after_drain(self) -> None:
-        """Do what all requests having come to an end makes possible."""
-
     def hold(self) -> None:
         """Stand still while something is done to its nodes, until `let_run`."""
         self._holds += 1
-        if self.status in _PAUSABLE and not self._is_paused:
-            self._pause_state()
+        if self.status in STANDS_AS and not self._is_paused:
+            self.move(STANDS_AS[self.status])
 
     def let_run(self) -> None:
         """Go on after `hold`."""
         self._holds -= 1
-        if not self._holds and not self._is_paused and self.status in _PAUSED:
-            self._unpause_state()
+        if not self._holds and not self._is_paused and self.status in GOES_ON_AS:
+            self.move(GOES_ON_AS[self.status])
             if self._timer is None:
                 self._go_on()  # it was to go on while it stood still
-
-    def _unpause_state(self) -> None:
-        is_paused = self.status is JobStatus.PAUSED
-        self.move(JobStatus.RUNNING if is_paused else JobStatus.READY)
-
-    def _pause_state(self) -> None:
-        is_running = self.status is JobStatus.RUNNING
-        self.move(JobStatus.PAUSED if is_running else JobStatus.STANDBY)
 
     def pause(self) -> None:
         """Let it stand still."""
         self._is_paused = True
         self.rest()
-        if self.status in _PAUSABLE:
-            self._pause_state()
+        if self.status in STANDS_AS:
+            self.move(STANDS_AS[self.status])
 
     def resume(self) -> None:
         """Let it go on."""
         self._is_paused = False
         self.io_status = "ok"
-        if self.status in _PAUSED and not self._holds:
-            self._unpause_state()
+        if self.status in GOES_ON_AS and not self._holds:
+            self.move(GOES_ON_AS[self.status])
         self._later(0)
 
     def _later(self, delay: float) -> None:
@@ -246,12 +244,12 @@ class Job:
 
     def hasten(self) -> None:
         """Do not wait any longer, as somebody wants something of it."""
-        if not self._is_paused and self.status in _PAUSABLE:
+        if not self._is_paused and self.status in STANDS_AS:
             self._later(0)
 
     def _go_on(self) -> None:
         self._timer = None
-        if self._is_paused or self.status not in _PAUSABLE:
+        if self._is_paused or self.status not in STANDS_AS:
             return
         if self.error is not None or self.is_cancelled:
             self.abort()
@@ -267,50 +265,30 @@ class Job:
             return
         if done is not None and not self.has_done_all:
             wait = done / self.speed if self.speed else 0
-            self._later(max(wait, self._held_back(done)))
+            if done and (passed := self.passed()):
+                wait = max(wait, self.graph.pacing.longest_delay(passed, done))
+            self._later(wait)
         elif self.follows:
             self._become_ready()
         else:
             self.end()
 
-    def _held_back(self, done: int) -> float:
-        """Return for how long throttle groups let it wait, in seconds."""
-        if not done:
-            return 0.0
-        pacing = self.graph.pacing
-        delays = [
-            pacing.delay(node, done, is_write=is_write)
-            for node, is_write in self.passed()
-        ]
-        return max(delays, default=0.0)
-
-    def passed(self) -> "list[tuple[Node, bool]]":
-        """Return the nodes that data go through, and whether they are written there."""
-        return []
-
     def _fail(self, error: OSError) -> None:
-        is_source = self.is_reading_error(error)
+        is_source = is_source_error(error)
         policy = self.on_source_error if is_source else self.on_target_error
-        is_full = error.errno == errno.ENOSPC
-        if policy == "auto":
-            policy = "report"
-        if policy == "enospc":
-            policy = "stop" if is_full else "report"
+        what = action(policy, error)
         operation = "read" if is_source else "write"
-        self.graph.machine.tell(BlockJobFailed(self.id, operation, policy))
-        if policy == "report":
+        self.graph.machine.tell(BlockJobFailed(self.id, operation, what))
+        if what == "report":
             self.error = os.strerror(error.errno or errno.EIO)
             self.abort()
-        elif policy == "stop":
+        elif what == "stop":
             self.is_user_paused = True
             self.pause()
-            self.io_status = "nospace" if is_full else "failed"
+            self.io_status = "nospace" if is_no_space(error) else "failed"
         else:
             self.skip()
             self._later(0)
-
-    def skip(self) -> None:
-        """Leave out what could not be done."""
 
     def _become_ready(self) -> None:
         self.is_ready = True
@@ -355,16 +333,10 @@ class Job:
 
     def let_go(self) -> list["Node"]:
         """Let nodes be changed again; return them."""
-        released = [node for _, node in self.children]
+        released = [node for _, node in self.children if node is not self.filter]
         self.children = []
         self._claims.drop()
-        if self.filter is not None and self.filter.file is not None:
-            self.graph.jobs.drain_above(self.filter.file)
-            self.graph.replace(self.filter, self.filter.file)
-            self.graph.forget(self.filter)
-            if self.filter in released:
-                released.remove(self.filter)
-        self.filter = None
+        take_away(self)
         return released
 
     def dismiss(self) -> None:
@@ -380,8 +352,8 @@ class Job:
         """Do no more, as something went wrong."""
         if self.is_cancelled and self.error is None:
             self.error = _CANCELED
-        if self.status in _PAUSED:
-            self._unpause_state()
+        if self.status in GOES_ON_AS:
+            self.move(GOES_ON_AS[self.status])
         self.move(JobStatus.ABORTING)
 
     def cancel(self, *, force: bool) -> None:
@@ -403,9 +375,9 @@ class Job:
         self.is_cancelled = True
         if self._is_paused:
             self._is_paused = self.is_user_paused = False
-            if not self.cancels_at_once and self.status in _PAUSED:
-                self._unpause_state()
-        if self.cancels_at_once or self.status not in _PAUSABLE:
+            if not self.cancels_at_once and self.status in GOES_ON_AS:
+                self.move(GOES_ON_AS[self.status])
+        if self.cancels_at_once or self.status not in STANDS_AS:
             self.abort()
         else:
             self._later(0)
@@ -419,6 +391,3 @@ class Job:
         for node in released:
             self.graph.release(node)
         self.dismiss()
-
-    def keeps_graph(self) -> None:
-        """Leave the graph as it is in the end."""

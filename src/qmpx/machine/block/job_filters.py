@@ -3,11 +3,14 @@
 Source: QEMU 7.2.22, observed: their drivers, and who sees them.
 """
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.machine.block.filter_nodes import FilterNode
 from qmpx.machine.block.nodes import Node
 from qmpx.machine.qom.order import in_table_order
+
+if TYPE_CHECKING:
+    from qmpx.machine.block.job import Job
 
 _BACKING: Final = frozenset({"mirror_top", "commit_top"})
 """Drivers that call what is below them their backing node."""
@@ -63,3 +66,36 @@ class JobFilter(FilterNode):
         if self.target is not None:
             told["target"] = self.target.own_options()
         return {key: told[key] for key in in_table_order(told)}
+
+
+def put_in_front(job: "Job") -> None:
+    """Put a job's node in front of the one that the job covers, if it does."""
+    covered, graph = job.covered, job.graph
+    if covered is None:
+        return
+    front = JobFilter(
+        graph.name_for(job.filter_name),
+        job.filter_driver,
+        covered,
+        is_implicit=job.filter_name is None and job.hides_its_filter,
+    )
+    front.is_for_commit = job.type == "commit"
+    job.filter = front
+    if job.stands_in_front:
+        job.children.insert(0, ("main node", front))
+    targets = [node for node, _ in job.targets()]
+    front.target = next(iter(targets), None)
+    graph.enter(front)
+    below = [node for target in targets for node in target.reached()]
+    graph.replace(covered, front, keep=below)
+    front.set_file(covered)
+
+
+def take_away(job: "Job") -> None:
+    """Take a job's node away again, if there is one: what is below takes its place."""
+    front, graph = job.filter, job.graph
+    if front is not None and front.file is not None:
+        graph.jobs.drain_above(front.file)
+        graph.replace(front, front.file)
+        graph.forget(front)
+    job.filter = None

@@ -47,6 +47,15 @@ MOVES: Final[dict[JobStatus, frozenset[JobStatus]]] = {
 }
 """Which state may follow which."""
 
+STANDS_AS: Final[dict[JobStatus, JobStatus]] = {
+    JobStatus.RUNNING: JobStatus.PAUSED,
+    JobStatus.READY: JobStatus.STANDBY,
+}
+"""What a job that goes on becomes while it is paused."""
+
+GOES_ON_AS: Final = {still: going for going, still in STANDS_AS.items()}
+"""What a paused job becomes when it goes on."""
+
 _LIVE: Final = frozenset(
     {
         *(JobStatus.CREATED, JobStatus.RUNNING, JobStatus.PAUSED),

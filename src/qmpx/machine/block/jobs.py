@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import DeviceNotActive, GenericError
 from qmpx.machine.block.job import Job
-from qmpx.machine.block.job_filters import JobFilter
+from qmpx.machine.block.job_filters import put_in_front
 from qmpx.machine.block.job_states import JobStatus
 from qmpx.machine.happenings import JobMoved
 
@@ -61,29 +61,12 @@ class Jobs(dict[str, Job]):
 
     def begin(self, job: Job, *, is_started: bool = True) -> None:
         """Enter a job with the node that it puts in front of another; start it."""
-        if job.covered is not None:
-            self._cover(job, job.covered)
+        put_in_front(job)
         self[job.id] = job
         self.graph.machine.tell(JobMoved(job.id, JobStatus.CREATED.value))
         job.claim()
         if is_started:
             job.start()
-
-    def _cover(self, job: Job, covered: "Node") -> None:
-        job.filter = JobFilter(
-            self.graph.name_for(job.filter_name),
-            job.filter_driver,
-            covered,
-            is_implicit=job.filter_name is None and job.hides_its_filter,
-        )
-        job.filter.is_for_commit = job.type == "commit"
-        if job.stands_in_front:
-            job.children.insert(0, ("main node", job.filter))
-        job.filter.target = next((node for node, _ in job.targets()), None)
-        self.graph.enter(job.filter)
-        below = [node for target in _targets(job) for node in target.reached()]
-        self.graph.replace(covered, job.filter, keep=below)
-        job.filter.set_file(covered)
 
     def forget(self, job: Job) -> None:
         """Strike it off."""

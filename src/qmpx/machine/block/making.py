@@ -16,9 +16,20 @@ from qmpx.machine.block.node_drivers import (
     PROTOCOLS,
     WRITABLE,
 )
-from qmpx.machine.block.node_options import check_all, check_part, reason, require
+from qmpx.machine.block.node_options import (
+    check_all,
+    check_bounds,
+    check_part,
+    reason,
+    require,
+)
 from qmpx.machine.block.nodes import Node
-from qmpx.machine.block.permissions import check_stored
+from qmpx.machine.block.permissions import (
+    Claim,
+    check_child,
+    check_stored,
+    stored_edge,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,10 +106,11 @@ class Making:
         if driver not in DRIVERS:
             raise self._without_driver(options)
         if driver not in (*FORMATS, *FILTERS) or driver == "blkdebug":
-            check_all(options)
+            check_all(options, read_only=read_only)
             name = graph.name_for(given)
         read_only = bool(options.get("read-only", read_only))
         if driver == "nbd":
+            _refuse_credentials(graph, options)
             from qmpx.machine.block.nbd_client import NbdNode
 
             return self._enter(NbdNode(name, options, read_only=read_only))
@@ -113,16 +125,17 @@ class Making:
         read_only = read_only or wants_write
         key = "image" if driver == "blkdebug" else "file"
         before = len(graph.nodes)
-        below = self._child(options[key], read_only=read_only, depth=depth)
+        below = self._child(
+            _inheriting(options, options[key]), read_only=read_only, depth=depth
+        )
         if key == "file":
             if isinstance(options[key], str) and driver != "throttle":
                 graph.jobs.drain_above(below, 2)  # as who looks at it comes and goes
-            check_all(options)
+            check_all(options, read_only=read_only)
             name = graph.name_for(given)
-        if wants_write and options.get("auto-read-only") not in (True, "on"):
-            message = f"Format '{driver}' is read-only here; open it so"
-            if driver in _READ_ONLY:
-                message = "Image is read-only"
+        is_refused = wants_write and options.get("auto-read-only") not in (True, "on")
+        if is_refused and driver in _READ_ONLY:
+            message = "Image is read-only"
             raise GenericError(message)
         group = options.get("throttle-group")
         if driver == "throttle" and group not in graph.machine.objects:
@@ -138,16 +151,26 @@ class Making:
             raise GenericError(message)
         if driver == "raw":
             check_part(options, below.size)
+        if driver == "blkdebug":
+            check_bounds(options)
         if driver in FILTERS:
             node = FILTERS[driver](name, options, read_only=read_only)
+            check_child(node, "file", below)
             node.set_file(below)
             self._enter(node)
             if driver == "blkdebug":  # it was there before what is below it
                 for name in list(graph.nodes)[before:-1]:
                     graph.nodes[name] = graph.nodes.pop(name)
             return node
-        check_stored(below, name, read_only=read_only)
-        image = FormatNode(name, driver, options, below, read_only=read_only)
+        check_stored(below, name, read_only=read_only and not wants_write)
+        try:
+            image = FormatNode(name, driver, options, below, read_only=read_only)
+        except (OSError, GenericError):
+            graph.try_lock(below, Claim("", stored_edge(read_only=read_only)))
+            raise
+        if is_refused:
+            message = f"Format '{driver}' is read-only here; open it so"
+            raise GenericError(message)
         self._enter(image)
         self._open_backing(image, options, depth)
         return image
@@ -211,7 +234,8 @@ class Making:
             raise GenericError(message)
         if wanted:
             try:
-                node = self._child(wanted, read_only=True, depth=depth + 1)
+                given = _inheriting(options, wanted)
+                node = self._child(given, read_only=True, depth=depth + 1)
             except GenericError as error:
                 message = f"Could not open backing file: {error.desc}"
                 raise GenericError(message) from error
@@ -224,7 +248,7 @@ class Making:
                 finally:
                     below.close()
             file = {"driver": "file", "filename": said}
-            behind = {"driver": driver, "file": file}
+            behind = _inheriting(options, {"driver": driver, "file": file})
             try:
                 node = self._child(behind, read_only=True, depth=depth + 1)
             except OSError as error:
@@ -235,6 +259,37 @@ class Making:
         else:
             return
         image.set_backing(node)
+
+
+def _refuse_credentials(graph: "BlockGraph", options: dict[str, Any]) -> None:
+    """Refuse to be known to a server.
+
+    Raises:
+        GenericError: Credentials are named.
+    """
+    if (name := options.get("tls-creds")) is None:
+        return
+    message = f"No TLS credentials with id '{name}'"
+    if name in graph.machine.objects:
+        message = f"Expecting TLS credentials with id '{name}'"
+    raise GenericError(message)
+
+
+def _inheriting(options: dict[str, Any], child: Any) -> Any:
+    """Return what a child is made with: much is as with its parent, if it says nothing.
+
+    Args:
+        options: The parent's.
+        child: The child's, or its name.
+    """
+    if not isinstance(child, dict):
+        return child
+    made = dict(child)
+    if (cache := options.get("cache")) is not None:
+        made["cache"] = {**cache, **child.get("cache", {})}
+    if "force-share" in options:
+        made.setdefault("force-share", options["force-share"])
+    return made
 
 
 def open_file(
@@ -274,6 +329,8 @@ def open_file(
         except OSError as error:
             raise GenericError(reason(error, file)) from error
     options = {"driver": format_, "file": file, "read-only": read_only}
+    if format_ == "file":
+        options = file | {"read-only": read_only}
     options |= more or {}
     if node_name is not None:
         options["node-name"] = node_name

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 MIRROR_BUFFER: Final = 10 << 20
 """Bytes that a mirror job copies before it looks at its speed: QEMU's figure."""
 
+_DISCARDING: Final = frozenset({"file", "qcow2"})
+"""Drivers of nodes that can forget data."""
+
 
 class MirrorJob(Job):
     """Copies a node to another, and follows what is written, until told to end.
@@ -31,6 +34,8 @@ class MirrorJob(Job):
         target: Where to.
         sync: What is copied: all, what the node has itself, or only what is written.
         is_commit: Whether the target is behind the source, which is then committed.
+        is_zero: Whether a target of all zeros may be left as it is where the source
+            has nothing.
         replaces: The node that the target replaces; ``None`` for the source.
         granularity: Bytes that are noted as one; 0 for the target's clusters.
     """
@@ -54,6 +59,7 @@ class MirrorJob(Job):
         *,
         sync: Literal["full", "top", "none"] = "full",
         is_commit: bool = False,
+        is_zero: bool = False,
         replaces: Node | None = None,
         granularity: int = 0,
         **rest: Any,
@@ -62,6 +68,7 @@ class MirrorJob(Job):
         self.kind = self.type = "commit" if is_commit else "mirror"
         self.source, self.target = source, target
         self._sync = sync
+        self._is_zero = is_zero
         self._replaces = replaces or source
         self._keeps = False
         self._was_read_only = False
@@ -107,6 +114,8 @@ class MirrorJob(Job):
         elif self.source.size != self.target.size:
             message = "Source and target image have different sizes"
             raise OSError(22, message)
+        if self._sync == "full" and not (self._is_zero or self.kind == "commit"):
+            self._is_zero = _clear(self.target)
         self._left = list(self._areas())
         self._left.reverse()
         self.total = sum(length for _, length in self._left)
@@ -123,6 +132,9 @@ class MirrorJob(Job):
             if self._sync == "top" or self.kind == "commit":
                 kind, run = self.source.status_above(at, self._base)
                 run = min(run, size - at)
+            elif self._is_zero:
+                depth, run = self.source.depth_at(at)
+                kind, run = ("data" if depth else "behind"), min(run, size - at)
             if kind != "behind":
                 for offset in range(at, at + run, PIECE):
                     yield offset, min(PIECE, at + run - offset)
@@ -192,3 +204,19 @@ class MirrorJob(Job):
             self.source.nameless.remove(self._noted)
         if self._was_read_only and not self.target.drives:
             self.target.set_read_only(read_only=True)
+
+
+def _clear(target: Node) -> bool:
+    """Let a node be all zeros, if that costs nothing; return whether it is.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    below: Node | None = target
+    while below is not None and (below.is_filter or below.driver == "raw"):
+        below = below.file
+    can_discard = target.options.get("discard") in ("unmap", "on")
+    if below is None or below.driver not in _DISCARDING or not can_discard:
+        return False
+    target.write_zeroes(0, target.size)
+    return True

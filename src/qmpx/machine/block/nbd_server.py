@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qmpx.machine.block import nbd
@@ -28,6 +29,9 @@ _CODES: Final = {
     errno.ENOTSUP: 95,
 }
 """The protocol's own numbers of errors; all others are input/output errors."""
+
+_MOVING: Final = frozenset({nbd.CMD_READ, nbd.CMD_WRITE, nbd.CMD_WRITE_ZEROES})
+"""Requests that limits hold back."""
 
 _BROKEN: Final = (asyncio.IncompleteReadError, ConnectionError, TimeoutError)
 
@@ -58,6 +62,7 @@ class Session:
         self._is_structured = False
         self._wanted: tuple[str, list[int]] = "", []
         self._has_zeroes = True
+        self._pause: asyncio.Future[None] | None = None
 
     @property
     def export(self) -> "Export | None":
@@ -79,6 +84,8 @@ class Session:
     def close(self) -> None:
         """End the connection."""
         with contextlib.suppress(RuntimeError):  # the loop may be closed
+            if self._pause is not None:
+                self._pause.cancel()
             self._writer.close()
 
     async def _shake_hands(self) -> None:
@@ -218,6 +225,8 @@ class Session:
             if length > nbd.MAX_REQUEST:
                 return False
             data = await self._reader.readexactly(length)
+        if kind in _MOVING and not await self._wait(export, kind, length):
+            return False
         try:
             if kind == nbd.CMD_BLOCK_STATUS:
                 self._tell_status(export, flags, cookie, offset, length)
@@ -228,6 +237,24 @@ class Session:
             self._fail(kind, cookie, error)
         await self._writer.drain()
         return True
+
+    async def _wait(self, export: "Export", kind: int, length: int) -> bool:
+        """Wait until the limits of what is exported let a request through.
+
+        Returns:
+            Whether the connection is there still.
+        """
+        graph = self._exports.graph
+        is_write = kind != nbd.CMD_READ
+        seconds = graph.pacing.enter(export.node, length, is_write=is_write)
+        if not seconds:
+            return True
+        self._pause = asyncio.get_running_loop().create_future()
+        timer = graph.machine.clock.call_later(seconds, partial(_wake, self._pause))
+        done, _ = await asyncio.wait([self._pause])
+        timer.cancel()
+        self._pause = None
+        return not any(each.cancelled() for each in done)
 
     def _do(
         self,
@@ -301,6 +328,11 @@ class Session:
             self._chunk(nbd.CHUNK_ERROR, cookie, told)
         else:
             self._writer.write(nbd.SIMPLE.pack(nbd.SIMPLE_MAGIC, code, cookie))
+
+
+def _wake(waiting: "asyncio.Future[None]") -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _asks_for(query: str, context: str, *, is_list: bool) -> bool:

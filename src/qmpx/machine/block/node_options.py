@@ -5,13 +5,19 @@ Source: QEMU 7.2.22, observed.
 
 import errno
 import os
-from typing import Any
+from typing import Any, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.image import ImageError
 from qmpx.machine.block.node_drivers import FILTERS, FORMATS
 from qmpx.machine.block.raw import SECTOR
 from qmpx.machine.files import NotLent
+
+_LARGEST: Final = 2**31 - 1
+_BOUNDS: Final = (
+    *("max-transfer", "opt-write-zero", "max-write-zero", "opt-discard"),
+    "max-discard",
+)
 
 
 def require(options: dict[str, Any]) -> None:
@@ -39,13 +45,17 @@ def require(options: dict[str, Any]) -> None:
             raise GenericError(message)
 
 
-def check_all(options: dict[str, Any]) -> None:
+def check_all(options: dict[str, Any], *, read_only: bool = False) -> None:
     """Check options that all drivers have.
+
+    Args:
+        options: The node's.
+        read_only: Whether it is, if they do not say.
 
     Raises:
         GenericError: They contradict one another.
     """
-    if options.get("force-share") is True and options.get("read-only") is not True:
+    if options.get("force-share") is True and not options.get("read-only", read_only):
         message = "force-share=on can only be used with read-only images"
         raise GenericError(message)
     if options.get("detect-zeroes") == "unmap" and options.get("discard") != "unmap":
@@ -54,6 +64,23 @@ def check_all(options: dict[str, Any]) -> None:
             "operation to unmap"
         )
         raise GenericError(message)
+
+
+def check_bounds(options: dict[str, Any]) -> None:
+    """Check how large requests may be that a node of the driver ``blkdebug`` takes.
+
+    Raises:
+        GenericError: There are no such requests.
+    """
+    align = int(options.get("align", 0))
+    if align & (align - 1) or not 0 <= align <= _LARGEST:
+        message = f"Cannot meet constraints with align {align}"
+        raise GenericError(message)
+    for name in _BOUNDS:
+        most = int(options.get(name, 0))
+        if most % max(align, 1) or not 0 <= most <= _LARGEST:
+            message = f"Cannot meet constraints with {name} {most}"
+            raise GenericError(message)
 
 
 def check_part(options: dict[str, Any], whole: int) -> None:

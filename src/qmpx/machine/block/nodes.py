@@ -121,6 +121,11 @@ class Node:
         """Whether no node and no job has it as a child."""
         return not (self.parents or self.busy)
 
+    @property
+    def follows(self) -> bool:
+        """Whether it is opened anew as what stands on it is: nobody told it how."""
+        return not (self.is_owned or "read-only" in self.options)
+
     def reached(self) -> "Iterator[Node]":
         """Yield it, and all that are below and behind it."""
         yield self
@@ -135,7 +140,9 @@ class Node:
             key: value
             for key, value in self.options.items()
             if (key not in _NOT_OWN if kept is None else key in kept)
+            and key != self.child_name
         }
+        told = _flat(told)
         told["driver"] = self.driver
         if self.has_other_backing:
             behind = self.backing
@@ -185,6 +192,14 @@ class Node:
             if self.write_threshold == threshold:
                 self.write_threshold = 0
 
+    def fill(self, offset: int, data: bytes | memoryview) -> None:
+        """Store what it shows already: for all who look at it nothing changes.
+
+        Raises:
+            OSError: It cannot be done.
+        """
+        self._write(offset, data)
+
     def write_zeroes(self, offset: int, length: int) -> None:
         """Let these bytes read as zeros; nothing is written where they do.
 
@@ -192,12 +207,22 @@ class Node:
             OSError: It cannot be done.
         """
         end = offset + length
+        self.count_zeroes(end)
+        for bitmap in self.bitmaps.values():
+            bitmap.note(offset, length)
         while offset < end:
             kind, run = self.status(offset)
             run = min(run, end - offset, PIECE)
             if kind == "data" or (kind == "behind" and self.backing is not None):
                 self.write(offset, bytes(run))
             offset += run
+
+    def count_zeroes(self, end: int) -> None:
+        """Count that zeros were written up to an offset."""
+        seen = self.statistics
+        seen.wr_highest_offset = max(seen.wr_highest_offset, end)
+        if self.is_filter and self.file is not None:
+            self.file.count_zeroes(end)
 
     def status(self, offset: int) -> tuple[Status, int]:
         """Tell what is at a place, and for how many bytes from there it is so.
@@ -229,14 +254,17 @@ class Node:
     def depth_at(self, offset: int) -> tuple[int, int]:
         """Tell how far behind the data of a place are, and for how many bytes it is so.
 
-        1 is here, 2 in what is behind it; 0 is nowhere.
+        1 is here, 2 in what is behind it; 0 is nowhere. Behind the end of a node that
+        is shorter than the one before it are zeros of its own.
 
         Raises:
             OSError: It cannot be found out.
         """
         node: Node | None = self
         length, depth = max(1, self.size - offset), 0
-        while node is not None and offset < node.size:
+        while node is not None:
+            if offset >= node.size:
+                return depth + 1, length
             kind, run = node.status(offset)
             length = min(length, run)
             depth += not node.is_filter
@@ -269,8 +297,9 @@ class Node:
         Raises:
             OSError: It cannot be written.
         """
-        if self.file is not None and not read_only:
-            self.file.set_read_only(read_only=False)
+        below = self.file
+        if below is not None and (not read_only or below.follows):
+            below.set_read_only(read_only=read_only)
         self.read_only = read_only
 
     def set_backing(self, node: "Node | None") -> None:
@@ -303,6 +332,21 @@ class Node:
         self.file.write(offset, data)
 
 
+def _flat(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options without others in them: those have names with points."""
+    flat: dict[str, Any] = {}
+    for name, value in options.items():
+        if isinstance(value, list):
+            parts = dict(zip(map(str, range(len(value))), value, strict=True))
+        elif isinstance(value, dict):
+            parts = value
+        else:
+            flat[name] = value
+            continue
+        flat |= {f"{name}.{key}": each for key, each in _flat(parts).items()}
+    return flat
+
+
 _NOT_OWN: Final = frozenset(
     {
         *("driver", "node-name", "read-only", "auto-read-only", "discard", "cache"),
@@ -318,6 +362,7 @@ _STRONG: Final = {
     "null-aio": ("size", "read-zeroes"),
     "raw": ("offset", "size"),
     "throttle": ("throttle-group",),
+    "copy-on-read": (),
     "qcow2": (),
 }
 """Those that do, for drivers that have many that do not."""

@@ -3,6 +3,7 @@
 from typing import Final
 
 from qmpx.machine.block.nodes import Node, Status
+from qmpx.machine.block.raw import round_up
 
 NULL_SIZE: Final = 1 << 30
 """Bytes of a null node, if nothing is said: QEMU's figure."""
@@ -15,8 +16,8 @@ class NullNode(Node):
 
     @property
     def size(self) -> int:
-        """Bytes, as its options say."""
-        return int(self.options.get("size", NULL_SIZE))
+        """Bytes, as its options say, in whole sectors."""
+        return round_up(int(self.options.get("size", NULL_SIZE)))
 
     @property
     def filename(self) -> str:

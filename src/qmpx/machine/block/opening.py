@@ -4,15 +4,12 @@ import errno
 import os
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Final
 
-from qmpx.machine.block import blkdebug, vmdk
-from qmpx.machine.block.extents import Cloop, Parallels, Qcow, Qed, Vdi, Vpc
-from qmpx.machine.block.headers import Bochs, Cow, Dmg
+from qmpx.machine.block import blkdebug
 from qmpx.machine.block.image import Image, ImageError
-from qmpx.machine.block.qcow2 import Qcow2
-from qmpx.machine.block.qcow2_header import new_image
 from qmpx.machine.block.raw import SECTOR, File, HostDevice, Raw
 from qmpx.machine.block.storage import Storage
 from qmpx.machine.files import OF_THE_HOST, HostFiles
@@ -28,27 +25,32 @@ _PROBE_SIZE: Final = 2048
 """Bytes from the beginning of a file that tell its format."""
 
 
-def _open_vmdk(storage: Storage, *, read_only: bool) -> Image:
-    if storage.read(0, 4) in (vmdk.SPARSE, vmdk.ESX):
-        return vmdk.SparseExtent(storage, read_only=read_only)
-    return vmdk.Descriptor(storage, read_only=read_only)
+def _later(module: str, name: str) -> Callable[..., Image]:
+    """Return what opens a format whose module is imported with the first such image."""
+
+    def open_format(storage: Storage, *, read_only: bool) -> Image:
+        found = getattr(import_module(f"qmpx.machine.block.{module}"), name)
+        image: Image = found(storage, read_only=read_only)
+        return image
+
+    return open_format
 
 
 FORMATS: Final[dict[str, Callable[..., Image]]] = {
     "raw": Raw,
-    "bochs": Bochs,
-    "cloop": Cloop,
-    "cow": Cow,
-    "dmg": Dmg,
+    "bochs": _later("headers", "Bochs"),
+    "cloop": _later("extents", "Cloop"),
+    "cow": _later("headers", "Cow"),
+    "dmg": _later("headers", "Dmg"),
     "file": File,
     "host_device": HostDevice,
-    "parallels": Parallels,
-    "qcow": Qcow,
-    "qcow2": Qcow2,
-    "qed": Qed,
-    "vdi": Vdi,
-    "vmdk": _open_vmdk,
-    "vpc": Vpc,
+    "parallels": _later("extents", "Parallels"),
+    "qcow": _later("extents", "Qcow"),
+    "qcow2": _later("qcow2", "Qcow2"),
+    "qed": _later("extents", "Qed"),
+    "vdi": _later("extents", "Vdi"),
+    "vmdk": _later("vmdk", "open_vmdk"),
+    "vpc": _later("extents", "Vpc"),
 }
 """What opens each format, by QEMU's name of it."""
 
@@ -69,13 +71,13 @@ def probe(storage: Storage) -> str:
             return "qcow"
         case b"QFI\xfb", version if version > 1:
             return "qcow2"  # later versions are refused, not taken for raw
-        case ((vmdk.SPARSE | vmdk.ESX), _):
+        case ((b"KDMV" | b"COWD"), _):
             return "vmdk"
         case b"QED\0", _:
             return "qed"
         case b"OOOM", 2:
             return "cow"
-    if data.startswith(vmdk.DESCRIPTOR):
+    if data.startswith(b"# Disk DescriptorFile"):
         return "vmdk"
     if data[64:68] == b"\x7f\x10\xda\xbe":
         return "vdi"
@@ -201,6 +203,8 @@ def open_overlay(
     Raises:
         OSError: The image cannot be opened, or the temporary file not be made.
     """
+    from qmpx.machine.block.qcow2_header import new_image
+
     base = open_image(filename, format=format, read_only=True)
     size, base_format = base.size, base.format
     base.close()

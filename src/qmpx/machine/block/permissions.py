@@ -54,11 +54,13 @@ UNNAMED: Final = "an unnamed block device"
 
 
 def of_drive(drive: "Drive") -> Edge:
-    """Return what a drive needs of the node in it: nothing, until a device has it."""
+    """Return what a drive needs of the node in it: little, until a device has it."""
     if not drive.id:
-        return Edge("root", frozenset(), frozenset(ALL))
+        return Edge("root", frozenset({READ}), frozenset(ALL))
     more = {WRITE} if drive.shares_writes else set()
     if drive.is_read_only or drive.kind == "cdrom":
+        if not drive.removable:
+            more |= {RESIZE}
         return Edge("root", frozenset({READ}), frozenset({SAME, READ, *more}))
     return Edge(
         "root", frozenset({READ, WRITE}), frozenset({RESIZE, SAME, READ, *more})
@@ -73,6 +75,14 @@ def of_export(*, writable: bool) -> Edge:
 
 def of_parent(parent: "Node", role: "Role") -> Edge:
     """Return what a node needs of one that is below or behind it."""
+    edge = _of_parent(parent, role)
+    child = parent.file if role == "file" else parent.backing
+    if child is not None and child.options.get("force-share") is True:
+        return edge._replace(shared=frozenset(ALL))
+    return edge
+
+
+def _of_parent(parent: "Node", role: "Role") -> Edge:
     perm, shared = needed(parent)
     if role == "backing":
         bears_writes = frozenset({WRITE, RESIZE} if WRITE in shared else ())
@@ -84,7 +94,8 @@ def of_parent(parent: "Node", role: "Role") -> Edge:
         case "mirror_top" if parent.is_for_commit:
             return Edge(name, perm - {READ}, frozenset({SAME, WRITE, READ}))
         case "copy-before-write":
-            return Edge(name, perm | {READ}, shared & {SAME, READ})
+            more = {READ} if WRITE in perm else set()
+            return Edge(name, perm | more, shared & {SAME, READ})
         case "copy-on-read" if not parent.read_only:
             return Edge(name, perm | {SAME}, shared)
         case "raw" if parent.options.get("offset") or "size" in parent.options:
@@ -195,11 +206,16 @@ def check_stored(node: "Node", name: str, *, read_only: bool) -> None:
     Raises:
         GenericError: Something else that uses the node minds, or would be disturbed.
     """
-    more = frozenset() if read_only else frozenset({WRITE, RESIZE})
-    edge = Edge("file", more | {READ}, frozenset({READ, SAME}))
+    edge = stored_edge(read_only=read_only)
     us = f"node '{name}' (uses node '{node.name}' as 'file' child)"
     for other, user in _users(node):
         _compare(node, edge, us, other, user)
+
+
+def stored_edge(*, read_only: bool) -> Edge:
+    """Return what a new node of some format needs of what it is stored in."""
+    more = frozenset() if read_only else frozenset({WRITE, RESIZE})
+    return Edge("file", more | {READ}, frozenset({READ, SAME}))
 
 
 def _compare(node: "Node", edge: Edge, us: str, other: Edge, user: str) -> None:

@@ -37,6 +37,7 @@ from qmpx.machine.block.qcow2_header import (
     read_header,
 )
 from qmpx.machine.block.qcow2_snapshots import SnapshotTable
+from qmpx.machine.block.qcow2_tables import Tables
 from qmpx.machine.block.storage import Storage
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ class Qcow2(Image):
         header = read_header(storage)
         super().__init__(storage, size=header.size, read_only=read_only)
         self._header = header
-        self._clusters = Clusters(storage, header, self._read_behind)
-        self._snapshots = SnapshotTable(storage, header, self._clusters)
-        self._bitmaps = BitmapTable(storage, header, self._clusters.refcounts)
+        self._tables = tables = Tables(storage, header)
+        self._clusters = Clusters(storage, header, tables, self._read_behind)
+        self._snapshots = SnapshotTable(storage, header, tables, self._clusters)
+        self._bitmaps = BitmapTable(storage, header, tables.refcounts)
         self._strange = header.autoclear & ~BITMAPS
         self._refusal = self._why_not()
         self.backing_file = header.backing_file
@@ -139,7 +141,27 @@ class Qcow2(Image):
             OSError: It cannot be found out.
         """
         self._ready()
-        return self._clusters.allocated(offset)
+        return self._tables.allocated(offset)
+
+    def fill_zeroes(self, offset: int, size: int) -> None:
+        """Have zeros of its own: whole clusters take no room, as of version 3.
+
+        Raises:
+            OSError: As for `write`.
+        """
+        self._check(offset, size)
+        self._ready(writing=True)
+        end = offset + size
+        while offset < end:
+            next_ = min(end, (offset // self.cluster_size + 1) * self.cluster_size)
+            is_whole = offset % self.cluster_size == 0 and (
+                next_ % self.cluster_size == 0 or next_ == self.size
+            )
+            if not (
+                is_whole and self._header.version > 2 and self._tables.try_zero(offset)
+            ):
+                self.write(offset, bytes(next_ - offset))
+            offset = next_
 
     def resize(self, size: int) -> None:
         """Change the size of the guest data; what is behind a new end is gone.
@@ -156,10 +178,10 @@ class Qcow2(Image):
             raise ImageError(self.filename, message, errno.EFBIG)
         coverage = self._header.l2_coverage
         if size < self.size:
-            self._clusters.drop_behind(size)
+            self._tables.drop_behind(size)
         else:
-            self._clusters.drop_from(-(-self.size // coverage))
-        self._clusters.grow_l1(-(-size // coverage))
+            self._tables.drop_from(-(-self.size // coverage))
+        self._tables.grow_l1(-(-size // coverage))
         self.storage.write(SIZE_AT, struct.pack(">Q", size))
         self._header.size = self.size = size
 

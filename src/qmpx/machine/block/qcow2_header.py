@@ -305,6 +305,9 @@ def new_image(
     cluster_bits: int = 16,
     version: int = 2,
     encrypted: bool = False,
+    refcount_bits: int = 16,
+    is_lazy: bool = False,
+    uses_zstd: bool = False,
 ) -> bytes:
     """Return a new image that has no data.
 
@@ -315,6 +318,9 @@ def new_image(
         cluster_bits: The logarithm of the size of a cluster.
         version: 2 or 3.
         encrypted: Whether guest data are to be encrypted with AES.
+        refcount_bits: Bits of a reference count; of version 2 it is 16.
+        is_lazy: Whether reference counts may be written late; version 3.
+        uses_zstd: Whether data are to be compressed by zstd; version 3.
 
     Raises:
         ValueError: There is no such image.
@@ -334,12 +340,12 @@ def new_image(
     l1_clusters = max(1, -(-l1_size * 8 // cluster))
     blocks, table = 1, 1  # of reference counts, which count themselves
     while (
-        blocks < -(-(1 + table + blocks + l1_clusters) // (cluster // 2))
+        blocks < -(-(1 + table + blocks + l1_clusters) * refcount_bits // (cluster * 8))
         or table < -(-blocks * 8 // cluster)
     ):  # fmt: skip
         blocks, table = blocks + 1, max(1, -(-(blocks + 1) * 8 // cluster))
     used = 1 + table + blocks + l1_clusters
-    length = _FIXED.size + (_VERSION_3.size if version == 3 else 0)
+    length = _FIXED.size + (_VERSION_3.size + 8 if version == 3 else 0)
     extensions = b""
     if backing_format:
         format_name = backing_format.encode()
@@ -352,7 +358,11 @@ def new_image(
         *((1 + table + blocks) * cluster, cluster, table, 0, 0),
     )
     if version == 3:
-        header += _VERSION_3.pack(0, 0, 0, 4, length)
+        order = refcount_bits.bit_length() - 1
+        header += _VERSION_3.pack(
+            COMPRESSION if uses_zstd else 0, is_lazy, 0, order, length
+        )
+        header += bytes([uses_zstd]).ljust(8, b"\0")
     entries = struct.pack(
         f">{blocks}Q", *((1 + table + n) * cluster for n in range(blocks))
     )
@@ -360,7 +370,15 @@ def new_image(
         (
             (header + extensions + name).ljust(cluster, b"\0"),
             entries.ljust(table * cluster, b"\0"),
-            (b"\0\1" * used).ljust(blocks * cluster, b"\0"),
-            bytes(l1_clusters * cluster),
+            _ones(used, refcount_bits).ljust(blocks * cluster, b"\0"),
+            bytes(l1_size * 8),  # the file ends with it
         )
     )
+
+
+def _ones(count: int, bits: int) -> bytes:
+    """Return so many reference counts of 1."""
+    if bits >= 8:
+        return (1).to_bytes(bits // 8, "big") * count
+    value = sum(1 << place * bits for place in range(count))
+    return value.to_bytes(-(-count * bits // 8), "little")

@@ -14,17 +14,19 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from qmpx.machine.block.image import ImageError, Snapshot
-from qmpx.machine.block.qcow2_clusters import COPIED, Clusters
+from qmpx.machine.block.qcow2_clusters import Clusters
 from qmpx.machine.block.qcow2_header import (
     MAX_SNAPSHOTS,
     SNAPSHOTS_AT,
     Header,
 )
+from qmpx.machine.block.qcow2_tables import COPIED, Tables
 from qmpx.machine.block.storage import Storage
 from qmpx.machine.values import Value
 
 _ENTRY: Final = struct.Struct(">QIHHIIQII")
 _EXTRA: Final = struct.Struct(">QQ")
+_UNCOUNTED: Final = b"\xff" * 8  # instructions that the guest has run: nobody counts
 
 MAX_EXTRA: Final = 1024
 """Bytes of an entry that later versions have added: QEMU's figure."""
@@ -53,15 +55,14 @@ class Entry(Value, frozen=True):
     extra: bytes
 
     def packed(self) -> bytes:
-        """Return the entry as it stands in the table."""
+        """Return the entry as it stands in the table; each begins at 8 bytes."""
         shot = self.snapshot
         names = _encoded(shot.id), _encoded(shot.name)
         data = _ENTRY.pack(
             *(*self.l1, len(names[0]), len(names[1]), shot.seconds, shot.nanoseconds),
             *(shot.clock, min(shot.state_size, 0xFFFFFFFF), len(self.extra)),
         )
-        data += self.extra + b"".join(names)
-        return data.ljust(-(-len(data) // 8) * 8, b"\0")
+        return data + self.extra + b"".join(names)
 
 
 class SnapshotTable:
@@ -70,15 +71,19 @@ class SnapshotTable:
     Args:
         storage: The image file.
         header: Its header, which changes with the snapshots.
-        clusters: Its tables and data.
+        tables: Its tables.
+        clusters: Its data.
 
     Raises:
         OSError: The table cannot be read.
     """
 
-    def __init__(self, storage: Storage, header: Header, clusters: Clusters) -> None:
+    def __init__(
+        self, storage: Storage, header: Header, tables: Tables, clusters: Clusters
+    ) -> None:
         self._storage = storage
         self._header = header
+        self._tables = tables
         self._clusters = clusters
         self._size = 0  # of the table, in bytes
         self._entries = list(self._read())
@@ -123,29 +128,31 @@ class SnapshotTable:
         Raises:
             OSError: It cannot be made.
         """
-        header, clusters = self._header, self._clusters
+        header, tables = self._header, self._tables
         if len(_encoded(name)) > MAX_NAME:
             raise self._refuse(f"a name of more than {MAX_NAME} bytes")
         if len(self._entries) >= MAX_SNAPSHOTS:
             raise self._refuse(f"{MAX_SNAPSHOTS} snapshots are all it can have")
         first = -(-header.size // header.l2_coverage)  # L1 entry of the state
-        clusters.drop_from(first)
+        tables.drop_from(first)
         try:
             state_size = self._write_state(first * header.l2_coverage, state)
-            l1 = clusters.l1((header.l1_offset, header.l1_size))
-            clusters.share(l1, 1)
-            clusters.mark_own()
+            l1 = tables.l1((header.l1_offset, header.l1_size))
+            tables.share(l1, 1)
+            tables.mark_own()
             plain = array("Q", (entry & ~COPIED for entry in l1))
-            table = clusters.store_l1(plain, len(plain))
+            table = tables.store_l1(plain, len(plain))
             numbers = (int(s.id) for s in self if s.id.isdecimal() and s.id.isascii())
             id_ = str(max(numbers, default=0) + 1)
             shot = Snapshot(id_, name, state_size, when[0], when[1], clock)
             extra = _EXTRA.pack(state_size, header.size)
+            if header.version >= 3:
+                extra += _UNCOUNTED
             entry = Entry(shot, (table, len(plain)), header.size, extra)
             self._store([*self._entries, entry])
         finally:
-            clusters.drop_from(first)
-            clusters.mark_own()
+            tables.drop_from(first)
+            tables.mark_own()
         return shot
 
     def _write_state(self, offset: int, state: Iterable[bytes]) -> int:
@@ -201,20 +208,20 @@ class SnapshotTable:
         Raises:
             OSError: It cannot be done, or there is no such snapshot.
         """
-        entry, header, clusters = self._find(shot), self._header, self._clusters
+        entry, header, tables = self._find(shot), self._header, self._tables
         if entry.disk_size not in (None, header.size):
             raise self._refuse("the disk had another size then")
         guest = -(-header.size // header.l2_coverage)
-        saved = clusters.l1(entry.l1)[:guest]
+        saved = tables.l1(entry.l1)[:guest]
         if len(saved) < guest:
             raise self._refuse("the snapshot has a smaller L1 table than the disk")
-        clusters.share(saved, 1)
-        was = clusters.l1((header.l1_offset, header.l1_size))
+        tables.share(saved, 1)
+        was = tables.l1((header.l1_offset, header.l1_size))
         content = struct.pack(f">{guest}Q", *(each & ~COPIED for each in saved))
         self._storage.event("l1_update")
         self._storage.write(header.l1_offset, content.ljust(8 * len(was), b"\0"))
-        clusters.share(was, -1)
-        clusters.mark_own()
+        tables.share(was, -1)
+        tables.mark_own()
 
     def delete(self, shot: Snapshot) -> None:
         """Forget a snapshot.
@@ -222,12 +229,12 @@ class SnapshotTable:
         Raises:
             OSError: It cannot be done, or there is no such snapshot.
         """
-        gone, clusters = self._find(shot), self._clusters
-        l1 = clusters.l1(gone.l1)
+        gone, tables = self._find(shot), self._tables
+        l1 = tables.l1(gone.l1)
         self._store([entry for entry in self._entries if entry is not gone])
-        clusters.share(l1, -1)
-        clusters.refcounts.free(gone.l1[0], clusters.table_clusters(gone.l1[1]))
-        clusters.mark_own()
+        tables.share(l1, -1)
+        tables.refcounts.free(gone.l1[0], tables.table_clusters(gone.l1[1]))
+        tables.mark_own()
 
     def _find(self, shot: Snapshot) -> Entry:
         for entry in self._entries:
@@ -238,13 +245,14 @@ class SnapshotTable:
 
     def _store(self, entries: list[Entry]) -> None:
         """Write a new table, then let the header name it."""
-        header, refcounts = self._header, self._clusters.refcounts
-        data = b"".join(entry.packed() for entry in entries)
+        header, refcounts = self._header, self._tables.refcounts
+        data = b""
+        for entry in entries:
+            data = data.ljust(-(-len(data) // 8) * 8, b"\0") + entry.packed()
         offset = 0
         if data:
             offset = refcounts.allocate(-(-len(data) // header.cluster_size))
-            padded = -(-len(data) // header.cluster_size) * header.cluster_size
-            self._storage.write(offset, data.ljust(padded, b"\0"))
+            self._storage.write(offset, data)
         self._storage.flush()
         place = struct.pack(">IQ", len(entries), offset)
         self._storage.write(SNAPSHOTS_AT, place)

@@ -3,13 +3,13 @@
 Source: QEMU 7.2.22, observed.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.changes import Change, held
 from qmpx.machine.block.format_nodes import FormatNode
 from qmpx.machine.block.image import Snapshot
+from qmpx.machine.block.new_files import make_file
 from qmpx.machine.block.node_drivers import DRIVERS
 from qmpx.machine.block.nodes import Node
 from qmpx.machine.block.permissions import (
@@ -43,6 +43,12 @@ def _overlay(graph: "BlockGraph", node: Node, overlay: Node) -> Change:
     if overlay.read_only and WRITE in needed(node)[0]:
         message = "Block node is read-only"
         raise GenericError(message)
+    if overlay in node.reached():
+        message = (
+            f"Making '{node.name}' a backing child of '{overlay.name}' would create a "
+            "cycle"
+        )
+        raise GenericError(message)
     was_read_only = node.read_only
     try:
         node.flush()
@@ -54,8 +60,8 @@ def _overlay(graph: "BlockGraph", node: Node, overlay: Node) -> Change:
 
     def undo() -> None:
         overlay.set_backing(None)
-        graph.replace(overlay, node)
         node.set_read_only(read_only=was_read_only)
+        graph.replace(overlay, node)
 
     return Change(undo=undo)
 
@@ -150,7 +156,7 @@ def _put_file(
             version=3,
         )
         try:
-            Path(file).write_bytes(content)
+            make_file(file, content)
         except OSError as error:
             message = f"Could not create '{file}': {error.strerror}"
             raise GenericError(message) from error
@@ -161,7 +167,7 @@ def _put_file(
     }
     if name is not None:
         options["node-name"] = name
-    overlay = graph.open(options)
+    overlay = graph.open(options, read_only=below.read_only)
     try:
         change = _overlay(graph, below, overlay)
     except GenericError:
@@ -172,7 +178,7 @@ def _put_file(
         change.undo()
         graph.release(overlay)
 
-    return Change(undo=undo)
+    return Change(undo=undo, commit=lambda: graph.release(overlay))  # if nobody has it
 
 
 def _image_node(graph: "BlockGraph", device: str) -> Node:

@@ -5,9 +5,9 @@ Source: QEMU 7.2.22, observed.
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from qmpx.machine.block.copying import as_source_error
 from qmpx.machine.block.format_nodes import FormatNode
 from qmpx.machine.block.job import Job
+from qmpx.machine.block.job_errors import as_source_error
 from qmpx.machine.block.nodes import PIECE, Node
 from qmpx.machine.block.permissions import READ, SAME, WRITE, Edge, require_quiet
 
@@ -103,10 +103,11 @@ class StreamJob(Job):
                     data = behind.read(at, run)
                 except OSError as error:
                     raise as_source_error(error) from None
-                self.top.write(at, data)
+                self.top.fill(at, data)
                 copied = run
-            elif seen == "zero" and self.base is not None:
-                self.top.write(at, bytes(run))
+            elif seen == "zero" and behind.depth_at(at)[0]:
+                self.top.fill(at, bytes(run))
+                copied = run
         self.offset = at + run
         return copied
 

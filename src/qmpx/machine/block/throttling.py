@@ -1,7 +1,8 @@
 """Limits of drives: how many bytes and requests a second, and in bursts.
 
-The limits are kept, checked and shown. They hold back what the guest does, and jobs do
-not go through a drive: what holds jobs back are groups, `qmpx.machine.block.pacing`.
+The limits are kept, checked and shown. They hold back what goes through a drive, which
+is what ``qemu-io`` does; jobs and exports do not: what holds these back are groups. See
+`qmpx.machine.block.pacing`.
 
 Source: QEMU 7.2.22, observed.
 """

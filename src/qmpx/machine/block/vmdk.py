@@ -15,9 +15,8 @@ from qmpx.machine.block.image import MAX_SIZE, Image, ImageError
 from qmpx.machine.block.raw import Raw
 from qmpx.machine.block.storage import Storage
 
-SPARSE: Final = b"KDMV"
-ESX: Final = b"COWD"
-DESCRIPTOR: Final = b"# Disk DescriptorFile"
+_SPARSE: Final = b"KDMV"
+_ESX: Final = b"COWD"
 
 MAX_DESCRIPTOR: Final = 65536
 """Bytes of a descriptor: a hundred extents."""
@@ -37,6 +36,17 @@ _AT_END: Final = (1 << 64) - 1
 """A directory that stands in a footer, as the file was written in one go."""
 
 
+def open_vmdk(storage: Storage, *, read_only: bool) -> Image:
+    """Return the image that a file is, or that the descriptor in it tells of.
+
+    Raises:
+        OSError: It is neither, or it cannot be read.
+    """
+    is_sparse = storage.read(0, 4) in (_SPARSE, _ESX)
+    kind = SparseExtent if is_sparse else Descriptor
+    return kind(storage, read_only=read_only)
+
+
 class SparseExtent(Extents):
     """A sparse extent, or an image that is one.
 
@@ -47,7 +57,7 @@ class SparseExtent(Extents):
     format = "vmdk"
 
     def __init__(self, storage: Storage, *, read_only: bool) -> None:
-        if storage.read(0, 4) == ESX:
+        if storage.read(0, 4) == _ESX:
             size, grain, directory, count = fields(storage, "<4I", 12)
             flags, per_table, text_at, text_size = 0, 4096, 0, 0
         else:
@@ -145,7 +155,7 @@ class Descriptor(Image):
         try:
             if kind in ("FLAT", "VMFS"):
                 return Raw(storage, read_only=True)
-            if storage.read(0, 4) not in (SPARSE, ESX):
+            if storage.read(0, 4) not in (_SPARSE, _ESX):
                 raise ImageError(str(path), "not a sparse extent")
             return SparseExtent(storage, read_only=True)
         except OSError:

@@ -41,7 +41,7 @@ class Display:
         self.keyboard = Keyboard(
             machine.clock, self._tell_guest, self._type, self._changed
         )
-        self.pointers = Pointers()
+        self.pointers = Pointers(has_ps2=machine.has_ps2)
         self.console = Console(machine, self.screen, self.keyboard, self.pointers)
         self.vnc = VncServer(
             machine, self.screen, self.keyboard, self.pointers, self._changed

@@ -12,7 +12,6 @@ from qmpx.machine.display.key_names import (
     ALTS,
     CONTROLS,
     KEYS,
-    LATER_KEYS,
     NAMES,
     SHIFTS,
     key_of_keysym,
@@ -68,19 +67,6 @@ def _code(name: str) -> int:
             return code
     message = f"unknown key: '{name}'"
     raise GenericError(message)
-
-
-def code_of(name: str) -> int:
-    """Return the code of a key by one of today's names (``QKeyCode``) or those of 2010.
-
-    Raises:
-        GenericError: There is none of that name.
-    """
-    code = KEYS.get(name, LATER_KEYS.get(name))
-    if code is None:
-        message = f"Invalid parameter '{name}'"
-        raise GenericError(message)
-    return code
 
 
 class Keyboard:

@@ -10,7 +10,7 @@ from qmpx.errors import GenericError
 from qmpx.machine.values import Value
 
 PS2_MOUSE: Final = "QEMU PS/2 Mouse"
-"""The mouse that every machine has."""
+"""The mouse that a PC has."""
 FULL_SCALE: Final[int] = 0x7FFF
 """Where the right and the lower edge of the screen are for an absolute device."""
 MAX_WHEEL: Final = 1_000_000
@@ -34,6 +34,10 @@ class Mouse(Value, frozen=True):
 class Pointers:
     """The pointing devices, the chosen one first.
 
+    Args:
+        has_ps2: Whether there is a PS/2 mouse, which has index 0, and behind it a
+            keyboard; without them the next device has the keyboard's, -1.
+
     Attributes:
         mice: The devices.
         x: Where it points, 0 (left) to `FULL_SCALE`.
@@ -42,13 +46,14 @@ class Pointers:
         buttons: A bit for each button that is down: 1 left, 2 middle, 4 right.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_ps2: bool = True) -> None:
         self.mice: list[Mouse] = []
         self.x = self.y = (FULL_SCALE + 1) // 2
         self.wheel = 0
         self.buttons = 0
-        self._next_index = 0
-        self.add(PS2_MOUSE, is_absolute=False)
+        self._next_index = 0 if has_ps2 else -1
+        if has_ps2:
+            self.add(PS2_MOUSE, is_absolute=False)
 
     @property
     def current(self) -> Mouse | None:

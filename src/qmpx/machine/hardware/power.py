@@ -20,7 +20,6 @@ BASE: Final[int] = 0xB000
 STATUS: Final[int] = 0x00
 ENABLE: Final[int] = 0x02
 CONTROL: Final[int] = 0x04
-TIMER: Final[int] = 0x08
 
 POWER_BUTTON: Final[int] = 1 << 8
 SLEEP_ENABLE: Final[int] = 1 << 13

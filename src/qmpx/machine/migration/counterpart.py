@@ -14,6 +14,11 @@ from qmpx.machine.migration.witness import Claim, Inquiry, Verdict, Witness
 if TYPE_CHECKING:
     from qmpx.machine.clock import Timer
 
+ANSWER_LIMIT: Final = 30.0
+"""Seconds that the other side has for its next word of the hand-over. The destination
+only restores the parts then; all else was checked as it came. The machine stands still
+meanwhile."""
+
 INQUIRY_INTERVAL: Final = 0.1
 """Seconds between two questions to a witness, when the connection has broken."""
 

@@ -69,7 +69,6 @@ class DiskWalk:
     ) -> None:
         self._disks = disks
         self._write = write
-        self._is_incremental = is_incremental
         self._written = {name: disk.watch() for name, disk in disks.items()}
         self._queue = [
             (name, block)
@@ -78,7 +77,6 @@ class DiskWalk:
         ]
         self._queue.reverse()
         self.transferred = 0
-        self._skipped = self.total - len(self._queue) * BLOCK
 
     @property
     def total(self) -> int:

@@ -16,16 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from qmpx.errors import OpenFileFailed
 from qmpx.machine.migration.contents import PartStates, check_description
-from qmpx.machine.migration.counterpart import INQUIRY_INTERVAL, Counterpart
+from qmpx.machine.migration.counterpart import (
+    ANSWER_LIMIT,
+    INQUIRY_INTERVAL,
+    Counterpart,
+)
 from qmpx.machine.migration.disks import Disk, check_disks, load_disk, look_anew
 from qmpx.machine.migration.links import Link
-from qmpx.machine.migration.outgoing import (
-    ANSWER_LIMIT,
+from qmpx.machine.migration.ram import load_ram
+from qmpx.machine.migration.records import (
     ONE_WAY,
     TWO_WAY,
+    Kind,
+    Record,
+    RecordReader,
+    RecordWriter,
 )
-from qmpx.machine.migration.ram import load_ram
-from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
 from qmpx.machine.migration.witness import TOKEN_SIZE, Claim, Verdict
 from qmpx.machine.runstate import RunState

@@ -176,7 +176,6 @@ class Migration:
         self._outgoing = Outgoing(
             self._machine,
             link,
-            settings=self,
             in_use=self._in_use,
             disks=self.baggage.disks() if block or incremental else None,
             is_incremental=incremental,

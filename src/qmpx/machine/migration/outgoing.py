@@ -1,9 +1,11 @@
-"""The source's side of a migration: passes over RAM and disks, then the hand-over.
+"""The source's side of a migration: its phases, and the hand-over.
 
-Nothing here waits: a timer of the machine's clock moves the stream on, ten times a
-second, and the link calls back. The phases:
+Nothing here waits: timers of the machine's clock move it on, and the link calls back.
+The phases:
 
-* *connecting*, *live*: the machine may run on, and what it writes is sent again;
+* *connecting*;
+* *live*: the machine may run on, and what it writes is sent again; see
+  `qmpx.machine.migration.passes`;
 * *waiting*, if that is wanted: it stands still, and somebody has to say ``proceed``;
 * *closing*: it stands still; all is sent, the destination has to say that it is sound;
 * *committed*: the destination has the word to go on, and has to say that it does;
@@ -22,11 +24,19 @@ from typing import TYPE_CHECKING, Final
 from qmpx.errors import GenericError
 from qmpx.machine.migration.cargo import Cargo
 from qmpx.machine.migration.contents import describe, write_parts
-from qmpx.machine.migration.counterpart import Counterpart
+from qmpx.machine.migration.counterpart import ANSWER_LIMIT, Counterpart
 from qmpx.machine.migration.disks import Disk
 from qmpx.machine.migration.links import Link
-from qmpx.machine.migration.pace import TICK, Pace
-from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
+from qmpx.machine.migration.pace import Pace
+from qmpx.machine.migration.passes import Passes
+from qmpx.machine.migration.records import (
+    ONE_WAY,
+    TWO_WAY,
+    Kind,
+    Record,
+    RecordReader,
+    RecordWriter,
+)
 from qmpx.machine.migration.stages import Outcome, Phase
 from qmpx.machine.migration.standstill import Standstill
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
@@ -37,21 +47,10 @@ from qmpx.machine.runstate import TRANSFERS, RunState
 if TYPE_CHECKING:
     from qmpx.machine.clock import Timer
     from qmpx.machine.machine import Machine
-    from qmpx.machine.migration.migration import Migration
 
 GREETING_LIMIT: Final = 5.0
 """Seconds after which a receiver that has not greeted is taken for one that only
 stores. A greeting takes some turns of a loop, and `witness.ANSWER_LIMIT` at most."""
-
-ANSWER_LIMIT: Final = 30.0
-"""Seconds that the destination has for checking what came: it only restores the parts;
-all else was checked as it came. The machine stands still meanwhile."""
-
-ONE_WAY: Final = b"\x00"
-"""At the end of a stream: who has read this far may go on at once."""
-
-TWO_WAY: Final = b"\x01"
-"""At the end of a stream: who has read this far asks before it goes on."""
 
 
 class Outgoing:
@@ -60,7 +59,6 @@ class Outgoing:
     Args:
         machine: The machine.
         link: What leads to the destination; not started yet.
-        settings: Whose limits hold; they may change meanwhile.
         in_use: The pages that the guest uses, as far as that is known; see `RamWalk`.
         disks: The disks whose contents are to go too, by name.
         is_incremental: Whether only what is in the disks' own images is to go.
@@ -76,7 +74,6 @@ class Outgoing:
         machine: "Machine",
         link: Link,
         *,
-        settings: "Migration",
         in_use: PageSet,
         disks: Mapping[str, Disk] | None,
         is_incremental: bool = False,
@@ -84,7 +81,7 @@ class Outgoing:
     ) -> None:
         self._machine = machine
         self._link = link
-        self._settings = settings
+        self._settings = machine.migration
         self._on_end = on_end
         self._clock = machine.clock
         self._writer, self._reader = RecordWriter(), RecordReader()
@@ -93,12 +90,10 @@ class Outgoing:
         self._is_in_doubt = False
         self._is_one_way = False  # whether the end of the stream gives it away
         self._timer: Timer | None = None
-        self._turn: Timer | None = None
-        self._pace = Pace(settings.limits, link)
-        self._is_postcopy = False
+        self._pace = Pace(self._settings.limits, link)
         self._greeted = False
         self._opened_at = 0
-        self._standstill = Standstill(machine, settings.baggage)
+        self._standstill = Standstill(machine, self._settings.baggage)
         self._digest = b""
         self.phase = Phase.CONNECTING
         self.cargo = Cargo(
@@ -108,6 +103,7 @@ class Outgoing:
             disks=disks,
             is_incremental=is_incremental,
         )
+        self._passes = Passes(machine, self.cargo, self._pace, self)
         link.start(self)
 
     # What the link tells.
@@ -129,7 +125,7 @@ class Outgoing:
         description["token"] = self._other.token
         description["witness"] = self._other.can_be_asked_at(host)
         self._write(Kind.MACHINE, dump_value(description))
-        self._tick()
+        self._passes.begin_turn()
 
     def link_received(self, data: bytes) -> None:
         """Take the destination's answers; after a one-way end there are none."""
@@ -147,7 +143,7 @@ class Outgoing:
     def link_drained(self) -> None:
         """Go on with what this turn may send."""
         if self.phase is Phase.LIVE:
-            self._move()
+            self._passes.go_on()
 
     def link_finished(self) -> None:
         """End a stream that nobody answers: it was taken whole."""
@@ -172,7 +168,7 @@ class Outgoing:
                         raise StreamError(message)
             case Kind.REFUSED, Phase.LIVE | Phase.WAITING | Phase.CLOSING:
                 reason = record.payload.decode(errors="replace")
-                self._fail(f"the destination refuses: {reason}")
+                self.fail(f"the destination refuses: {reason}")
             case Kind.READY, Phase.CLOSING:
                 if record.payload != self._digest:
                     message = "it has another machine than was sent"
@@ -192,46 +188,6 @@ class Outgoing:
         self._pace.note_written(len(data))
         self._link.write(data)
 
-    def _tick(self) -> None:
-        if self.phase is not Phase.LIVE:
-            return
-        if self._machine.state is RunState.SHUTDOWN and self._machine.ends:
-            self.cancel()
-            return
-        self._stop_waiting()
-        self._timer = self._clock.call_later(TICK, self._tick)
-        if self._machine.state.is_running:
-            self._settings.guest_writes.go_on(TICK)
-        self._pace.begin_turn()
-        self._move()
-
-    def _move(self) -> None:
-        """Send what this turn may send; close if the rest fits into the downtime."""
-        try:
-            self._pace.begin_burst()
-            if self._is_postcopy and self._may_close():
-                self._close()
-                return
-            while self._pace.may_send:
-                if self._pace.is_long:  # others have their turn
-                    self._turn = self._clock.call_later(0, self.link_drained)
-                    return
-                spent, some = 0, self._pace.most
-                if self.cargo.is_under_way:
-                    spent = self.cargo.step(some)
-                elif self._may_close():
-                    self._close()
-                    return
-                elif self.cargo.has_more:
-                    self._begin_pass()
-                    spent = self.cargo.step_disks(some)
-                else:
-                    return  # all is sent; it is the greeting that is waited for
-                self._pace.spend(spent)
-            self._pace.note_link()
-        except OSError as error:
-            self._fail(f"a disk cannot be read: {error}")
-
     def _note_figures(self, **figures: int) -> None:
         statistics = self._settings.statistics
         if statistics is None:
@@ -244,8 +200,9 @@ class Outgoing:
         """Bring the statistics up to date."""
         self._note_figures()
 
-    def _may_close(self) -> bool:
-        """Whether what is left goes over within the downtime that is allowed."""
+    @property
+    def may_stand_still(self) -> bool:
+        """Whether the machine can stand still, and it is known who would get it."""
         if RunState.FINISH_MIGRATE not in TRANSFERS.get(self._machine.state, ()):
             return False  # a snapshot is being made
         if self._greeted and not self._other.is_met:
@@ -254,19 +211,18 @@ class Outgoing:
             waited = self._clock.microseconds() - self._opened_at
             if waited < GREETING_LIMIT * 1_000_000:
                 return False
-        left = self.cargo.left + self._link.unsent
-        return self._is_postcopy or self._pace.fits(left)
+        return True
 
     def start_postcopy(self) -> None:
         """Give the machine away with the next turn, however much is left to send."""
         if self.phase is Phase.LIVE:
-            self._is_postcopy = True
+            self._passes.is_urgent = True
 
-    def _close(self) -> None:
+    def stand_still(self) -> None:
         """Let the machine stand still, and send all the rest."""
         self.phase = Phase.WAITING
         self._stop_waiting()
-        if self._is_postcopy and not self._settings.pauses_before_switchover:
+        if self._passes.is_urgent and not self._settings.pauses_before_switchover:
             self._note_postcopy()
         self._standstill.begin()
         self._note_figures(stopped=self._clock.microseconds())
@@ -285,18 +241,14 @@ class Outgoing:
     def proceed(self) -> None:
         """Give the machine away, if that is what is waited for."""
         if self.phase is Phase.WAITING:
-            if self._is_postcopy:
+            if self._passes.is_urgent:
                 self._note_postcopy()
             else:
                 self._settings.note_stage("device")
             try:
                 self._finish()
             except OSError as error:
-                self._fail(f"a disk cannot be read: {error}")
-
-    def _begin_pass(self) -> None:
-        self.cargo.begin_pass()
-        self._settings.note_pass(self.cargo.passes)
+                self.fail(f"a disk cannot be read: {error}")
 
     def _finish(self) -> None:
         """Send all the rest; the machine stands still."""
@@ -312,47 +264,44 @@ class Outgoing:
                 lambda payload: self._write(Kind.BITMAP, payload)
             )
         except GenericError as error:
-            self._fail(error.desc)
+            self.fail(error.desc)
             return
         self._standstill.let_images_go()
         self.cargo.finish_ram()
-        self._begin_pass()
+        self._passes.begin_pass()
         self.cargo.finish_ram()
         self._note_figures(sent_still=self.cargo.ram.transferred - before)
         try:
             write_parts(self._machine, home, self._write)
         except (TypeError, ValueError) as error:
-            self._fail(f"the machine's state cannot be moved: {error}")
+            self.fail(f"the machine's state cannot be moved: {error}")
             return
         self._digest = self._writer.digest()
         if self._greeted:
             self._write(Kind.END, TWO_WAY + self._digest)
-            self._wait(ANSWER_LIMIT, "the destination does not answer")
+            self._await_answer(lambda: self.fail("the destination does not answer"))
         else:
             self._is_one_way = True
             self._write(Kind.END, ONE_WAY + self._digest)
             self._link.finish()
 
-    def _wait(self, seconds: float, complaint: str) -> None:
+    def _await_answer(self, on_silence: Callable[[], None]) -> None:
         self._stop_waiting()
-        self._timer = self._clock.call_later(seconds, lambda: self._fail(complaint))
+        self._timer = self._clock.call_later(ANSWER_LIMIT, on_silence)
 
     def _stop_waiting(self) -> None:
-        for timer in (self._timer, self._turn):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._turn = None
+        self._passes.stop()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # The hand-over.
 
     def _commit(self) -> None:
         """Give the machine away: from here on only proof gives it back."""
-        self._stop_waiting()
         self.phase = Phase.COMMITTED
         self._write(Kind.GO, b"")
-        self._timer = self._clock.call_later(
-            ANSWER_LIMIT, lambda: self._break("the destination has fallen silent")
-        )
+        self._await_answer(lambda: self._break("the destination has fallen silent"))
 
     def _break(self, reason: str) -> None:
         if self.phase is Phase.COMMITTED:
@@ -369,13 +318,13 @@ class Outgoing:
         elif self._is_one_way and self._link.answers and not self._link.unsent:
             self._end(Outcome.COMPLETED)  # the end was on its way before it broke
         elif self.phase is not Phase.ENDED:
-            self._fail(reason)
+            self.fail(reason)
 
     def _learn(self, verdict: Verdict) -> None:
         if verdict is Verdict.MINE:
             self._end(Outcome.COMPLETED)
         else:
-            self._fail("the destination ended before it had taken over")
+            self.fail("the destination ended before it had taken over")
 
     def _give_up(self) -> None:
         self._end(
@@ -396,7 +345,7 @@ class Outgoing:
         if self.phase is Phase.ENDED:
             given_away = self._machine.state is RunState.POSTMIGRATE
             return Verdict.YOURS if given_away else Verdict.MINE
-        self._fail("the connection broke at the destination's end")
+        self.fail("the connection broke at the destination's end")
         return Verdict.MINE
 
     # The end.
@@ -415,7 +364,8 @@ class Outgoing:
             self._write(Kind.ABORT, b"")
         self._end(Outcome.CANCELLED)
 
-    def _fail(self, reason: str) -> None:
+    def fail(self, reason: str) -> None:
+        """End it, as something went wrong."""
         self._end(Outcome.FAILED, reason)
 
     def _end(

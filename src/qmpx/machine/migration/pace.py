@@ -114,5 +114,9 @@ class Pace:
             self._rate = min(self._rate, int(used / TICK))
 
     def fits(self, count: int) -> bool:
-        """Whether so many bytes go over within the downtime that is allowed."""
-        return count * 1_000_000_000 <= self._rate * self._limits.downtime
+        """Whether so many bytes go over, behind those that wait for the link.
+
+        That is, whether they do within the downtime that is allowed.
+        """
+        left = count + self._link.unsent
+        return left * 1_000_000_000 <= self._rate * self._limits.downtime

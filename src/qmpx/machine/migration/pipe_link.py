@@ -1,14 +1,13 @@
 """Links that carry one way only: pipes, files, and commands of the host."""
 
-import asyncio
 import contextlib
 import os
 import signal
 import stat
 import subprocess
-from collections import deque
 from typing import Final
 
+from qmpx.machine.migration.descriptor_link import DescriptorLink
 from qmpx.machine.migration.links import LinkOwner
 
 CHUNK: Final = 256 * 1024
@@ -18,7 +17,7 @@ REAP_INTERVAL: Final = 0.02
 """Seconds between two looks whether a command has ended, once its pipe is closed."""
 
 
-class PipeLink:
+class PipeLink(DescriptorLink):
     """One end of a pipe, or a file, on the running event loop.
 
     Args:
@@ -28,23 +27,25 @@ class PipeLink:
 
     answers = False
     local_host = None
+    end = "the stream has ended"
 
     def __init__(self, fd: int, *, is_writer: bool) -> None:
+        super().__init__()
         self._fd = fd
         self._is_writer = is_writer
         self._can_wait = not stat.S_ISREG(os.fstat(fd).st_mode)
         if self._can_wait:
             os.set_blocking(fd, False)
-        self._loop = asyncio.get_running_loop()
-        self._owner: LinkOwner | None = None
-        self._out: deque[memoryview] = deque()
-        self._unsent = 0
-        self._is_finishing = False
+        self._is_open = True
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that the pipe has not taken, or that were lost when it closed."""
-        return self._unsent
+    def _fileno(self) -> int:
+        return self._fd
+
+    def _put(self, data: memoryview) -> int:
+        return os.write(self._fd, data)
+
+    def _take(self) -> bytes:
+        return os.read(self._fd, CHUNK)
 
     def start(self, owner: LinkOwner) -> None:
         """Tell *owner* from now on."""
@@ -62,85 +63,14 @@ class PipeLink:
         else:
             self._loop.call_soon(self._readable)
 
-    def write(self, data: bytes) -> None:
-        """Send *data* behind what was written before."""
-        if self._owner is None:
-            return
-        self._out.append(memoryview(data))
-        self._unsent += len(data)
-        if len(self._out) == 1:
-            try:
-                self._send()
-            except OSError as error:  # its owner is told later, not while it writes
-                self._loop.call_soon(self._break, str(error.strerror))
-                return
-            if self._out:
-                self._loop.add_writer(self._fd, self._writable)
-
-    def _send(self) -> None:
-        while self._out:
-            data = self._out[0]
-            try:
-                sent = os.write(self._fd, data)
-            except (BlockingIOError, InterruptedError):
-                return
-            self._unsent -= sent
-            if sent == len(data):
-                self._out.popleft()
-            else:
-                self._out[0] = data[sent:]
-
-    def _writable(self) -> None:
-        owner = self._owner
-        if owner is None:
-            return
-        try:
-            self._send()
-        except OSError as error:
-            self._break(str(error.strerror))
-            return
-        if self._out:
-            return
-        self._loop.remove_writer(self._fd)
-        if self._is_finishing:
-            self._end()
-        else:
-            owner.link_drained()
-
     def _readable(self) -> None:
-        owner = self._owner
-        if owner is None:
-            return
-        try:
-            data = os.read(self._fd, CHUNK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._break(str(error.strerror))
-            return
-        if not data:
-            self._break("the stream has ended")
-            return
-        owner.link_received(data)
-        if not self._can_wait:
+        super()._readable()
+        if not self._can_wait and self._owner is not None:
             self._loop.call_soon(self._readable)
-
-    def finish(self) -> None:
-        """Write no more; the owner is told when all is taken."""
-        self._is_finishing = True
-        if not self._out:
-            self._loop.call_soon(self._end)
-
-    def _end(self) -> None:
-        owner = self._owner
-        self.close()
-        if owner is not None:
-            owner.link_finished()
 
     def close(self) -> None:
         """Close it at once."""
-        self._owner = None
-        self._out.clear()
+        super().close()
         self._close_fd()
 
     def _close_fd(self) -> None:
@@ -150,12 +80,6 @@ class PipeLink:
                 self._loop.remove_writer(self._fd)
             os.close(self._fd)
             self._fd = -1
-
-    def _break(self, reason: str) -> None:
-        owner = self._owner
-        self.close()
-        if owner is not None:
-            owner.link_broken(reason)
 
 
 class CommandLink(PipeLink):

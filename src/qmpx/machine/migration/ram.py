@@ -82,10 +82,6 @@ class RamWalk:
         self._pieces = self._split(dirty)
         self._rest = None
 
-    def dirty_cost(self) -> int:
-        """Return what the next pass would cost if it began now."""
-        return len(self._memory.dirty) * PAGE_COST
-
     def step(self, budget: int) -> int:
         """Send pages of this pass until they cost *budget*, or until none are left.
 

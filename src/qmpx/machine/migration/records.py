@@ -30,6 +30,12 @@ VERSION: Final[int] = 1
 MAX_PAYLOAD: Final = 2 * 2**20
 """Bytes of a record's payload: a run of pages or blocks of one megabyte, with room."""
 
+ONE_WAY: Final = b"\x00"
+"""At the end of a stream: who has read this far may go on at once."""
+
+TWO_WAY: Final = b"\x01"
+"""At the end of a stream: who has read this far asks before it goes on."""
+
 _HEAD: Final = struct.Struct(">BI")
 _SUM: Final = struct.Struct(">I")
 _PREAMBLE: Final = MAGIC + struct.pack(">H", VERSION)

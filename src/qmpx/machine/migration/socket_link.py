@@ -1,16 +1,18 @@
 """A link that is a connected socket: it carries both ways."""
 
-import asyncio
 import contextlib
 import errno
 import functools
 import os
 import socket
-from collections import deque
 from concurrent.futures import CancelledError
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from qmpx.machine.migration.descriptor_link import DescriptorLink
 from qmpx.machine.migration.links import LinkOwner
+
+if TYPE_CHECKING:
+    import asyncio
 
 CHUNK: Final = 256 * 1024
 """Bytes read at once: what a socket's buffer holds at most, as systems are set up."""
@@ -21,7 +23,7 @@ CLOSED: Final = "the other end has closed the connection"
 _IN_PROGRESS: Final = (0, errno.EINPROGRESS)
 
 
-class SocketLink:
+class SocketLink(DescriptorLink):
     """A stream socket on the running event loop.
 
     Args:
@@ -33,26 +35,26 @@ class SocketLink:
     """
 
     answers = True
+    end = CLOSED
 
     def __init__(
         self, connection: socket.socket, address: tuple[str, int] | None = None
     ) -> None:
+        super().__init__()
         connection.settimeout(0)
         self._socket = connection
         self._address = address
-        self._loop = asyncio.get_running_loop()
-        self._owner: LinkOwner | None = None
-        self._out: deque[memoryview] = deque()
-        self._unsent = 0
-        self._is_open = False
-        self._is_finishing = False
         self._lookup: asyncio.Future[Any] | None = None
         self.is_refused = False
 
-    @property
-    def unsent(self) -> int:
-        """Bytes that the kernel has not taken, or that were lost when it closed."""
-        return self._unsent
+    def _fileno(self) -> int:
+        return self._socket.fileno()
+
+    def _put(self, data: memoryview) -> int:
+        return self._socket.send(data)
+
+    def _take(self) -> bytes:
+        return self._socket.recv(CHUNK)
 
     @property
     def local_host(self) -> str | None:
@@ -113,100 +115,22 @@ class SocketLink:
         self._loop.add_reader(self._socket.fileno(), self._readable)
         self._owner.link_opened()
         if self._out and self._owner is not None:
-            self._writable()
-
-    def write(self, data: bytes) -> None:
-        """Send *data* behind what was written before."""
-        if self._owner is None:
-            return
-        self._out.append(memoryview(data))
-        self._unsent += len(data)
-        if self._is_open and len(self._out) == 1:
-            try:
-                self._send()
-            except OSError as error:  # its owner is told later, not while it writes
-                self._loop.call_soon(self._break, str(error.strerror))
-                return
-            if self._out:
-                self._loop.add_writer(self._socket.fileno(), self._writable)
-
-    def _send(self) -> None:
-        while self._out:
-            data = self._out[0]
-            try:
-                sent = self._socket.send(data)
-            except (BlockingIOError, InterruptedError):
-                return
-            self._unsent -= sent
-            if sent == len(data):
-                self._out.popleft()
-            else:
-                self._out[0] = data[sent:]
-
-    def _writable(self) -> None:
-        owner = self._owner
-        if owner is None:
-            return
-        try:
-            self._send()
-        except OSError as error:
-            self._break(str(error.strerror))
-            return
-        if self._out:
             self._loop.add_writer(self._socket.fileno(), self._writable)
-            return
-        self._loop.remove_writer(self._socket.fileno())
-        if self._is_finishing:
-            self._end()
-        else:
-            owner.link_drained()
-
-    def _readable(self) -> None:
-        owner = self._owner
-        if owner is None:
-            return
-        try:
-            data = self._socket.recv(CHUNK)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._break(str(error.strerror))
-            return
-        if data:
-            owner.link_received(data)
-        else:
-            self._break(CLOSED)
-
-    def finish(self) -> None:
-        """Write no more; the owner is told when the kernel has taken all."""
-        self._is_finishing = True
-        if not self._out:
-            self._loop.call_soon(self._end)
 
     def _end(self) -> None:
-        owner = self._owner
         with contextlib.suppress(OSError):  # it is closed already
             self._socket.shutdown(socket.SHUT_WR)
-        self.close()
-        if owner is not None:
-            owner.link_finished()
+        super()._end()
 
     def close(self) -> None:
         """Close it at once; what is not sent by then is lost."""
-        self._owner = None
-        self._out.clear()
+        super().close()
         if self._lookup is not None:
             self._lookup.cancel()
         if self._socket.fileno() >= 0:
             self._loop.remove_reader(self._socket.fileno())
             self._loop.remove_writer(self._socket.fileno())
             self._socket.close()
-
-    def _break(self, reason: str) -> None:
-        owner = self._owner
-        self.close()
-        if owner is not None:
-            owner.link_broken(reason)
 
 
 def _resolve(host: str, port: int, family: int, flags: int = 0) -> Any:

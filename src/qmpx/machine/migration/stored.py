@@ -13,9 +13,14 @@ from qmpx.machine.migration.contents import (
     describe,
     write_parts,
 )
-from qmpx.machine.migration.outgoing import ONE_WAY
 from qmpx.machine.migration.ram import RamWalk, load_ram
-from qmpx.machine.migration.records import Kind, Record, RecordReader, RecordWriter
+from qmpx.machine.migration.records import (
+    ONE_WAY,
+    Kind,
+    Record,
+    RecordReader,
+    RecordWriter,
+)
 from qmpx.machine.migration.values import StreamError, dump_value, load_value
 from qmpx.machine.migration.witness import TOKEN_SIZE
 from qmpx.machine.pages import PageSet

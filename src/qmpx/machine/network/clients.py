@@ -35,6 +35,7 @@ class Client:
         name: Its name.
         info: What there is to say of it, for people.
         vlan: The number of the vlan that it is on; ``None`` if on none.
+        hub: The number of the hub whose port it is, if it is one of ``-netdev``.
         peer: The client at the other end, if it is on no vlan.
         former_peer: The back end that it had, and that was removed. An adapter of
             QEMU 7.2 keeps what is left of it, and people are told of it.
@@ -48,6 +49,7 @@ class Client:
     name: str
     info: str = ""
     vlan: int | None = None
+    hub: int | None = None
     peer: "Client | None" = None
     former_peer: "Client | None" = None
     is_link_up: bool = True

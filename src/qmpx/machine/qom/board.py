@@ -83,8 +83,11 @@ class BoardMaker:
         is_placeless = tree.has_board and tree.board in _PLACELESS
         if is_placeless and not tree.processors.is_empty:
             self._add_processor(root)
+        has_slots = self._machine.has_acpi or not tree.board.startswith("pc-")
         for each in root.children["machine"].walk():
             tree.age(each)
+            if not has_slots and each.isa("PCI"):
+                each.values["hotplug-handler"] = ""
         self._make_live(root.children["machine"])
         for each in root.children["machine"].walk():
             known = each.property_types()

@@ -3,6 +3,8 @@
 Source of the errors: QEMU 7.2.22, observed.
 """
 
+import errno
+import os
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +14,7 @@ from qmpx.machine.qom.objects import WORKER
 from qmpx.machine.qom.requirements import check_requirements
 
 if TYPE_CHECKING:
+    from qmpx.machine.block.nodes import Node
     from qmpx.machine.drive import Drive
     from qmpx.machine.machine import Machine
     from qmpx.machine.qom.buses import Device
@@ -30,6 +33,7 @@ _POINTERS: Final = {
     "virtio-tablet-pci": ("QEMU Virtio Tablet", True),
 }  # what each calls itself, and whether it tells places
 _EMPTY_DRIVES: Final = frozenset({"scsi-cd", "ide-cd", "floppy"})
+_PASSED_THROUGH: Final = frozenset({"scsi-block", "scsi-generic"})
 _WANT_DRIVES: Final = frozenset(
     {
         "scsi-hd",
@@ -122,6 +126,7 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
                 raise GenericError(message)
             drive.id = _drive_id(device)
             _lock(machine, drive)
+            drive.writes_through = _writes_through(device)
             drive.has_tray = device.object.type in ("scsi-cd", "ide-cd")
             drive.removable = drive.has_tray or device.object.type == "floppy"
             _keep(machine, device, drive)
@@ -130,10 +135,13 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
             message = f"Drive '{text}' is already in use by another device"
             raise GenericError(message)
         return adopt
-    if machine.blocks.find(text) is None:
+    if (node := machine.blocks.find(text)) is None:
         raise _not_found(owner, "drive", text)
+    found = node
 
     def plug(device: "Device") -> None:
+        if device.object.type in _PASSED_THROUGH:
+            raise _no_passing(found)
         is_cd = device.object.type in ("scsi-cd", "ide-cd")
         is_floppy = device.object.type == "floppy"
         made = machine.blocks.drives.plug(
@@ -146,9 +154,26 @@ def _drive(machine: "Machine", owner: str, text: str) -> Callable[["Device"], No
             shares_writes=bool(device.values.get("share-rw")),
         )
         made.id = _drive_id(device)
+        made.writes_through = _writes_through(device)
         device.release.append(lambda: machine.blocks.drives.unplug(made))
 
     return plug
+
+
+def _no_passing(node: "Node") -> GenericError:
+    """Return why the guest's commands cannot be passed on to what a node shows."""
+    lowest = node
+    while lowest.file is not None:
+        lowest = lowest.file
+    is_device = lowest.driver == "host_device"
+    reason = os.strerror(errno.ENOTTY if is_device else errno.ENOTSUP)
+    return GenericError(f"cannot get SG_IO version number: {reason}")
+
+
+def _writes_through(device: "Device") -> bool | None:
+    """Return what a device was told of its drive's cache; ``None`` for nothing."""
+    said = device.values.get("write-cache")
+    return {"on": False, True: False, "off": True, False: True}.get(said)
 
 
 def _lock(machine: "Machine", drive: "Drive") -> None:

@@ -12,7 +12,7 @@ from qmpx.machine.qom.values import read_text
 
 if TYPE_CHECKING:
     from qmpx.machine.qom.objects import QomObject
-    from qmpx.machine.qom.types import TypeSource
+    from qmpx.machine.qom.types import Property, TypeSource
 
 
 @dataclass(slots=True)
@@ -36,13 +36,13 @@ class Global:
         shown = f"{self.driver}.{self.name}={self.text}"
         return GenericError(f"can't apply global {shown}: {reason}")
 
-
-def _reason(desc: str, kind: str) -> str:
-    """Return why a text is no value; of numbers QEMU names the type here."""
-    if not desc.endswith("expects integer"):
-        return desc
-    word = "uint64" if kind.startswith(("uint", "size")) else "int64"
-    return desc.removesuffix("integer") + word
+    def refusal(self, error: CommandError, known: "Property") -> GenericError:
+        """Return why its text is no value; of numbers QEMU names the type here."""
+        desc = error.desc
+        if desc.endswith("expects integer"):
+            word = "uint64" if known.type.startswith(("uint", "size")) else "int64"
+            desc = desc.removesuffix("integer") + word
+        return self.failure(desc)
 
 
 class Globals:
@@ -90,7 +90,7 @@ class Globals:
                 else:
                     set_value(each.name, each.text)
             except CommandError as error:
-                raise each.failure(_reason(error.desc, known.type)) from None
+                raise each.refusal(error, known) from None
 
     def complaints(self, types: "TypeSource") -> Iterator[str]:
         """Yield what is to be said of those that no device got, and none will."""

@@ -24,6 +24,7 @@ LOW_MEMORY: Final = {"q35": 0x80000000, "pc": 0xC0000000}
 
 _MODULES: Final = ("pc-dimm", "nvdimm")
 _VIRTIO: Final = ("virtio-mem-pci", "virtio-pmem-pci")
+_PCS: Final = ("pc-", "isapc")
 
 
 def is_memory(device: "Device") -> bool:
@@ -92,11 +93,18 @@ def plug(machine: "Machine", device: "Device") -> None:
     if device.object.type not in _MODULES:
         return
     tree = machine.qom
+    if not tree.board.startswith(_PCS):
+        message = f"Device '{device.object.type}' can not be hotplugged on this machine"
+        raise GenericError(message)
+    if not machine.has_acpi or tree.options.get("acpi") == "off":
+        message = "memory hotplug is not enabled: missing acpi device or acpi disabled"
+        raise GenericError(message)
     if device.object.type == "nvdimm" and not tree.options.get("nvdimm"):
         message = "nvdimm is not enabled: missing 'nvdimm' in '-M'"
         raise GenericError(message)
     if not tree.memory_slots:
-        raise GenericError(_no_slots(tree.board))
+        message = "no slots where allocated, please specify the 'slots' option"
+        raise GenericError(message)
     _take_slot(machine, device)
     backend = backend_of(machine, device)
     _take_address(machine, device, "addr", backend.size)
@@ -111,12 +119,6 @@ def plug(machine: "Machine", device: "Device") -> None:
         raise GenericError(message)
     device.values["size"] = backend.size
     device.object.live["size"] = lambda: backend.size
-
-
-def _no_slots(board: str) -> str:
-    if board == "none":
-        return "Device 'pc-dimm' can not be hotplugged on this machine"
-    return "no slots where allocated, please specify the 'slots' option"
 
 
 def plug_virtio(machine: "Machine", device: "Device") -> None:

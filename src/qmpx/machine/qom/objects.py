@@ -1,6 +1,7 @@
 """Objects in a tree: with a name in their parent, a type, and properties."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from qmpx.errors import GenericError
@@ -160,7 +161,8 @@ class QomObject:
         known |= self._facts.more
         known |= self.extra
         for name in (*self.live, *self.values):
-            known.setdefault(name, "str")
+            if name not in known:
+                known[name] = self._kind_of(name)
         inner = self.children
         names = as_listed(inner) if self.type == "container" else inner
         known |= {name: f"child<{inner[name].type}>" for name in names}
@@ -195,7 +197,17 @@ class QomObject:
         if (type_ := self._facts.more.get(name)) is not None:
             return type_
         item = self._types.properties(self.type).get(name)
-        return "str" if item is None else item.type
+        return self._kind_of(name) if item is None else item.type
+
+    def _kind_of(self, name: str) -> str:
+        """Return the type of a property that nobody has told, by what it shows."""
+        value: Any = None
+        if (read := self.live.get(name)) is not None:
+            with suppress(GenericError):
+                value = read()
+        if isinstance(value, bool):
+            return "bool"
+        return "int" if isinstance(value, int) else "str"
 
     def get(self, name: str) -> Any:
         """Return the value of a property.

@@ -26,7 +26,6 @@ SERIAL_PORTS: Final = 31
 """Ports of a virtio-serial controller, unless it was made with another number."""
 
 _ADDRESS: Final = re.compile(r"(0[xX])?([0-9a-fA-F]+)(?:\.(?:0[xX])?([0-9a-fA-F]+))?")
-_USB_PORTS: Final = {"base-xhci": 4, "usb-ehci": 6, "usb-hub": 8}
 _HUB: Final = "usb-hub"
 
 

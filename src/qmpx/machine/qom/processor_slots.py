@@ -119,6 +119,10 @@ class ProcessorSlots:
             else:
                 yield slot, self._plugged[slot.index][1], path
 
+    def numbered(self) -> dict[int, "Processor"]:
+        """Return the processors that there are by their numbers."""
+        return {slot.index: processor for slot, processor, _ in self.present()}
+
     def plug(self, device: "Device") -> None:
         """Put a processor into its place; other devices are left alone.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from qmpx.errors import GenericError
-from qmpx.machine import Machine
+from qmpx.machine import Machine, VirtualClock
 from qmpx.machine.block import nbd
 from tests.dialects.conftest import boxed
 
@@ -305,3 +306,62 @@ def test_there_is_an_end_to_exports_and_clients(
             if each is first:
                 assert first.recv(8) == nbd.MAGIC
         assert second.recv(8) == b""
+
+
+HALF = 2048
+
+
+def test_the_limits_of_what_is_exported_hold_clients_back(tmp_path: Path) -> None:
+    """A QEMU 7.2.22 takes 1.4 s for four of these; here the time is not a host's."""
+    clock = VirtualClock()
+    machine = Machine(clock=clock)
+    with boxed(machine) as box:
+        limits = {"bps-write": 2 * HALF}
+        box.run("object-add", qom_type="throttle-group", id="g", limits=limits)
+        box.run("blockdev-add", driver="null-co", node_name="null", size=4 * MIB)
+        slow = {"driver": "throttle", "throttle_group": "g", "file": "null"}
+        box.run("blockdev-add", node_name="disk", **slow)
+        box.run("nbd-server-start", addr=address(tmp_path))
+        box.run("block-export-add", **NBD, writable=True)
+        raw = Raw(tmp_path)
+        raw.socket.sendall(struct.pack(">I", nbd.NO_ZEROES))
+        raw.socket.sendall(nbd.OPTION.pack(nbd.OPTION_MAGIC, 1, 3) + b"sda")
+        assert raw.take(10)[:8] == struct.pack(">Q", 4 * MIB)
+        took = 0.0
+        for cookie in range(4):
+            head = (nbd.REQUEST_MAGIC, 0, nbd.CMD_WRITE, cookie, 0, HALF)
+            raw.socket.sendall(nbd.REQUEST.pack(*head) + bytes(HALF))
+        for cookie in range(4):
+            while not select.select([raw.socket], [], [], 0.001)[0]:
+                box.do(lambda: clock.advance(0.01))
+                took += 0.01
+                assert took < 600
+            reply = nbd.SIMPLE.unpack(raw.take(nbd.SIMPLE.size))
+            assert reply == (nbd.SIMPLE_MAGIC, 0, cookie)
+        assert took >= 1.39  # more, if the host is slower than this
+        raw.socket.close()
+        box.do(machine.close)
+
+
+def test_who_waits_for_limits_can_be_thrown_out(tmp_path: Path) -> None:
+    machine = Machine(clock=VirtualClock())
+    with boxed(machine) as box:
+        limits = {"iops-total": 1}
+        box.run("object-add", qom_type="throttle-group", id="g", limits=limits)
+        box.run("blockdev-add", driver="null-co", node_name="null", size=MIB)
+        slow = {"driver": "throttle", "throttle_group": "g", "file": "null"}
+        box.run("blockdev-add", node_name="disk", **slow)
+        box.run("nbd-server-start", addr=address(tmp_path))
+        box.run("block-export-add", **NBD)
+        raw = Raw(tmp_path)
+        raw.socket.sendall(struct.pack(">I", nbd.NO_ZEROES))
+        raw.socket.sendall(nbd.OPTION.pack(nbd.OPTION_MAGIC, 1, 3) + b"sda")
+        assert len(raw.take(10)) == 10
+        for cookie in range(2):
+            head = (nbd.REQUEST_MAGIC, 0, nbd.CMD_READ, cookie, 0, 512)
+            raw.socket.sendall(nbd.REQUEST.pack(*head))
+        assert len(raw.take(nbd.SIMPLE.size + 512)) == nbd.SIMPLE.size + 512
+        box.run("block-export-del", id="e", mode="hard")
+        assert raw.take(1) == b""
+        raw.socket.close()
+        box.do(machine.close)

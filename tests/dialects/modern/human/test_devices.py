@@ -30,6 +30,15 @@ if TYPE_CHECKING:
             ["object_add iothread,id=i", "object_del i", "object_del i"],
             "Error: object 'i' not found\n",
         ),
+        (["object_add {'qom-type':'iothread','id':'i'}", "object_del i"], ""),
+        (
+            ["object_add {'qom-type':'iothread'"],
+            "Error: JSON parse error, premature EOI\n",
+        ),
+        (
+            ["qom-set -j /none x nul"],
+            "Error: JSON parse error, invalid keyword 'nul'\n",
+        ),
         (["qom-list"], "/\n"),
         (["qom-get / type"], '"container"\n'),
         (["qom-set / x 1"], "Error: Property 'container.x' not found\n"),

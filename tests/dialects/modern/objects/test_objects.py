@@ -191,6 +191,21 @@ def test_an_i_o_thread(box: Box) -> None:
     )
 
 
+def test_the_figures_of_an_i_o_thread_are_numbers(box: Box) -> None:
+    assert add(box, "iothread") == {}
+    figure = {"path": "/objects/a", "property": "poll-max-ns"}
+    assert box.run("qom-set", value=5, **figure) == {}
+    assert box.run("qom-get", **figure) == 5
+    assert box.refusal("qom-set", value="5", **figure) == (
+        "GenericError",
+        "Invalid parameter type for 'poll-max-ns', expected: integer",
+    )
+    kinds = {
+        item["name"]: item["type"] for item in box.run("qom-list", path="/objects/a")
+    }
+    assert kinds["poll-max-ns"] == "int"
+
+
 def test_memory(box: Box) -> None:
     options = {"size": 2**40, "share": True, "prealloc": False}
     assert add(box, "memory-backend-ram", **options) == {}

@@ -61,7 +61,7 @@ def _block_info(machine: Machine, drive: Drive) -> BlockInfo:
     node = machine.blocks.drives.node_in(drive)
     limits = drive_limits(machine, drive)
     if node is not None:
-        info["inserted"] = node_info(node, limits=limits, in_drive=True)
+        info["inserted"] = node_info(node, drive=drive, limits=limits)
     elif drive.medium is not None:
         info["inserted"] = _inserted(drive.medium, limits)
     return info

@@ -53,7 +53,7 @@ def x_debug_query_block_graph(
         if (inside := graph.drives.node_in(drive)) is not None:
             join(drive, inside, permissions.of_drive(drive))
     for job in graph.jobs.values():
-        for node, edge in job.back_ends():
+        for node, edge in job.back_ends() if job.children else ():
             back_end = (job, node)  # it has no name, and is nothing else
             kept.append(back_end)
             enter(back_end, "", "block-backend")

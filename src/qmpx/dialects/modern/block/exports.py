@@ -174,7 +174,7 @@ def nbd_server_add(
         id_,
         writable=writable and not node.read_only,
         description=description,
-        bitmaps=_bitmaps(graph, node, [] if bitmap is None else [bitmap]),
+        find_bitmaps=lambda: _bitmaps(graph, node, [] if bitmap is None else [bitmap]),
     )
 
 
@@ -268,6 +268,9 @@ def block_export_add(
     if thread is not None and not is_thread(machine, thread):
         message = f'iothread "{thread}" not found'
         raise GenericError(message)
+    if thread is not None and options.get("fixed-iothread") and _has_device(node):
+        message = "Cannot change iothread of active block backend"
+        raise GenericError(message)
     _check_use(machine, node, writable=writable)
     if options["type"] != "nbd":
         _refuse_kind(options)
@@ -279,9 +282,23 @@ def block_export_add(
         options.get("name", name),
         writable=writable,
         description=options.get("description", ""),
-        bitmaps=_bitmaps(graph, node, options.get("bitmaps", [])),
+        find_bitmaps=lambda: _bitmaps(graph, node, options.get("bitmaps", [])),
         has_depth=options.get("allocation-depth", False),
     )
+
+
+def _has_device(node: "Node") -> bool:
+    """Whether a device uses a node, or one that is joined with it."""
+    seen, left = [node], [node]
+    while left:
+        each = left.pop()
+        if any(drive.id for drive in each.drives):
+            return True
+        near = [*(above for above, _ in each.parents), each.file, each.backing]
+        new = [other for other in near if other is not None and other not in seen]
+        seen += new
+        left += new
+    return False
 
 
 def _own(machine: Machine, node: "Node") -> None:

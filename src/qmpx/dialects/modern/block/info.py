@@ -50,14 +50,14 @@ def image_info(node: "Node") -> dict[str, Any]:
         info["dirty-flag"] = below.image.is_dirty
         if below.image.cluster_size:
             info["cluster-size"] = below.image.cluster_size
+    if isinstance(below, FormatNode) and (shots := below.image.snapshots()):
+        info["snapshots"] = [snapshot_info(shot) for shot in shots]
     if isinstance(node, FormatNode):
         image = node.image
         if image.is_encrypted:
             info["encrypted"] = True
         if facts := image.facts:
             info["format-specific"] = {"type": node.driver, "data": facts}
-        if shots := image.snapshots():
-            info["snapshots"] = [snapshot_info(shot) for shot in shots]
         if image.backing_file is not None:
             info["backing-filename"] = image.backing_file
             info["full-backing-filename"] = node.full_backing_file
@@ -120,18 +120,19 @@ def node_info(
     node: "Node",
     *,
     flat: bool = False,
+    drive: "Drive | None" = None,
     limits: "Limits | None" = None,
-    in_drive: bool = False,
 ) -> BlockDeviceInfo:
     """Return a node as ``BlockDeviceInfo``.
 
     Args:
         node: The node.
         flat: Whether those behind it are left out.
-        limits: Those of the drive that it is in.
-        in_drive: Whether a drive is asked for: then what jobs have put in front of
-            others is left out, if nobody has chosen its name.
+        drive: The drive that is asked for: then what jobs have put in front of others
+            is left out, if nobody has chosen its name.
+        limits: Those of that drive.
     """
+    in_drive = drive is not None
     if in_drive:
         node = skip_implicit(node)
     chain = [] if flat else _chain(node, in_drive=in_drive)
@@ -153,6 +154,8 @@ def node_info(
         "image": image,
         "cache": _cache(node),
     }
+    if drive is not None and drive.writes_through is not None:
+        info["cache"]["writeback"] = not drive.writes_through
     if node.backing is not None:
         info["backing_file"] = node.backing.filename
     bitmaps: list[Bitmap | NamelessBitmap] = [*node.bitmaps.values(), *node.nameless]

@@ -218,8 +218,6 @@ def _do(machine: Machine, event: InputEvent, code: int | None) -> None:
 @commands.command("query-mice")
 def query_mice(machine: Machine) -> list[MouseInfo]:
     """Tell of the pointing devices, the latest first."""
-    if machine.is_bare:
-        return []
     pointers = machine.display.pointers
     return [
         {

@@ -49,7 +49,7 @@ async def human_monitor_command(
     frontend = Frontend(Mode.READLINE)
     frontend.formats = _FORMATS.setdefault(monitor, frontend.formats)
     if cpu_index is not None:
-        if not 0 <= cpu_index < len(monitor.target.processors):
+        if cpu_index not in monitor.target.qom.processors.numbered():
             raise InvalidParameterValue(name="cpu-index", expected="a CPU number")
         frontend.processor = cpu_index
     try:

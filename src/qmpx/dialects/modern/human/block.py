@@ -11,7 +11,6 @@ from qmpx.monitor.registry import SessionLike
 
 commands = HumanTable()
 
-MEBI: Final = 1 << 20
 _READ_ONLY_MODES: Final = ("retain", "read-only", "read-write")
 _FOUND_NONE: Final = "DeviceNotFound"
 

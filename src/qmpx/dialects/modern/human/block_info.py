@@ -147,7 +147,6 @@ def _block(
         while image is not None:
             text += "\n".join(_info_of_image(image)) + "\n"
             image = image.get("backing-image")
-            text += "" if image is None else "\n"
     return text
 
 
@@ -183,7 +182,7 @@ async def info_blockstats(session: SessionLike) -> str:
     """Return what the drives have read and written."""
     lines: list[str] = []
     for drive in await ask(session, "query-blockstats"):
-        if not drive.get("device"):
+        if "device" not in drive:
             continue
         numbers = {"idle_time_ns": 0, **drive["stats"]}
         shown = " ".join(f"{name}={numbers[name]}" for name in _STATISTICS)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Raw
 
@@ -14,9 +14,6 @@ from qmpx.monitor.registry import SessionLike
 
 Text = str | None | Awaitable[str | None]
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
-
-KEYWORDS: Final = frozenset({"id", "all", "property", "type", "max"})
-"""Arguments of people whose names Python has for something else."""
 
 
 class HumanTable(CommandTable):

@@ -21,6 +21,7 @@ from qmpx.machine.qom.objects import QomObject
 from qmpx.machine.qom.types import derives
 from qmpx.monitor.human.options import parse_options
 from qmpx.monitor.registry import SessionLike
+from qmpx.wire.value import read_value
 
 commands = HumanTable()
 
@@ -89,7 +90,7 @@ async def object_add(session: SessionLike, *, object: str) -> str | None:  # noq
     """Make an object, or return what there is to say of its kind."""
     machine: Machine = session.monitor.target
     if object.startswith("{"):
-        await ask_exactly(session, "object-add", _json(object))
+        await ask_exactly(session, "object-add", read_value(object))
         return None
     options = parse_options(object, "qom-type")
     kind = options.get("qom-type")
@@ -115,18 +116,6 @@ def _object_properties(machine: Machine, kind: str) -> str:
         said = item.description
         lines.append(f"  {title:<22} - {said}" if said else f"  {title}")
     return "".join(f"{line}\n" for line in lines)
-
-
-def _json(text: str) -> Any:
-    """Return what JSON says.
-
-    Raises:
-        GenericError: It is none.
-    """
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise GenericError("JSON parse error, invalid keyword") from None
 
 
 @commands.does("object_del")
@@ -164,8 +153,11 @@ async def qom_set(
     value: str,
 ) -> None:
     """Set a property: by what its type makes of the text, or by JSON."""
-    shown: QomObject = session.monitor.target.qom.find(path)
-    new = _json(value) if json else _read_value(shown, property, value)
+    if json:
+        new = read_value(value)
+    else:
+        shown: QomObject = session.monitor.target.qom.find(path)
+        new = _read_value(shown, property, value)
     await ask_exactly(
         session, "qom-set", {"path": path, "property": property, "value": new}
     )

@@ -91,7 +91,7 @@ def mouse_set(machine: Machine, *, index: int) -> str | None:
     """Choose the pointing device that is moved."""
     pointers = machine.display.pointers
     if index - FIRST_MOUSE not in {mouse.index for mouse in pointers.mice}:
-        if index == 1:
+        if index == 1 and machine.has_ps2:
             return "Input device 'QEMU PS/2 Keyboard' is not a mouse\n"
         return f"Mouse at index '{index}' not found\n"
     pointers.choose(index - FIRST_MOUSE)
@@ -124,8 +124,8 @@ async def set_password(
     connected: str | None = None,
 ) -> None:
     """Set a password."""
-    _require(protocol, _PROTOCOLS)
     _require(connected or _CONNECTED[0], _CONNECTED)
+    _require(protocol, _PROTOCOLS)
     await ask(
         session,
         "set_password",
@@ -182,16 +182,23 @@ async def info_vnc(session: SessionLike) -> str:
 
 @commands.does("wavcapture")
 def wavcapture(
-    machine: Machine,  # noqa: ARG001
+    machine: Machine,
     *,
-    path: str,  # noqa: ARG001
+    path: str,
     audiodev: str,
-    freq: int | None = None,  # noqa: ARG001
-    bits: int | None = None,  # noqa: ARG001
-    nchannels: int | None = None,  # noqa: ARG001
-) -> str:
-    """Return that there is no audio back end of that name: none can be made here."""
-    return f"Audiodev '{audiodev}' not found\n"
+    freq: int | None = None,
+    bits: int | None = None,
+    nchannels: int | None = None,
+) -> str | None:
+    """Begin to record what the guest plays on an audio back end."""
+    if audiodev not in machine.captures.backends:
+        return f"Audiodev '{audiodev}' not found\n"
+    try:
+        machine.captures.start(path, frequency=freq, bits=bits, channels=nchannels)
+    except GenericError as error:
+        reason = error.desc.replace("\nReason", "")
+        return f"{reason}\nFailed to add wave capture\n"
+    return None
 
 
 @commands.does("stopcapture")
@@ -202,6 +209,7 @@ def stopcapture(machine: Machine, *, n: int) -> None:
 
 
 @commands.shows("capture")
-def info_capture(machine: Machine) -> str:  # noqa: ARG001
-    """Return the recordings: there are none."""
-    return ""
+def info_capture(machine: Machine) -> str:
+    """Return the recordings."""
+    running = vars(machine).get("captures", ())  # a look makes none
+    return "".join(f"[{n}]: {each}\n" for n, each in enumerate(running))

@@ -122,10 +122,13 @@ async def drive_del(session: SessionLike, *, id: str) -> str | None:  # noqa: A0
     if id in machine.drives:
         drive = machine.drives[id]
         machine.blocks.drives.remove(drive)
+        after = dict(machine.drives)
         machine.drives.unplug(id)
         if drive.id:  # its device stays, and has nothing behind it any more
             drive.device, drive.io_status = "", ""
-            machine.drives[drive.id] = drive
+            after = {drive.id if x is drive else name: x for name, x in after.items()}
+            machine.drives.clear()
+            machine.drives.update(after)
         return None
     if machine.blocks.find(id) is None:
         return f"Device '{id}' not found\n"
@@ -136,76 +139,17 @@ async def drive_del(session: SessionLike, *, id: str) -> str | None:  # noqa: A0
     return None
 
 
-@commands.does("qemu-io")
-async def qemu_io(
-    session: SessionLike, *, qdev: bool = False, device: str, command: str
-) -> str:
-    """Read from a drive or write to it; of qemu-io's commands these two and flush."""
-    machine: Machine = session.monitor.target
-    drive = machine.blocks.drives.find(device) if qdev else machine.drives.get(device)
-    if drive is None:
-        raise GenericError(f"Cannot find device='' nor node-name='{device}'")
-    words = command.split()
-    match words:
-        case ["flush"]:
-            drive.flush()
-            return ""
-        case ["read" | "write" as verb, offset, count]:
-            return _transfer(drive, verb, _number(offset), _number(count))
-        case ["read" | "write" as verb, "-P", pattern, offset, count]:
-            fill = _number(pattern) & 0xFF
-            return _transfer(drive, verb, _number(offset), _number(count), fill)
-        case []:
-            return ""
-        case _:
-            return f'command "{words[0]}" not found\n'
-
-
-def _number(text: str) -> int:
-    """Return a number of bytes.
-
-    Raises:
-        GenericError: It is none.
-    """
-    scale = {"k": 10, "M": 20, "G": 30}.get(text[-1:], 0)
-    digits = text[:-1] if scale else text
-    try:
-        return int(digits, 0) << scale
-    except ValueError:
-        raise GenericError(f"non-numeric length argument -- {text}") from None
-
-
-_SECTOR: Final = 512
-
-MAX_MOVED: Final = 16 << 20
-"""Bytes that one ``qemu-io`` reads or writes: more would keep others waiting."""
-
-
-def _transfer(drive: Any, verb: str, offset: int, count: int, fill: int = 0xCD) -> str:
-    if offset % _SECTOR or count % _SECTOR:
-        what = "offset" if offset % _SECTOR else "length"
-        return f"{what} is not sector aligned\n"
-    if offset + count > drive.sectors * _SECTOR or drive.medium is None:
-        return f"{verb} failed: Input/output error\n"
-    if count > MAX_MOVED:
-        message = f"{count} bytes are more than the {MAX_MOVED} that can be moved"
-        raise GenericError(message)
-    if verb == "read":
-        drive.read(offset // _SECTOR, count // _SECTOR)
-        did = "read"
-    else:
-        drive.write(offset // _SECTOR, bytes([fill]) * count)
-        did = "wrote"
-    return (
-        f"{did} {count}/{count} bytes at offset {offset}\n"
-        f"{count} bytes, 1 ops; 00.00 sec (0 bytes/sec and 0.0000 ops/sec)\n"
-    )
-
-
 # What is kept of the machine.
 
 
+def _require_willing(machine: Machine) -> None:
+    if (name := machine.snapshots.stubborn()) is not None:
+        message = f"Device '{name}' is writable but does not support snapshots"
+        raise GenericError(message)
+
+
 def _require_able(machine: Machine) -> None:
+    _require_willing(machine)
     if not machine.snapshots.devices():
         raise GenericError(_NOT_ABLE)
 
@@ -247,6 +191,7 @@ async def loadvm(machine: Machine, *, name: str) -> None:
 @commands.does("delvm")
 def delvm(machine: Machine, *, name: str) -> None:
     """Forget what was saved; nothing happens if there is nothing of that name."""
+    _require_willing(machine)
     if _is_saved(machine, name):
         machine.snapshots.delete(name)
 

@@ -3,11 +3,14 @@
 Source: QEMU 7.2.22, observed.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
+from qmpx.dialects.modern.human.choosing import NO_PROCESSOR, chosen
 from qmpx.dialects.modern.human.declaring import HumanTable, ask, true_false
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Machine
+from qmpx.machine.processor import Processor
 from qmpx.machine.register_dump import show_mappings, show_ranges
 from qmpx.machine.registers import CR0_PG, MachineCheck
 from qmpx.monitor.registry import SessionLike
@@ -16,6 +19,7 @@ commands = HumanTable()
 
 _TARGETS: Final = ("vm", "vcpu")
 _VALID: Final[int] = 1 << 63  # of a machine check's status
+_CHECKING: Final = ("mce", "mca")  # what a processor needs for it
 _ON: Final = "sync-profile is on\n"
 _RULE: Final = "-" * 79 + "\n"
 _SYNC_HEAD: Final = (
@@ -23,15 +27,11 @@ _SYNC_HEAD: Final = (
 )
 
 
-def chosen(session: SessionLike) -> Any:
-    """Return the processor that the commands of a listener refer to."""
-    processors = session.monitor.target.processors
-    return processors[min(session.frontend.processor, len(processors) - 1)]
-
-
 def _read_register(session: SessionLike, name: str) -> int:
-    value: int = chosen(session).read_register(name)
-    return value
+    processor = chosen(session)
+    if processor is None:
+        raise LookupError(name)
+    return processor.read_register(name)
 
 
 commands.read_register = _read_register
@@ -40,7 +40,7 @@ commands.read_register = _read_register
 @commands.does("cpu")
 def cpu(machine: Machine, session: SessionLike, *, index: int) -> str | None:
     """Choose the processor that the commands of this monitor refer to."""
-    if not 0 <= index < len(machine.processors):
+    if index not in machine.qom.processors.numbered():
         return "invalid CPU index\n"
     session.frontend.processor = index
     return None
@@ -50,7 +50,8 @@ def cpu(machine: Machine, session: SessionLike, *, index: int) -> str | None:
 async def info_cpus(session: SessionLike) -> str:
     """Return the processors and their threads."""
     found = await ask(session, "query-cpus-fast")
-    current = chosen(session).index if found else 0
+    processor = chosen(session)
+    current = None if processor is None else processor.index
     return "".join(
         f"{'*' if x['cpu-index'] == current else ' '} CPU #{x['cpu-index']}: "
         f"thread_id={x['thread-id']}\n"
@@ -77,24 +78,24 @@ async def info_hotpluggable_cpus(session: SessionLike) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _is_paging(session: SessionLike) -> bool:
-    return bool(chosen(session).registers.cr0 & CR0_PG)
-
-
 @commands.shows("tlb")
 def info_tlb(session: SessionLike) -> str:
     """Return the mappings of the chosen processor."""
-    if not len(session.monitor.target.processors):
-        return "No CPU available\n"
-    return show_mappings(chosen(session)) if _is_paging(session) else "PG disabled\n"
+    return _mappings(session, show_mappings)
 
 
 @commands.shows("mem")
 def info_mem(session: SessionLike) -> str:
     """Return the ranges that the chosen processor maps."""
-    if not len(session.monitor.target.processors):
-        return "No CPU available\n"
-    return show_ranges(chosen(session)) if _is_paging(session) else "PG disabled\n"
+    return _mappings(session, show_ranges)
+
+
+def _mappings(session: SessionLike, show: Callable[[Processor], str]) -> str:
+    processor = chosen(session)
+    if processor is None:
+        return NO_PROCESSOR
+    is_paging = processor.registers.cr0 & CR0_PG
+    return show(processor) if is_paging else "PG disabled\n"
 
 
 @commands.does("mce")
@@ -110,12 +111,16 @@ def mce(
     misc: int,
 ) -> str | None:
     """Report a hardware error to a processor, or to all."""
-    if not 0 <= cpu_index < len(machine.processors):
+    there = machine.qom.processors.numbered()
+    if cpu_index not in there:
         return None
+    features = machine.qom.processors.features()
+    if not all(features.get(name, True) for name in _CHECKING):
+        return "MCE injection not supported\n"
     if not status & _VALID:
         return "Invalid MCE status code\n"
-    for processor in machine.processors:
-        if broadcast or processor.index == cpu_index:
+    for index, processor in there.items():
+        if broadcast or index == cpu_index:
             processor.inject_machine_check(
                 MachineCheck(bank, status, mcg_status, addr, misc)
             )
@@ -181,7 +186,7 @@ async def info_memdev(session: SessionLike) -> str:
         lines.append(f"  policy: {memdev['policy']}")
         nodes = ",".join(str(node) for node in memdev["host-nodes"])
         lines.append(f"  host nodes: {nodes}")
-        lines.append("")
+    lines.append("")
     return "".join(f"{line}\n" for line in lines)
 
 

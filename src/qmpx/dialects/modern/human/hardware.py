@@ -5,8 +5,8 @@ Source: QEMU 7.2.22, observed.
 
 from typing import Any, Final
 
+from qmpx.dialects.modern.human.choosing import NO_PROCESSOR, chosen
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
-from qmpx.dialects.modern.human.facts import chosen
 from qmpx.dialects.v2010.emulator import DEBUGGER_PLACE
 from qmpx.dialects.v2010.hardware import BOOT_DEVICES, MAX_BOOT_DEVICES
 from qmpx.errors import CommandError, OpenFileFailed
@@ -43,6 +43,7 @@ LOGGED: Final = {
 """What can be logged."""
 
 _TRACED: Final = "trace:"
+_NO_BOOT_ORDER: Final = ("none", "microvm", "x-remote")
 
 
 def _log_items() -> str:
@@ -93,6 +94,9 @@ async def gdbserver(machine: Machine, *, device: str | None = None) -> str:
 @commands.does("boot_set")
 def boot_set(machine: Machine, *, bootdevice: str) -> str:
     """Note up to three boot devices where the firmware looks for them."""
+    tree = machine.qom
+    if tree.has_board and tree.board in _NO_BOOT_ORDER:
+        return "no function defined to set boot device list for this architecture\n"
     seen = 0
     for letter in bootdevice:
         if not "a" <= letter <= "p":
@@ -154,12 +158,13 @@ _MASKED: Final = "0x00010000 active-hi edge  masked                      Fixed  
 @commands.shows("lapic")
 def info_lapic(session: SessionLike, *, apic_id: int | None = None) -> str:
     """Return a processor's interrupt controller as it is after a reset."""
-    processors = session.monitor.target.processors
-    if not len(processors) or (
-        apic_id is not None and not 0 <= apic_id < len(processors)
-    ):
-        return "No CPU available\n"
-    index = chosen(session).index if apic_id is None else apic_id
+    if apic_id is None:
+        processor = chosen(session)
+    else:
+        processor = session.monitor.target.qom.processors.numbered().get(apic_id)
+    if processor is None:
+        return NO_PROCESSOR
+    index = processor.index
     lines = [f"dumping local APIC state for CPU {index} ", ""]
     lines += [f"{name}\t {_MASKED}" for name in _LAPIC]
     lines += [

@@ -6,14 +6,15 @@ Source: QEMU 7.2.22, observed.
 import asyncio
 from typing import Final
 
+from qmpx.dialects.modern.human.choosing import NO_PROCESSOR, chosen
 from qmpx.dialects.modern.human.declaring import HumanTable, ask
 from qmpx.dialects.modern.human.dumps import show_instructions, show_port
-from qmpx.dialects.modern.human.facts import chosen
 from qmpx.dialects.modern.memory import reachable
 from qmpx.dialects.v2010.dumps import show_memory, show_value
 from qmpx.dialects.v2010.memory import MAX_SUMMED_AT_ONCE
 from qmpx.errors import GenericError
 from qmpx.machine import Machine
+from qmpx.machine.processor import Processor
 from qmpx.machine.register_dump import dump
 from qmpx.monitor.human import Format
 from qmpx.monitor.registry import SessionLike
@@ -30,13 +31,15 @@ _DUMP_FORMATS: Final = {
     "snappy": "kdump-snappy",
     "windmp": "win-dmp",
 }
-_NO_CPU: Final = "No CPU available\n"
+_NOTHING_DUMPED: Final = "Can not dump without CPU\n"
 
 
 @commands.does("x")
 def x(session: SessionLike, *, fmt: Format, addr: int) -> str:
     """Return virtual memory in lines."""
     processor, machine = chosen(session), session.monitor.target
+    if processor is None:
+        return _NOTHING_DUMPED
 
     def read(address: int, length: int) -> bytes | None:
         return reachable.read(machine, processor, address, length)
@@ -55,7 +58,10 @@ def xp(session: SessionLike, *, fmt: Format, addr: int) -> str:
         return reachable.read_physical(machine, address, length)
 
     if fmt.format == "i":
-        return show_instructions(read, fmt, addr, chosen(session))
+        processor = chosen(session)
+        if processor is None:
+            return _NOTHING_DUMPED
+        return show_instructions(read, fmt, addr, processor)
     return show_memory(read, fmt, addr, BITS)
 
 
@@ -96,16 +102,22 @@ async def sum_(machine: Machine, *, start: int, size: int) -> str:
 
 
 @commands.does("memsave")
-async def memsave(session: SessionLike, *, val: int, size: int, filename: str) -> None:
+async def memsave(
+    session: SessionLike, *, val: int, size: int, filename: str
+) -> str | None:
     """Write a range of virtual memory to a file."""
+    processor = chosen(session)
+    if processor is None:
+        return NO_PROCESSOR
     await ask(
         session,
         "memsave",
         val=val,
         size=size & _LOW,
         filename=filename,
-        cpu_index=chosen(session).index,
+        cpu_index=processor.index,
     )
+    return None
 
 
 @commands.does("pmemsave")
@@ -120,9 +132,10 @@ async def pmemsave(session: SessionLike, *, val: int, size: int, filename: str) 
 @commands.does("gva2gpa")
 def gva2gpa(session: SessionLike, *, addr: int) -> str:
     """Return the physical address of a virtual one."""
-    if not len(session.monitor.target.processors):
-        return _NO_CPU
-    physical = chosen(session).translate(addr & _LOW)
+    processor = chosen(session)
+    if processor is None:
+        return "No cpu\n"
+    physical = processor.translate(addr & _LOW)
     if physical is None:
         return "Unmapped\n"
     return f"gpa: {physical:#x}\n" if physical else "gpa: 0\n"
@@ -169,20 +182,18 @@ def info_registers(
     session: SessionLike, *, cpustate_all: bool = False, vcpu: int | None = None
 ) -> str:
     """Return the registers of the chosen processor, of another, or of all."""
-    processors = session.monitor.target.processors
-    if not len(processors):
-        return _NO_CPU
-    if vcpu is not None and not 0 <= vcpu < len(processors):
-        return f"CPU#{vcpu} not available\n"
-    shown = [chosen(session) if vcpu is None else processors[vcpu]]
+    there = session.monitor.target.qom.processors.numbered()
     if cpustate_all:
-        shown = list(processors)
-    return "".join(f"\nCPU#{each.index}\n{_registers(each)}" for each in shown)
+        return "".join(map(_registers, there.values()))
+    processor = chosen(session) if vcpu is None else there.get(vcpu)
+    if processor is None:
+        return NO_PROCESSOR if vcpu is None else f"CPU#{vcpu} not available\n"
+    return _registers(processor)
 
 
-def _registers(processor: object) -> str:
+def _registers(processor: Processor) -> str:
     """Return the registers, with those that 7.2 has and 0.13 did not."""
-    lines = dump(processor).splitlines()  # type: ignore[arg-type]
+    lines = ["", f"CPU#{processor.index}", *dump(processor).splitlines()]
     text: list[str] = []
     for line in lines:
         if line.startswith(("DR0=", "DR6=")):

@@ -18,6 +18,7 @@ from qmpx.machine import Machine
 from qmpx.machine.identifiers import is_identifier
 from qmpx.machine.network.clients import Client, Failed, Kind
 from qmpx.machine.network.forwards import BadForward, parse_forward, parse_listener
+from qmpx.machine.network.hubs import hub_of, hubs
 from qmpx.machine.network.user import UserNetwork
 from qmpx.monitor.registry import SessionLike
 
@@ -125,16 +126,14 @@ def info_network(machine: Machine) -> str:
     """Return the hubs, the adapters with what they are connected to, and the rest."""
     lines: list[str] = []
     network = machine.network
-    for number, clients in network.vlans.items():
-        if not clients:
-            continue
+    for number, ports in hubs(network):
         lines.append(f"hub {number}")
-        ports = sorted(clients, key=lambda client: client.kind is not Kind.ADAPTER)
-        lines += [
-            f" \\ hub{number}port{port}: {client.name}: {_text(client)}"
-            for port, client in reversed(list(enumerate(ports)))
-        ]
+        for name, client in ports:
+            connected = "" if client is None else f": {client.name}: {_text(client)}"
+            lines.append(f" \\ {name}{connected}")
     for client in network.others:
+        if hub_of(client) is not None:
+            continue
         if client.kind is Kind.ADAPTER:
             lines.append(f"{client.name}: {_text(client)}")
             peer = client.peer or client.former_peer
@@ -216,19 +215,16 @@ def hostfwd_remove(machine: Machine, *, arg1: str, arg2: str | None = None) -> s
     return f"host forwarding rule for {rule} {result}\n"
 
 
-def _hub_of(machine: Machine, name: str) -> int:
-    """Return the number of the hub that a client is on; -1 if it is on none."""
-    client = next((x for x in machine.network if x.name == name), None)
-    return -1 if client is None or client.vlan is None else client.vlan
-
-
 @commands.shows("usernet")
 def info_usernet(machine: Machine) -> str:
     """Return the user-mode networks and the ports that they pass on."""
     lines: list[str] = []
-    for name, network in _networks(machine):
-        hub = _hub_of(machine, name)
-        lines += [f"Hub {hub} ({name}):", _LINE]
+    for client in machine.network:
+        network = client.back_end
+        if not isinstance(network, UserNetwork):
+            continue
+        hub = hub_of(client)
+        lines += [f"Hub {-1 if hub is None else hub} ({client.name}):", _LINE]
         for forward in sorted(network.forwards, key=lambda each: each.protocol):
             state = f"  {forward.protocol.upper()}[HOST_FORWARD]"
             source = "*" if forward.host == _EVERYWHERE else forward.host

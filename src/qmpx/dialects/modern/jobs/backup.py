@@ -139,6 +139,8 @@ def start_backup(
     if source is None:
         message = f"Cannot find device='{device}' nor node-name='{device}'"
         raise GenericError(message)
+    if not to_file:
+        graph.node(options["target"])  # it is looked for before anything stands still
     return changes.held(
         graph, source, lambda: _start_backup(graph, source, options, to_file=to_file)
     )
@@ -149,6 +151,7 @@ def _start_backup(
 ) -> "Change":
     from qmpx.machine.block import changes
     from qmpx.machine.block.backups import BackupJob
+    from qmpx.machine.block.format_nodes import FormatNode
     from qmpx.machine.block.permissions import require_quiet
 
     device, sync = options["device"], options["sync"]
@@ -167,6 +170,12 @@ def _start_backup(
     else:
         goal = graph.node(options["target"])
     try:
+        if to_file and sync == "none" and not isinstance(goal, FormatNode):
+            message = (
+                f"Driver '{goal.driver}' of node '{goal.name}' does not support "
+                "backing files"
+            )
+            raise GenericError(message)
         bitmap, mode = _backup_bitmap(source, options)
         if source is goal:
             message = "Source and target cannot be the same"
@@ -178,13 +187,13 @@ def _start_backup(
         require_quiet(source)
         require_quiet(goal)
         _check_perf(options.get("x-perf") or {})
+        if source.size != goal.size:
+            message = "Source and target image have different sizes"
+            raise GenericError(message)
         filter_name = options.get("filter-node-name")
         if filter_name is not None:
             check_filter_name(graph, filter_name)
         _check_backup_target(graph, goal, filter_name or graph.name_for(None))
-        if source.size != goal.size:
-            message = "Source and target image have different sizes"
-            raise GenericError(message)
         speed = options.get("speed", 0)
         id_ = graph.jobs.new_id(options.get("job-id"), drive_name(graph, device))
         check_speed(graph, id_, speed)

@@ -58,7 +58,7 @@ def block_stream(
     below: Node | None = None
     chain = list(graph.chain(top))
     if base is not None:
-        named = [node for node in chain if node.filename == base]
+        named = [node for node in chain[1:] if node.filename == base]
         if not named:
             message = f"Can't find '{base}' in the backing chain"
             raise GenericError(message)

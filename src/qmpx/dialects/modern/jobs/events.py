@@ -84,6 +84,12 @@ EVENTS: Final[dict[str, Any]] = {
 """The events of jobs, nodes and exports, with the types of their data."""
 
 
+TOLD: Final = frozenset(
+    {JobMoved, BlockJobTold, BlockJobFailed, ExportDeleted, WriteThresholdReached}
+)
+"""The kinds of happenings that these events tell of."""
+
+
 def as_event(happening: Happening) -> tuple[str, Any] | None:
     """Return the event that tells of *happening*, if it is one of these."""
     match happening:

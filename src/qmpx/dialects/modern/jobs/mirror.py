@@ -92,6 +92,8 @@ def _mirror(
         RESIZE,
         SAME,
         WRITE,
+        Claim,
+        Edge,
         check_target,
         require_front,
         require_quiet,
@@ -115,6 +117,8 @@ def _mirror(
         if replaced is None:
             message = f"Failed to find node with node-name='{replaces}'"
             raise GenericError(message)
+        require_quiet(replaced)
+        require_front(replaced)
         if replaced not in graph.chain(source):
             message = (
                 f"Cannot replace '{replaces}' by a node mirrored from '{source.name}', "
@@ -142,6 +146,8 @@ def _mirror(
         if goal.read_only:
             message = "Block node is read-only"
             raise GenericError(message)
+        edge = Edge("root", frozenset({WRITE}), frozenset(shared))
+        graph.try_lock(goal, Claim("", edge))
     except GenericError:
         tell_stillborn(graph, id_)
         raise
@@ -184,6 +190,11 @@ def drive_mirror(
     """Copy a node to an image file, and follow what is written."""
     graph = machine.blocks
     source = root_node(graph, device)
+    if replaces is not None and node_name is None:
+        message = (
+            "a node-name must be provided when replacing a named node of the graph"
+        )
+        raise GenericError(message)
     behind = {"none": source, "top": source.backing}.get(sync)
     goal = new_target(
         graph, source, target, format_, node_name, mode=mode, behind=behind
@@ -199,6 +210,7 @@ def drive_mirror(
             replaces=replaces,
             granularity=granularity,
             buf_size=buf_size,
+            is_zero=mode != "existing",
             speed=speed,
             auto_finalize=auto_finalize,
             auto_dismiss=auto_dismiss,

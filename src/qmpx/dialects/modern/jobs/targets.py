@@ -40,17 +40,19 @@ def new_target(
     Raises:
         GenericError: It cannot be made or opened.
     """
-    from pathlib import Path
-
     from qmpx.machine.block.creation import OTHERS
     from qmpx.machine.block.making import open_file
-    from qmpx.machine.block.node_drivers import DRIVERS
+    from qmpx.machine.block.new_files import make_file
+    from qmpx.machine.block.node_drivers import DRIVERS, PROTOCOLS
     from qmpx.machine.block.qcow2_header import new_image
 
     driver = format_ or (source.driver if mode != "existing" else None)
+    if driver is None and source.driver in PROTOCOLS:
+        driver = "file"  # it is opened as what is copied is
     if mode != "existing":
         known = driver in DRIVERS or driver in OTHERS
-        if driver not in ("qcow2", "qed") and behind is not None and known:
+        can_be_made = driver in ("raw", "file") or driver in OTHERS - {"qed"}
+        if can_be_made and behind is not None:
             message = f"Backing file not supported for file format '{driver}'"
             raise GenericError(message)
         try:
@@ -61,10 +63,9 @@ def new_target(
                     backing_format="" if behind is None else behind.driver,
                     version=3,
                 )
-                Path(filename).write_bytes(content)
-            elif driver == "raw":
-                with open(filename, "wb") as file:
-                    file.truncate(source.size)
+                make_file(filename, content)
+            elif driver in ("raw", "file"):
+                make_file(filename, size=source.size)
             elif known:
                 message = f"Format driver '{driver}' does not support image creation"
                 raise GenericError(message)

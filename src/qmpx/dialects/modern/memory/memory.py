@@ -61,10 +61,10 @@ def memsave(
         InvalidParameterValue: There is no such processor, or no such size.
         GenericError: Not all of it is mapped; or the file cannot be written.
     """
-    if machine.is_bare or not 0 <= cpu_index < machine.processor_count:
+    processor = machine.qom.processors.numbered().get(cpu_index)
+    if processor is None:
         raise InvalidParameterValue(name="cpu-index", expected="a CPU number")
     _check_size(size)
-    processor = machine.processors[cpu_index]
     val &= _LAST_ADDRESS
 
     def pieces() -> Iterator[tuple[int, bytes]]:

@@ -59,6 +59,8 @@ def read_physical(machine: Machine, address: int, size: int) -> bytes | None:
 def _answers(machine: Machine, start: int, length: int) -> bool:
     """Whether something answers at each of these physical addresses."""
     end = start + length
+    if machine.is_bare:  # no firmware, no chips, and RAM only if it was asked for
+        return end <= machine.memory_size
     while start < end:
         for first, size in (*machine.memory.ranges(), *_CHIPS):
             if first <= start < first + size:

@@ -74,11 +74,16 @@ def make_back_end(machine: Machine, session: SessionLike, netdev: Netdev) -> Cli
             return new_client(netdev.id, "stream")
         case NetdevDgram():
             return make_datagrams(netdev, take)
-        case NetdevHubPort(netdev=peer):
-            if peer is not None and machine.network.back_end(peer) is None:
-                message = f"netdev '{peer}' not found"
+        case NetdevHubPort(hubid=hub, netdev=name):
+            peer = machine.network.back_end(name) if name is not None else None
+            if name is not None and peer is None:
+                message = f"netdev '{name}' not found"
                 raise Failed(message)
-            return new_client(netdev.id, "hubport")
+            made = new_client(netdev.id, "hubport")
+            made.hub, made.peer = hub, peer
+            if peer is not None:
+                peer.peer = made
+            return made
         case NetdevVhostUser(chardev=label):
             if label not in machine.characters:
                 message = f'chardev "{label}" not found'
