@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from qmpx.standin.boards import takes_modules, takes_sizes, version_of
+from qmpx.standin.boards import (
+    can_sleep,
+    has_acpi,
+    has_keyboard_controller,
+    takes_modules,
+    takes_sizes,
+    version_of,
+)
 
 NEWEST = (99, 0)
 
@@ -40,3 +47,23 @@ def test_old_boards_behave_as_when_they_were_new() -> None:
     assert takes_modules("pc-i440fx-2.1")
     assert not takes_modules("pc-i440fx-2.0")
     assert not takes_modules("isapc")
+
+
+@pytest.mark.parametrize(
+    ("board", "options", "facts"),
+    [
+        ("pc-i440fx-7.2", {}, (True, True, True)),
+        ("pc-i440fx-7.2", {"acpi": "off"}, (False, False, True)),
+        ("pc-i440fx-7.2", {"i8042": False}, (True, True, False)),
+        ("pc-q35-7.2", {"acpi": "off"}, (True, True, True)),
+        ("isapc", {}, (False, False, True)),
+        ("microvm", {}, (True, False, False)),
+        ("none", {}, (False, False, False)),
+        ("x-remote", {}, (False, False, False)),
+    ],
+)
+def test_a_board_has_acpi_sleep_and_a_keyboard(
+    board: str, options: dict[str, object], facts: tuple[bool, bool, bool]
+) -> None:
+    asked = (has_acpi, can_sleep, has_keyboard_controller)
+    assert tuple(ask(board, options) for ask in asked) == facts

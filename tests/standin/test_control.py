@@ -180,3 +180,14 @@ def test_the_monitor_under_test_shows_nothing_of_it() -> None:
         assert not {name for name in names if name.startswith("x-qmpx")}
         own = {each["name"] for each in hand.execute("query-commands")}
     assert {"x-qmpx-fault-add", "x-qmpx-clock-advance", "x-qmpx-quit"} <= own
+
+
+def test_it_tells_what_its_commands_take() -> None:
+    with staged() as (_, hand):
+        assert hand.supports("x-qmpx-guest-set", argument="power-off")
+        assert not hand.supports("x-qmpx-guest-set", argument="power")
+        schema = {each["name"]: each for each in hand.execute("query-qmp-schema")}
+        returned = schema[schema["x-qmpx-clock-advance"]["ret-type"]]
+    assert [each["name"] for each in returned["members"]] == [
+        *("kind", "microseconds", "elapsed")
+    ]

@@ -772,6 +772,7 @@ def test_drive_device_add(words: str, bus: dict[str, str], made: str) -> None:
 # device-plug-test
 
 JSON_MOUSE = '\'{"driver": "virtio-mouse-pci", "id": "dev0"}\''
+JSON_AS_THEIRS = "\"{'driver': 'virtio-mouse-pci', 'id': 'dev0'}\""
 JSON_BRIDGES = (
     '-machine q35 -device \'{"driver": "pcie-root-port", "id": "p1"}\' '
     '-device \'{"driver": "pcie-pci-bridge", "bus": "p1", "id": "b1"}\' '
@@ -786,8 +787,9 @@ JSON_BRIDGES = (
         f"{BRIDGE} -device virtio-mouse-pci,bus=b1,id=dev0",
         f"-machine pc -device {JSON_MOUSE}",
         JSON_BRIDGES,
+        f"-machine pc -device {JSON_AS_THEIRS}",
     ],
-    ids=["pci", "q35-pci", "pci-json", "q35-pci-json"],
+    ids=["pci", "q35-pci", "pci-json", "q35-pci-json", "pci-json-as-theirs"],
 )
 def test_device_plug(words: str) -> None:
     with starting(words) as vm:

@@ -21,22 +21,28 @@ from qmpx.dialects.modern.profile.profile import apply_profile
 from qmpx.dialects.modern.profile.types import use_types
 from qmpx.errors import CommandError, GenericError
 from qmpx.machine import Clock, Machine
+from qmpx.machine.balloon import Accelerator
+from qmpx.machine.drive import Drive, Interface
 from qmpx.machine.guest import ObedientGuest
 from qmpx.machine.hardware.self_test import SelfTest
+from qmpx.machine.network.hubs import loose_ends
 from qmpx.machine.objects import MemoryBackend
 from qmpx.machine.qom.board import FLASHES
 from qmpx.machine.runstate import RunState
 from qmpx.monitor import Monitor
 from qmpx.standin.command_line import Backend, CommandLine, Place
 from qmpx.standin.defaults import (
+    USB_DEVICES,
     board_devices,
     default_drives,
     default_ports,
+    is_network_chosen,
     make_networks,
     virtio_disks,
 )
 from qmpx.standin.description import describe_actions, describe_board
 from qmpx.standin.failure import StartFailure, with_hints
+from qmpx.standin.machine_options import check_accelerators
 from qmpx.standin.needs import (
     QTEST,
     choose_accelerator,
@@ -107,11 +113,11 @@ class Assembly:
             processor_count=processor_count(line.topology, self._board),
         )
         describe_actions(self.machine, line.actions)
-        self.machine.accelerator.is_present = "kvm" in (
-            profile.text("-accel help") or "kvm"
+        self.machine.accelerator = Accelerator(
+            is_present="kvm" in (profile.text("-accel help") or "kvm"),
+            is_enabled=self.accelerator == "kvm",
+            translates=self.accelerator == "tcg",
         )
-        self.machine.accelerator.is_enabled = self.accelerator == "kvm"
-        self.machine.accelerator.translates = self.accelerator == "tcg"
         if has_guest(line):
             self.machine.guest = ObedientGuest()
         if self.accelerator != QTEST and self._board["name"].startswith(_WITH_BIOS):
@@ -119,6 +125,12 @@ class Assembly:
         use_types(self.machine, profile)
         told_by = "tcg" if self.accelerator == QTEST else self.accelerator
         self.answers = ProfileAnswers(profile, told_by)
+        if line.processor is not None:
+            from qmpx.standin.processor_options import check_processor
+
+            has_kvm = self.accelerator == "kvm"
+            check_processor(line.processor, self.machine.qom.types, has_kvm=has_kvm)
+        check_accelerators(self.machine, line)
         describe_board(self.machine, line, self._board, self.answers)
         self.monitor: Monitor = self.new_monitor(
             like=None if like is None else like.monitor
@@ -129,6 +141,7 @@ class Assembly:
         self._characters: CharacterOptions | None = None
         self._commands: OptionCommands | None = None
         self._qtest: QtestSocket | None = None
+        self._drives: list[tuple[OptionList, Drive]] = []
 
     def new_monitor(
         self, *, pretty: bool = False, like: Monitor | None = None
@@ -168,7 +181,8 @@ class Assembly:
         if self.line.kept:
             from qmpx.standin.kept_options import check_kept
 
-            check_kept(self.machine, self.line.kept, self._tell)
+            labels = {device.id for device in self.line.character_devices}
+            check_kept(self.machine, self.line.kept, self._tell, labels)
         await self._open_qtest()
         for option in _ORDER:
             for backend in self.line.backends:
@@ -211,21 +225,49 @@ class Assembly:
             self._plug_flashes()
         except CommandError as error:
             raise StartFailure(error.desc) from None
+        self._plug_usb()
         for backend in self.line.backends:
             if backend.option == "-device":
                 self._plug_backend(backend)
         for options in virtio_disks(self.machine):
             self._plug(OptionList("-drive", "if=virtio"), options)
+        if self._drives:
+            from qmpx.standin.drive_options import check_found
+
+            is_pc = self.machine.qom.board.startswith("pc-")
+            check_found(self._drives, len(FLASHES) if is_pc else 0)
         if self.machine.qom.board != _NO_BOARD:
             memory = self.machine.memory
             memory.touch(0, min(FIRMWARE_PAGES, memory.page_count))
         for complaint in self.machine.qom.globals.complaints(self.machine.qom.types):
             self._tell(f"warning: {complaint}")
+        if is_network_chosen(self.line):
+            for loose in loose_ends(self.machine.network):
+                self._tell(f"warning: {loose}")
         if self._qtest is not None:
             from qmpx.machine.hardware.pci_configuration import attach_pci
 
             self._qtest.show()
             attach_pci(self.machine)
+
+    def _plug_usb(self) -> None:
+        """Plug in what ``-usbdevice`` describes.
+
+        Raises:
+            StartFailure: There is no such device, or no place for it.
+        """
+        for name, text in self.line.kept:
+            if name != "usbdevice":
+                continue
+            driver = USB_DEVICES.get(text.partition(":")[0])
+            try:
+                if driver is not None:
+                    self.machine.qom.devices.add({"driver": driver}, hotplug=False)
+            except CommandError:
+                driver = None
+            if driver is None:
+                message = f"could not add USB device '{text}'"
+                raise StartFailure(message, "-usbdevice", text)
 
     def _plug_flashes(self) -> None:
         """Plug in the nodes that hold the firmware.
@@ -235,6 +277,10 @@ class Assembly:
         """
         blocks, options = self.machine.blocks, self.machine.qom.options
         for number, name in enumerate(FLASHES):
+            for _, drive in self._drives:
+                if drive.interface is Interface.PFLASH and drive.unit == number:
+                    drive.id = f"/machine/system.flash{number}"
+                    drive.removable = False
             if not (node := options.get(name)):
                 continue
             if node not in blocks.nodes:
@@ -286,14 +332,19 @@ class Assembly:
             from qmpx.standin.character_options import CharacterOptions
 
             self._characters = CharacterOptions(self.machine, self._tell)
+            for each in line.character_devices:
+                if each.id in monitor_labels and each.switch("mux"):
+                    await self._characters.share(str(each.id))
             self.ports += await self._characters.open_all(devices, places)
 
     def _plug_drives(self) -> None:
-        defaults = default_drives(self.line, self.machine.qom.board)
-        if drives := [*self.line.drives, *defaults]:
+        defaults = list(default_drives(self.line, self.machine.qom.board))
+        if self.line.drives or defaults:
             from qmpx.standin.drive_options import plug_drives
 
-            self.kept += plug_drives(self.machine, drives)
+            plugged = plug_drives(self.machine, self.line.drives, defaults)
+            self.kept += plugged.kept
+            self._drives = plugged.made
 
     def _describe_nodes(self) -> None:
         """Carry out ``-numa``.

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # what `typing` would say, without importing it
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Mapping
+    from typing import Any, Final
 
 WITHOUT_PROCESSORS: Final = ("none", "x-remote")
 """Boards that have no processor unless one is asked for."""
@@ -41,6 +42,24 @@ def takes_sizes(board: str) -> bool:
 def makes_node(board: str) -> bool:
     """Tell whether there is a NUMA node if memory can be plugged in."""
     return version_of(board) >= (2, 11)
+
+
+def has_acpi(board: str, options: Mapping[str, Any]) -> bool:
+    """Tell whether the machine has ACPI; a Q35 has the chip even if nobody is told."""
+    if board.startswith("pc-q35-"):
+        return True
+    is_off = options.get("acpi") == "off"
+    return board.startswith(("pc-", "microvm")) and not is_off
+
+
+def can_sleep(board: str, options: Mapping[str, Any]) -> bool:
+    """Tell whether a guest that sleeps can be woken: that needs a PC's ACPI."""
+    return board.startswith("pc-") and has_acpi(board, options)
+
+
+def has_keyboard_controller(board: str, options: Mapping[str, Any]) -> bool:
+    """Tell whether a PS/2 keyboard and a PS/2 mouse are there."""
+    return board.startswith(("pc-", "isapc")) and options.get("i8042") is not False
 
 
 def takes_modules(board: str) -> bool:

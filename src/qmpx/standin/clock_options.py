@@ -19,6 +19,8 @@ def set_clock(machine: Machine, options: OptionList) -> None:
     """
     if (kind := options.get("clock", "host")) not in ("host", "rt", "vm"):
         raise StartFailure(f"invalid option value '{kind}'")
+    if (drift := options.get("driftfix", "none")) not in ("slew", "none"):
+        raise StartFailure(f"invalid option value '{drift}'")
     base = options.get("base", "utc")
     chip = machine.chipset.clock_chip
     if base == "localtime":

@@ -79,6 +79,7 @@ class CommandLine:
         machine: ``-machine``: its properties; ``type`` is its name.
         accelerators: From ``-accel``, or from the machine's property: the first that
             can be used counts.
+        accelerator_options: ``-accel``, with all that it says.
         processor: ``-cpu``.
         topology: ``-smp``.
         memory: ``-m``.
@@ -129,6 +130,7 @@ class CommandLine:
         self.has_graphics: bool = True
         self.machine: dict[str, Any] = {}
         self.accelerators: list[str] = []
+        self.accelerator_options: list[OptionList] = []
         self.processor: str | None = None
         self.topology: dict[str, Any] = {}
         self.memory: OptionList | None = None

@@ -4,7 +4,7 @@ It is a monitor of its own, on a socket of its own, so that any QMP client in an
 language can use it, and the monitor under test shows nothing of it.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from msgspec import Struct
 
@@ -27,35 +27,86 @@ MAX_ENTRIES: Final = 4096
 """Messages of the conversation in one reply, some two megabytes."""
 
 
-class ClockInfo(Struct, frozen=True):
-    """The time of the machine and of the faults."""
+class Added(Struct, frozen=True):
+    """A fault that was added.
 
-    kind: str
+    Attributes:
+        id: Its number, from 1.
+    """
+
+    id: int
+
+
+class ParameterInfo(Struct, frozen=True):
+    """What a kind of fault takes.
+
+    Attributes:
+        name: As it is called in a description.
+        summary: What it means.
+    """
+
+    name: str
+    summary: str
+
+
+class KindInfo(Struct, frozen=True):
+    """A kind of fault.
+
+    Attributes:
+        name: What descriptions call it.
+        summary: What it does.
+        parameters: What it takes, beside the conditions that all kinds take.
+    """
+
+    name: str
+    summary: str
+    parameters: list[ParameterInfo]
+
+
+class ClockInfo(Struct, frozen=True):
+    """The time of the machine and of the faults.
+
+    Attributes:
+        kind: Whose time it is.
+        microseconds: The machine's, since 1970.
+        elapsed: Seconds since the faults were set up.
+    """
+
+    kind: Literal["virtual", "real"]
     microseconds: int
     elapsed: float
+
+
+class Said(Struct, frozen=True):
+    """What crossed the wire.
+
+    Attributes:
+        entries: Lines of a transcript.
+        next: What to ask for next.
+        forgotten: How many of the first are not kept any more.
+    """
+
+    entries: list[Any]
+    next: int
+    forgotten: int
 
 
 def control_monitor(stage: Stage) -> Monitor:
     """Return the monitor that controls *stage*; its commands begin with ``x-qmpx-``."""
     version = {"qemu": {"major": 0, "minor": 0, "micro": 0}, "package": "qmpx-control"}
-    return Monitor(stage, commands=CommandRegistry(commands), version=version)
-
-
-@commands.command("query-commands")
-def query_commands() -> list[dict[str, str]]:
-    """Tell the names of all commands."""
-    return [{"name": name} for name in commands]
+    own = CommandRegistry(commands)
+    return Monitor(stage, commands=own, version=version, introspection=True)
 
 
 @commands.command("x-qmpx-fault-add")
-def fault_add(stage: Stage, *, fault: dict[str, Any]) -> dict[str, int]:
+def fault_add(stage: Stage, *, fault: dict[str, Any]) -> Added:
     """Add a fault, described as in a scenario; tell its number.
 
     Raises:
         GenericError: It is not described as it must be.
     """
     try:
-        return {"id": stage.plan.add_described(fault).id}
+        return Added(stage.plan.add_described(fault).id)
     except QmpxError as error:
         raise GenericError(str(error)) from None
 
@@ -74,23 +125,20 @@ def fault_remove(stage: Stage, *, id_: int | None = None) -> None:
 
 
 @commands.command("x-qmpx-fault-query")
-def fault_query(stage: Stage) -> list[dict[str, Any]]:
+def fault_query(stage: Stage) -> list[Any]:
     """Tell the faults: how they are described, how often each was met and set in."""
     return [fault.describe() for fault in stage.plan.faults]
 
 
 @commands.command("x-qmpx-fault-kinds")
-def fault_kinds() -> list[dict[str, Any]]:
+def fault_kinds() -> list[KindInfo]:
     """Tell the fault menu."""
     return [
-        {
-            "name": kind.name,
-            "summary": kind.summary,
-            "parameters": [
-                {"name": name, "summary": parameter.summary}
-                for name, parameter in kind.parameters.items()
-            ],
-        }
+        KindInfo(
+            kind.name,
+            kind.summary,
+            [ParameterInfo(x, y.summary) for x, y in kind.parameters.items()],
+        )
         for kind in FAULTS.values()
     ]
 
@@ -98,7 +146,8 @@ def fault_kinds() -> list[dict[str, Any]]:
 @commands.command("x-qmpx-clock-query")
 def clock_query(stage: Stage) -> ClockInfo:
     """Tell the time, and the seconds since the faults were set up."""
-    kind = "virtual" if isinstance(stage.clock, VirtualClock) else "real"
+    is_virtual = isinstance(stage.clock, VirtualClock)
+    kind: Literal["virtual", "real"] = "virtual" if is_virtual else "real"
     return ClockInfo(kind, stage.clock.microseconds(), stage.plan.now)
 
 
@@ -235,7 +284,7 @@ def guest_watchdog(stage: Stage) -> None:
 
 
 @commands.command("x-qmpx-conversation-query")
-def conversation_query(stage: Stage, *, since: int = 0) -> dict[str, Any]:
+def conversation_query(stage: Stage, *, since: int = 0) -> Said:
     """Tell what crossed the wire, as the lines of a transcript.
 
     Args:
@@ -243,16 +292,15 @@ def conversation_query(stage: Stage, *, since: int = 0) -> dict[str, Any]:
         since: How many messages to pass over: the ``next`` of the reply before.
 
     Returns:
-        ``entries``, at most `MAX_ENTRIES`; ``next``; and ``forgotten``, how many of
-        the first are not kept any more.
+        At most `MAX_ENTRIES`.
     """
     start = max(since - stage.forgotten, 0)
     entries: list[Entry] = list(stage.conversation)[start : start + MAX_ENTRIES]
-    return {
-        "entries": [as_object(entry) for entry in entries],
-        "next": stage.forgotten + start + len(entries),
-        "forgotten": stage.forgotten,
-    }
+    return Said(
+        entries=[as_object(entry) for entry in entries],
+        next=stage.forgotten + start + len(entries),
+        forgotten=stage.forgotten,
+    )
 
 
 @commands.command("x-qmpx-conversation-clear")

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qmpx.errors import CommandError
 from qmpx.machine.drive import Interface, Kind
+from qmpx.machine.network.options import OPTIONS
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_lists import OptionList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qmpx.machine import Machine
     from qmpx.machine.network.requests import NicRequest
     from qmpx.standin.command_line import CommandLine
 
-HUB_BACK_END: Final = "#net100"
-"""The name of the user-mode network that a machine has by default; QEMU makes it of a
-counter and two digits by chance."""
+_UNNAMED: Final = "#net{}00"
+"""The name of what ``-net`` makes without one; QEMU makes it of a counter, and of two
+digits by chance."""
 
 _DISPLAYS: Final = {
     "std": "VGA",
@@ -34,6 +35,7 @@ _DISPLAYS: Final = {
     "virtio": "virtio-vga",
     "vmware": "vmware-svga",
 }
+_NETWORKS: Final = ("net", "nic")
 _NICS: Final = {"virtio": "virtio-net-pci"}
 _REPLACED: Final = {
     "serial": ("isa-serial", "xen-console"),
@@ -60,7 +62,10 @@ class Board:
         nic: And for network adapters.
         disks: And for disks and CD drives.
         disk_bus: The bus of a disk; ``N`` stands for its number.
+        disk_buses: How many of these there are.
         units: How many disks there are on a bus.
+        usb: And for USB controllers, which are there only if they are asked for: each
+            as ``-device`` has it.
     """
 
     display: tuple[int, str] | None = None
@@ -70,8 +75,25 @@ class Board:
     nic: tuple[int, str] | None = None
     disks: int | None = None
     disk_bus: str = ""
+    disk_buses: int = 2
     units: int = 2
+    usb: tuple[int, Sequence[Mapping[str, str]]] = (0, ())
 
+
+_ICH9_USB: Final = (
+    {"driver": "ich9-usb-ehci1", "addr": "1d.7", "multifunction": "on"},
+    *(
+        {
+            "driver": f"ich9-usb-uhci{number + 1}",
+            "addr": f"1d.{number}",
+            "multifunction": "on",
+            "masterbus": "usb-bus.0",
+            "firstport": str(2 * number),
+        }
+        for number in range(3)
+    ),
+)
+"""A controller for high speed, and its companions for low ones."""
 
 BOARDS: Final = {
     "pc-i440fx": Board(
@@ -82,6 +104,7 @@ BOARDS: Final = {
         nic=(17, "e1000"),
         disks=18,
         disk_bus="ide.N",
+        usb=(18, ({"driver": "piix3-usb-uhci", "addr": "01.2"},)),
     ),
     "pc-q35": Board(
         display=(25, "VGA"),
@@ -90,7 +113,9 @@ BOARDS: Final = {
         nic=(25, "e1000e"),
         disks=16,
         disk_bus="ide.N",
+        disk_buses=6,
         units=1,
+        usb=(16, _ICH9_USB),
     ),
     "isapc": Board(
         display=(6, "isa-cirrus-vga"),
@@ -104,6 +129,14 @@ BOARDS: Final = {
     "microvm": Board(serial=33),
 }
 """What the boards have, by how their names begin; the others have none."""
+
+USB_DEVICES: Final = {
+    "tablet": "usb-tablet",
+    "mouse": "usb-mouse",
+    "keyboard": "usb-kbd",
+    "braille": "usb-braille",
+}
+"""What ``-usbdevice`` calls the models that it knows."""
 
 _HAS_PORTS: Final = ("pc-", "isapc", "microvm")
 
@@ -131,12 +164,17 @@ def board_of(machine_type: str) -> Board:
 
 
 def wants(line: CommandLine, what: str) -> bool:
-    """Whether a default is to be there: nothing on the command line replaces it."""
-    replacing = _REPLACED[what]
-    return line.has_defaults and not any(
-        backend.option == "-device" and backend.values.get("driver") in replacing
+    """Whether a default is to be there: nothing on the command line replaces it.
+
+    For QEMU a ``-global`` for a type replaces it, too.
+    """
+    given = {driver for driver, _, _ in line.globals}
+    given.update(
+        str(backend.values.get("driver"))
         for backend in line.backends
+        if backend.option == "-device"
     )
+    return line.has_defaults and given.isdisjoint(_REPLACED[what])
 
 
 def default_ports(line: CommandLine, machine_type: str) -> Iterator[str]:
@@ -161,6 +199,15 @@ def default_drives(line: CommandLine, machine_type: str) -> Iterator[OptionList]
     yield OptionList("-drive", "if=sd,index=0")
 
 
+def is_network_chosen(line: CommandLine) -> bool:
+    """Whether the machine's network is not the one that it has by default."""
+    return (
+        not line.has_defaults
+        or any(name in _NETWORKS for name, _ in line.kept)
+        or any(backend.option == "-netdev" for backend in line.backends)
+    )
+
+
 def make_networks(line: CommandLine, machine: Machine) -> list[NicRequest]:
     """Do what ``-net`` and ``-nic`` ask for, or make the default network.
 
@@ -170,25 +217,25 @@ def make_networks(line: CommandLine, machine: Machine) -> list[NicRequest]:
     Raises:
         StartFailure: Something cannot be made.
     """
-    asked = [(name, text) for name, text in line.kept if name in ("net", "nic")]
-    if not asked:
-        if any(backend.option == "-netdev" for backend in line.backends):
-            return []
-        if not line.has_defaults:
-            return []
-        asked = [("net", "nic"), ("net", f"user,name={HUB_BACK_END}")]
+    asked = [(name, text) for name, text in line.kept if name in _NETWORKS]
+    if not is_network_chosen(line):
+        asked = [("net", "nic"), ("net", "user")]
     requests = []
-    for name, text in asked:
+    for number, (name, text) in enumerate(asked):
         options = OptionList(f"-{name}", text, None, "type")
         kind = options.get("type", "")
         if kind == "none":
             continue
+        if kind not in OPTIONS:
+            message = f"Parameter 'type' does not accept value '{kind}'"
+            raise options.failure(message)
         if name == "nic":
             requests.append(_pair(machine, options))
         elif kind == "nic":
-            requests.append(machine.network.note_nic(dict(options)))
+            requests.append(_note(machine, options, dict(options)))
         else:
-            _make(options, dict(options), machine.network.add_legacy)
+            named = {"name": _UNNAMED.format(number), **options}
+            _make(options, named, machine.network.add_legacy)
     return requests
 
 
@@ -204,7 +251,15 @@ def _pair(machine: Machine, options: OptionList) -> NicRequest:
         wanted["model"] = model
     if (mac := options.get("mac", options.get("macaddr"))) is not None:
         wanted["macaddr"] = mac
-    return machine.network.note_nic(wanted)
+    return _note(machine, options, wanted)
+
+
+def _note(machine: Machine, options: OptionList, wanted: dict[str, str]) -> NicRequest:
+    try:
+        return machine.network.note_nic(wanted)
+    except CommandError as error:
+        # QEMU 0.13 told why in another place.
+        raise options.failure(str(error.__cause__ or error.desc)) from None
 
 
 def _make(
@@ -239,12 +294,19 @@ def board_devices(
         made.append(display)
     made += _ports(board, ports)
     made += _drives(board, machine)
+    if machine.qom.options.get("usb"):
+        place, controllers = board.usb
+        made += [BoardDevice(place, dict(options)) for options in controllers]
     for request in nics:
         if board.nic is None:
             break  # it stays without an adapter
         place, model = board.nic
         kind = request.model or model
-        values = {"driver": _NICS.get(kind, kind), "mac": request.mac}
+        driver = _NICS.get(kind, kind)
+        if not machine.qom.types.model(driver) and machine.qom.types.model(model):
+            message = f"Unsupported NIC model: {kind}"
+            raise StartFailure(message)
+        values = {"driver": driver, "mac": request.mac}
         if request.netdev is not None:
             values["netdev"] = request.netdev
         made.append(BoardDevice(place, values, request.vlan))
@@ -277,7 +339,8 @@ def _drives(board: Board, machine: Machine) -> Iterator[BoardDevice]:
     drives = sorted(machine.drives.items(), key=lambda x: (x[1].bus, x[1].unit))
     for name, drive in drives:
         unit = str(drive.unit)
-        if drive.interface == Interface.IDE and board.disks is not None:
+        is_disk = drive.interface == Interface.IDE and drive.bus < board.disk_buses
+        if is_disk and board.disks is not None:
             driver = "ide-cd" if drive.kind is Kind.CDROM else "ide-hd"
             bus = board.disk_bus.replace("N", str(drive.bus))
             values = {"driver": driver, "bus": bus, "unit": unit, "drive": name}
@@ -287,12 +350,6 @@ def _drives(board: Board, machine: Machine) -> Iterator[BoardDevice]:
         elif drive.interface == Interface.FLOPPY and board.floppies is not None:
             values = {"driver": "floppy", "unit": unit, "drive": name}
             yield BoardDevice(board.floppies, values)
-        elif drive.interface == Interface.SCSI:
-            message = (
-                "machine type does not support "
-                f"if={drive.interface},bus={drive.bus},unit={drive.unit}"
-            )
-            raise StartFailure(message)
 
 
 def virtio_disks(machine: Machine) -> Iterator[dict[str, Any]]:

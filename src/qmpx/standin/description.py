@@ -14,6 +14,9 @@ from qmpx.machine import Machine
 from qmpx.machine.runstate import PanicAction
 from qmpx.standin.boards import (
     WITHOUT_PROCESSORS,
+    can_sleep,
+    has_acpi,
+    has_keyboard_controller,
     makes_node,
     takes_sizes,
 )
@@ -78,8 +81,7 @@ def describe_board(
         StartFailure: A property of the machine is none, or has no such value.
     """
     tree, name = machine.qom, board["name"]
-    machine.is_bare = name == "none"
-    machine.can_sleep = not machine.is_bare
+    machine.is_bare = name in WITHOUT_PROCESSORS
     machine.has_own_screen = False
     tree.is_bare = line.is_preconfig
     tree.become(
@@ -90,6 +92,9 @@ def describe_board(
     for driver, prop, text in line.globals:
         tree.globals.add(driver, prop, text)
     tree.options = read_machine_options(machine, line)
+    machine.has_acpi = has_acpi(name, tree.options)
+    machine.can_sleep = can_sleep(name, tree.options)
+    machine.has_ps2 = has_keyboard_controller(name, tree.options)
     tree.processors.topology.update(full_topology(line.topology, name))
     tree.processors.is_empty = name in WITHOUT_PROCESSORS and line.processor is None
     numa = machine.numa

@@ -4,10 +4,22 @@ Source: QEMU 7.2.22, observed.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from qmpx.errors import CommandError
 from qmpx.machine import Machine
 from qmpx.standin.option_lists import OptionList
+
+_SHARES: Final = ("allow-exclusive", "ignore", "force-shared")
+_TYPES: Final = {
+    **dict.fromkeys(("vnc", "websocket", "tls-creds", "share", "display"), "str"),
+    **dict.fromkeys(("password-secret", "tls-authz", "sasl-authz", "audiodev"), "str"),
+    **dict.fromkeys(("head", "connections", "to", "key-delay-ms"), "number"),
+    **dict.fromkeys(("ipv4", "ipv6", "password", "reverse", "lock-key-sync"), "bool"),
+    **dict.fromkeys(("sasl", "acl", "lossy", "non-adaptive"), "bool"),
+    "power-control": "bool",
+}
+"""What ``-vnc`` may say."""
 
 
 async def open_vnc(machine: Machine, texts: Iterable[str]) -> None:
@@ -23,7 +35,13 @@ async def open_vnc(machine: Machine, texts: Iterable[str]) -> None:
     for text in texts:
         if text == "none":
             continue
-        options = OptionList("-vnc", text, None, "vnc")
+        options = OptionList("-vnc", text, _TYPES, "vnc")
+        if options.get("share", _SHARES[0]) not in _SHARES:
+            message = "unknown vnc share= option"
+            raise options.failure(message)
+        if (credentials := options.get("tls-creds")) not in (None, *machine.objects):
+            message = f"No TLS credentials with id '{credentials}'"
+            raise options.failure(message)
         where = options["vnc"]
         if ":" not in where:
             message = "no vnc port specified"

@@ -55,6 +55,7 @@ class Endpoint:
         listening: The socket that clients come to, if it is a server.
         connected: The first client, if there is one already.
         is_greeted: Whether that one was greeted.
+        log: The descriptor of the file that what is sent goes to as well, if one does.
         place: What ``query-chardev`` shows of where it leads.
     """
 
@@ -68,6 +69,7 @@ class Endpoint:
         self.listening: PlainSocket | None = None
         self.connected: PlainSocket | None = None
         self.is_greeted = False
+        self.log: int | None = None
         self._made: tuple[str, int] | None = None
 
     @property
@@ -85,6 +87,10 @@ class Endpoint:
             StartFailure: It cannot be opened.
         """
         check_backend(self.options)
+        if "logfile" in self.options:
+            from qmpx.standin.device_log import open_log
+
+            self.log = open_log(self.options)
         if self.backend != "socket" or self.options.switch("telnet"):
             return
         check_socket(self.options)
@@ -175,7 +181,7 @@ class Endpoint:
         """What ``query-chardev`` shows of where it leads, if a client is there."""
         options = self.options
         if self.backend != "socket":
-            return self.backend
+            return "mux" if options.switch("mux") else self.backend
         kind = ",server=on" if options.switch("server") else ""
         if "path" in options:
             return f"unix:{options['path']}{kind}"
@@ -317,7 +323,10 @@ def legacy_options(option: str, text: str, label: str) -> OptionList:
             raise StartFailure(f"parse error: {text}", option, text)
         message = f"'{where}' is not a valid char driver"
         raise StartFailure(message, option, text)
-    options = OptionList(option, translated, CHARDEV, "backend")
+    try:
+        options = OptionList(option, translated, CHARDEV, "backend")
+    except StartFailure as failure:
+        raise StartFailure(failure.message, option, text) from None
     options.id, options.text = label, text
     return options
 

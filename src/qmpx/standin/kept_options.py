@@ -13,10 +13,11 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from qmpx.standin.failure import StartFailure
-from qmpx.standin.option_lists import OptionList
+from qmpx.standin.option_lists import OptionList, parse_keyval
+from qmpx.standin.unused_options import check_unused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from qmpx.machine import Machine
     from qmpx.machine.display.spice import Spice
@@ -205,13 +206,19 @@ _CHECKS: Final = {
 }
 
 
-def check_kept(machine: Machine, kept: Iterable[tuple[str, str]], warn: Warn) -> None:
+def check_kept(
+    machine: Machine,
+    kept: Iterable[tuple[str, str]],
+    warn: Warn,
+    labels: Collection[str | None] = (),
+) -> None:
     """Check options that have little effect here, or none.
 
     Args:
-        machine: The machine, which is told of SPICE.
+        machine: The machine, which is told of SPICE and of audio back ends.
         kept: The options and what stands after them.
         warn: Is told what is dubious.
+        labels: The character devices that there are to be.
 
     Raises:
         StartFailure: One says what cannot be.
@@ -221,3 +228,16 @@ def check_kept(machine: Machine, kept: Iterable[tuple[str, str]], warn: Warn) ->
             _CHECKS[name](f"-{name}", text, warn)
         elif name == "spice":
             machine.spice = read_spice("-spice", text, warn)
+        else:
+            check_unused(name, text, labels)
+        if name == "audiodev":
+            machine.captures.backends.add(_audio_id(text))
+
+
+def _audio_id(text: str) -> str:
+    """Return the name of an audio back end, whose description is right."""
+    if text.startswith("{"):
+        from qmpx.wire.value import read_value
+
+        return str(read_value(text).get("id"))
+    return str(parse_keyval("-audiodev", text, "driver").get("id"))

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SAME: Final = {"-M": "-machine"}
+_OWN_OPTIONS: Final = """\
+Its own options, for tests:
+
+--control ADDRESS      serve here the QMP commands that move the clock, add faults
+                       and play the guest; may be given several times
+--scenario FILE        what goes wrong, and when: a TOML file
+--clock real|virtual   the machine's time: the host's, or one that only --control
+                       moves
+--guest auto|obedient|none
+                       who answers the power button, the balloon and unplug
+                       requests; auto: an obedient guest if there is something to
+                       boot from
+--guest-agent          the guest has QEMU's agent
+--profile FILE         answer as this binary does: see 'qmpx profile capture'
+"""
 _DEFAULTS: Final = {"true": "on", "false": "off"}
 
 
@@ -60,8 +75,7 @@ def help_text(profile: Profile, program: str) -> str:
         f"-{name} VALUE" if name in VALUES else f"-{name}"
         for name in sorted(FLAGS | VALUES, key=str.lower)
     ]
-    lines += ["--profile FILE", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", _OWN_OPTIONS])
 
 
 def list_text(profile: Profile, option: str, what: str) -> str:

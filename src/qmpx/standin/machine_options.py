@@ -19,9 +19,35 @@ if TYPE_CHECKING:
 
 _NOT_PROPERTIES: Final = frozenset({"type", "accel"})
 _ELSEWHERE: Final = frozenset({"memory-backend"})  # whoever makes the RAM looks at it
+_THREADS: Final = ("single", "multi")
 _REFUSED: Final = {
     "nvdimm-persistence": ("cpu", "mem-ctrl"),
 }
+
+
+def check_accelerators(machine: Machine, line: CommandLine) -> None:
+    """Check what ``-accel`` says beside the accelerator's name.
+
+    Raises:
+        StartFailure: There is no such property, or it takes no such value.
+    """
+    for options in line.accelerator_options:
+        kind = f"{options['accel']}-accel"
+        known = machine.qom.types.properties(kind)
+        for name, text in options.items():
+            if name == "accel" or not known:
+                continue
+            if name not in known:
+                message = f"Property '{kind}.{name}' not found"
+                raise options.failure(message)
+            if name == "thread" and text not in _THREADS:
+                message = f"Invalid 'thread' setting {text}"
+                raise options.failure(message)
+            try:
+                read_text(name, known[name].type, text)
+            except CommandError as error:
+                desc = error.desc.replace("expects integer", "expects uint64")
+                raise options.failure(desc) from None
 
 
 def read_machine_options(machine: Machine, line: CommandLine) -> dict[str, Any]:

@@ -29,6 +29,9 @@ MAX_MEMORY: Final = 2**42
 MAX_PROCESSORS: Final = 288
 """Virtual processors of a machine: the most that a machine of QEMU 7.2 has."""
 
+MAX_SLOTS: Final = 256
+"""Slots for memory modules of a machine: what QEMU's PCs have at most."""
+
 DEFAULT_MEMORY: Final = 128 * 2**20
 """Bytes of RAM of a machine that was not told: QEMU's figure."""
 
@@ -69,7 +72,9 @@ def has_guest(line: CommandLine) -> bool:
     return (
         line.incoming is not None
         or line.load is not None
-        or any(drive.get("file") for drive in line.drives)
+        or any(
+            drive.get("file") and drive.get("if") != "pflash" for drive in line.drives
+        )
         or any(map(_may_hold_system, line.backends))
         or any(option.lstrip("-") == "kernel" for option, _ in line.kept)
     )
@@ -128,6 +133,13 @@ _BOOT: Final = {
 }
 
 
+_BOOT_TIMES: Final = {
+    "reboot-timeout": ("reboot timeout", -1),
+    "splash-time": ("splash-time", 0),
+}
+_MOST_TIME: Final = 0xFFFF
+
+
 def _check_boot(boot: Mapping[str, Any]) -> None:
     for name, value in boot.items():
         expected = _BOOT.get(name)
@@ -136,6 +148,10 @@ def _check_boot(boot: Mapping[str, Any]) -> None:
         fits = value in SWITCHES if "on" in expected else value.lstrip("-").isdecimal()
         if expected and not fits:
             raise StartFailure(f"Parameter 'boot.{name}' expects {expected}")
+    for name, (text, least) in _BOOT_TIMES.items():
+        if name in boot and not least <= int(boot[name]) <= _MOST_TIME:
+            message = f"{text} is invalid,it should be a value between {least} and "
+            raise StartFailure(f"{message}{_MOST_TIME}")
     for name in ("order", "once"):
         devices = boot.get(name, "")
         for place, device in enumerate(devices):
@@ -199,7 +215,8 @@ def choose_accelerator(line: CommandLine, profile: Profile) -> str:
         elif name in known:
             return "tcg"
         else:
-            further.append(f"invalid accelerator {name}")
+            place = f"-accel {name}: " if line.accelerator_options else ""
+            further.append(f"{place}invalid accelerator {name}")
     if further[0].startswith("failed"):
         failure = StartFailure("Could not access KVM kernel module: Permission denied")
         failure.further = further
@@ -235,6 +252,10 @@ def memory_size(options: OptionList | None, board: str = "") -> int:
             f"invalid value of maxmem: maximum memory size ({most:#x}) must be at "
             f"least the initial memory size ({size:#x})"
         )
+        raise StartFailure(message)
+    slots = options.number("slots")
+    if slots > MAX_SLOTS:
+        message = f"unsupported amount of memory slots: {slots}"
         raise StartFailure(message)
     if most is None and "slots" in options:
         message = "slots specified but no max-size"

@@ -23,6 +23,14 @@ BACKENDS: Final = {
 }
 """Options that describe an object, and the name of their first value."""
 
+_LISTS: Final = ("dnssearch", "hostfwd", "guestfwd")
+"""What ``-netdev`` may say several times: the members of a list of texts."""
+
+_LISTED: Final = {"-device": "device", "-netdev": "netdev", "-object": "object"}
+"""Options whose ids are looked at before anything is made."""
+
+_SHORT_NUMBER: Final = 18  # what has more digits may not fit into 64 bits
+
 
 def read_object(line: CommandLine, option: str, value: str) -> None:
     """Read an option that describes an object.
@@ -48,37 +56,86 @@ def read_object(line: CommandLine, option: str, value: str) -> None:
         values = dict(options)
     else:
         values = parse_keyval(option, value, implied)
+        if option == "-netdev":
+            values |= _lists(option, value)
     if implied not in values:
         raise StartFailure(f"Parameter '{implied}' is missing", option, value)
+    if option in _LISTED and (id_ := values.get("id")) is not None:
+        _check_id(line, option, value, id_)
     line.backends.append(Backend(option, value, is_json=False, values=values))
+
+
+def _lists(option: str, value: str) -> dict[str, Any]:
+    """Return the lists of an option that says each of their members by itself."""
+    found: dict[str, Any] = {}
+    for name, text in OptionList(option, value, None, "type").pairs:
+        if name in _LISTS:
+            found.setdefault(name, []).append({"str": text})
+    return found
+
+
+def _check_id(line: CommandLine, option: str, value: str, id_: Any) -> None:
+    """Refuse an id that is none, or that another such option has.
+
+    Raises:
+        StartFailure: It is none, or taken.
+    """
+    OptionList(option, value)  # which looks at it
+    for other in line.backends:
+        if (
+            other.option == option
+            and not other.is_json
+            and other.values.get("id") == id_
+        ):
+            message = f"Duplicate ID '{id_}' for {_LISTED[option]}"
+            raise StartFailure(message, option, value)
 
 
 def _read_json(option: str, value: str) -> dict[str, Any]:
     import json  # a greeting needs none
 
     try:
-        values = json.loads(value)
+        values = json.loads(
+            value, object_pairs_hook=_members, parse_int=_int, parse_constant=_int
+        )
     except (ValueError, RecursionError):
-        raise StartFailure(_json_error(value), option, value) from None
+        values = _read_faithfully(option, value)
+    else:
+        if not value.isascii() or "\\u" in value:
+            values = _read_faithfully(option, value)
     implied = BACKENDS[option[1:]]
     if not isinstance(values.get(implied), str):
         raise StartFailure(f"Parameter '{implied}' is missing", option, value)
     return dict(values)
 
 
-def _json_error(value: str) -> str:
-    """Return what QEMU says of a text that is no JSON."""
-    from qmpx.errors import CommandError
-    from qmpx.wire.framing import CommandReader
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError(pairs)
+    return members
 
-    reader = CommandReader()
-    reader.feed(value.encode(errors="replace") + b"\n")
-    while items := reader.take():
-        for item in items:
-            fault: object = item
-            if isinstance(fault, CommandError):
-                return fault.desc
-    return "JSON parse error, premature EOI"
+
+def _int(text: str) -> int:
+    """Return a number that is the same for everybody."""
+    if len(text) > _SHORT_NUMBER:
+        raise ValueError(text)
+    return int(text)
+
+
+def _read_faithfully(option: str, value: str) -> Any:
+    """Return what QEMU takes for JSON, and others may not.
+
+    Raises:
+        StartFailure: It is none for QEMU.
+    """
+    from qmpx.errors import GenericError
+    from qmpx.wire.value import read_value
+
+    try:
+        return read_value(value)
+    except GenericError as error:
+        raise StartFailure(error.desc, option, value) from None
 
 
 def short_drive(option: str, value: str) -> OptionList:
@@ -93,6 +150,8 @@ def short_drive(option: str, value: str) -> OptionList:
         "fda": "if=floppy,index=0",
         "fdb": "if=floppy,index=1",
         "sd": "if=sd",
+        "mtdblock": "if=mtd",
+        "pflash": "if=pflash",
     }[option]
     text = f"file={value.replace(',', ',,')},{more}"
     drive = OptionList("-drive", text)

@@ -17,7 +17,7 @@ from qmpx.monitor.descriptors import PendingDescriptors
 from qmpx.monitor.frontend import Frontend
 from qmpx.monitor.registry import Entry, SessionLike
 from qmpx.standin.command_line import Backend
-from qmpx.standin.failure import with_hints
+from qmpx.standin.failure import StartFailure, with_hints
 from qmpx.standin.option_lists import OptionList
 
 COMMANDS: Final = {
@@ -28,6 +28,7 @@ COMMANDS: Final = {
 """The command that carries out what an option describes."""
 
 _NODE: Final = "set-numa-node"
+_PLACELESS: Final = "-object"  # what cannot be made is told of without the option
 _UNEXPECTED: Final = re.compile(r"Parameters? '(.*)' (?:is|are) unexpected")
 
 
@@ -64,8 +65,13 @@ class OptionCommands:
             keywords = _read(entry, arguments)
             if keywords is None:
                 return False
+        except CommandError as error:
+            raise backend.failure(with_hints(error)) from None
+        try:
             await self._run(entry, arguments)
         except CommandError as error:
+            if backend.option == _PLACELESS:
+                raise StartFailure(with_hints(error)) from None
             raise backend.failure(with_hints(error)) from None
         return True
 

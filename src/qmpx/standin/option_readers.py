@@ -40,7 +40,9 @@ if TYPE_CHECKING:
 _DIGITS: Final = 32  # of a UUID
 _DASHES: Final = [8, 13, 18, 23]
 _HEX: Final = frozenset("0123456789abcdef")
-_DRIVE_OPTIONS: Final = ("hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "sd")
+_DRIVE_OPTIONS: Final = (
+    *("hda", "hdb", "hdc", "hdd", "cdrom", "fda", "fdb", "sd", "mtdblock", "pflash"),
+)
 
 MONITOR_OPTIONS: Final = {
     "qmp": "control",
@@ -143,6 +145,7 @@ def _accelerator(line: CommandLine, option: str, value: str) -> None:
     if "accel" not in options:
         raise options.failure("Parameter 'accel' is missing")
     line.accelerators.append(options["accel"])
+    line.accelerator_options.append(options)
 
 
 def _processor(line: CommandLine, option: str, value: str) -> None:
@@ -232,6 +235,17 @@ def _sandbox(line: CommandLine, option: str, value: str) -> None:
     line.kept.append((option[1:], value))
 
 
+def _usb_device(line: CommandLine, option: str, value: str) -> None:
+    line.machine["usb"] = "on"
+    line.kept.append((option[1:], value))
+
+
+def _set_later(line: CommandLine, option: str, value: str) -> None:
+    from qmpx.standin.set_option import set_later  # seldom used
+
+    set_later(line, option, value)
+
+
 def _overcommit(line: CommandLine, option: str, value: str) -> None:
     OptionList(option, value, OVERCOMMIT, "", line.warnings.append)
     line.kept.append((option[1:], value))
@@ -319,6 +333,9 @@ _FLAGS: Final[dict[str, Callable[[CommandLine], None]]] = {
     "no-shutdown": _no_shutdown,
     "no-reboot": _no_reboot,
     "enable-kvm": lambda line: line.accelerators.append("kvm"),
+    "no-acpi": lambda line: line.machine.update(acpi="off"),
+    "no-hpet": lambda line: line.machine.update(hpet="off"),
+    "usb": lambda line: line.machine.update(usb="on"),
 }
 _VALUES: Final[dict[str, Callable[[CommandLine, str, str], None]]] = {
     "name": _name,
@@ -361,4 +378,6 @@ _VALUES: Final[dict[str, Callable[[CommandLine, str, str], None]]] = {
     "control": lambda line, _, value: line.controls.append(value),
     "clock": _kept("clock"),
     "vnc": lambda line, _, value: line.vnc.append(value),
+    "usbdevice": _usb_device,
+    "set": _set_later,
 }

@@ -213,6 +213,7 @@ def monitors_of(line: CommandLine) -> list[Endpoint]:
         if place.text.startswith("chardev:"):
             label = place.text.removeprefix("chardev:")
             mode = OptionList(place.option, f"chardev={label}")
+            mode.text = place.text
             mode["mode"] = "readline" if place.option == "-monitor" else "control"
             if place.option == "-qmp-pretty":
                 mode["pretty"] = "on"

@@ -280,7 +280,6 @@ class QtestLog:
 
     def __init__(self, path: str | None) -> None:
         self._file: IO[str] | None = None
-        self._is_ours = path is not None
         if path is None:
             self._file = os.fdopen(os.dup(2), "w")
         elif path != "none":

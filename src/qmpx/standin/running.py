@@ -8,8 +8,10 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qmpx.errors import GenericError
@@ -17,8 +19,10 @@ from qmpx.machine.happenings import Exited, Happening, IncomingMoved, ShutDown
 from qmpx.machine.runstate import PanicAction, RunState
 from qmpx.standin.assembly import Assembly
 from qmpx.standin.command_line import CommandLine
+from qmpx.standin.device_log import LoggedSocket
 from qmpx.standin.endpoints import BACKLOG, Endpoint
 from qmpx.standin.failure import StartFailure
+from qmpx.standin.monitor_devices import OWN_KINDS, WITHOUT_OOB, open_device
 from qmpx.standin.preconfig import hold_commands
 from qmpx.standin.process import Daemon, Teller
 from qmpx.standin.profile.file import Profile
@@ -115,7 +119,12 @@ class _Running:
                 self._stage is not None and self._stage.scenario.agent is not None
             ):
                 self._begin_agent()
-            await self._assembly.furnish({x.label for x in self._endpoints})
+            others = [x for x in self._endpoints if x.backend not in OWN_KINDS]
+            labels = {x.label for x in self._endpoints} - {x.label for x in others}
+            await self._assembly.furnish(labels)
+            for endpoint in others:
+                device = await open_device(machine, endpoint, self._teller.tell)
+                servers.callback(device.close)
             await start(machine, self._line, self._teller.tell)
             for endpoint in self._endpoints:
                 server = await servers.enter_async_context(self._server(endpoint))
@@ -160,12 +169,20 @@ class _Running:
         if listening is not None:
             server.first = connected
         server.is_greeted = endpoint.is_greeted
+        if endpoint.log is not None:
+            if endpoint.is_greeted:
+                os.write(endpoint.log, monitor.greeting)
+            server.wrap = partial(LoggedSocket, log=endpoint.log)
         return server
 
     def _monitor_for(self, endpoint: Endpoint) -> "Monitor":
         monitor = self._assembly.monitor
-        if endpoint.pretty:
-            monitor = self._assembly.new_monitor(pretty=True)
+        has_oob = endpoint.backend not in WITHOUT_OOB
+        if endpoint.pretty or (endpoint.is_control and not has_oob):
+            monitor = self._assembly.new_monitor(pretty=endpoint.pretty)
+            if not has_oob:
+                monitor.capabilities = ()
+                monitor.announce(monitor.version)
             self._hold(monitor)
             self._monitors.append(monitor)
             if self._stage is not None:
@@ -219,11 +236,7 @@ class _Running:
 
 
 def _address(endpoint: Endpoint) -> ListenAddress:
-    """Return the address of an endpoint that is open, or that a listener opens.
-
-    Raises:
-        StartFailure: No monitor can be there.
-    """
+    """Return the address of an endpoint that is open, or that a listener opens."""
     sock = endpoint.listening or endpoint.connected
     if sock is not None:
         return FdAddress(sock.fileno())
@@ -232,6 +245,5 @@ def _address(endpoint: Endpoint) -> ListenAddress:
     if endpoint.backend == "socket":
         host, port = endpoint.options["host"], endpoint.options["port"]
         return TelnetAddress(TcpAddress(host, int(port)))
-    raise endpoint.options.failure(
-        f"no monitor can be on a character device of kind '{endpoint.backend}' here"
-    )
+    message = f"no monitor is on {endpoint.label}"  # each has a socket by now
+    raise ValueError(message)

@@ -104,6 +104,10 @@ def test_seeds_differ() -> None:
             "reply-late has no 'second'; did you mean 'seconds'?",
         ),
         (
+            {"kind": "reply-lost", "x": 1},
+            f"reply-lost has no 'x' (it has {', '.join(CONDITIONS)})",
+        ),
+        (
             {"kind": "reply-late", "seconds": "1"},
             "expected a number for 'seconds', not '1'",
         ),

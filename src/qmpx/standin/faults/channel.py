@@ -29,7 +29,7 @@ from qmpx.standin.faults.storm import Storm
 from qmpx.transcript.entry import TO_CLIENT, TO_SERVER, Entry, entry_for
 from qmpx.transport.channel import HIGH_WATER, Channel
 from qmpx.wire.encode import indent
-from qmpx.wire.parser import Malformed
+from qmpx.wire.outcomes import Malformed
 from qmpx.wire.server import Phase
 
 if TYPE_CHECKING:

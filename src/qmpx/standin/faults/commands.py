@@ -16,7 +16,7 @@ from qmpx.errors import CommandError, GenericError
 from qmpx.wire.encode import encode_plainly
 from qmpx.wire.framing import CommandReader, Item
 from qmpx.wire.messages import Command
-from qmpx.wire.parser import Parsed
+from qmpx.wire.outcomes import Parsed
 from qmpx.wire.server import Refused, ServerSession
 
 WAYS: Final = ("execute", "exec-oob", "execute_async")

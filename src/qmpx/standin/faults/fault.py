@@ -201,7 +201,8 @@ def read_fault(
             conditions[member] = checked(member, value, CONDITIONS[member])
         else:
             known = [*kind.parameters, *CONDITIONS]
-            message = f"{name} has no {member!r}{_like(member, known)}"
+            like = _like(member, known) or f" (it has {', '.join(known)})"
+            message = f"{name} has no {member!r}{like}"
             raise FaultError(message, member)
     for member, value in parameters.items():
         if value is ...:
