@@ -54,6 +54,7 @@ def test_it_is_awaited_or_entered(
     async def main() -> None:
         vm = await qmpx.connect_async(path)
         states = [vm.is_connected]
+        assert repr(vm) == f"<AsyncClient unix:{path}: connected>"
         async with vm as same:
             assert same is vm
             assert await vm.execute("x") == "x"

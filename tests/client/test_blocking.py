@@ -62,6 +62,22 @@ def test_it_makes_no_thread_and_no_loop(
         assert threading.active_count() == threads
 
 
+def test_it_shows_where_it_leads_and_whether_it_still_does(
+    path: str, by_hand: Callable[..., ByHand]
+) -> None:
+    def script(peer: Conversation) -> None:
+        peer.negotiate("oob")
+        peer.close()
+
+    by_hand(script)
+    vm = qmpx.connect(path)
+    with pytest.raises(qmpx.ConnectionLost):
+        vm.execute("x")
+    assert repr(vm) == f"<Client unix:{path}: lost>"
+    vm.close()
+    assert repr(vm) == f"<Client unix:{path}: closed>"
+
+
 def test_it_is_a_context_manager_that_closes_it(
     path: str, by_hand: Callable[..., ByHand]
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import qmpx
 from qmpx.client import RECONNECTED, Reconnected
-from qmpx.qapi.introspection import to_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from tests.client.conftest import SECONDS, Conversation, event, reply
 from tests.qapi.generated import small, small_schema
 

@@ -22,12 +22,8 @@ Handler = Any
 
 async def start(handler: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     """Run a handler as a session does, to its end; return what it returns."""
-    try:
-        task = coroutines.start(asyncio.get_running_loop(), handler())
-    except StopIteration as stop:
-        return stop.value
-    assert task is not None
-    return await task
+    task, value = coroutines.start(handler())
+    return value if task is None else await task
 
 
 async def as_task(handler: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
@@ -304,7 +300,7 @@ def test_there_is_a_current_task_in_every_step(run: Run) -> None:
 
         outer = asyncio.current_task()
         assert outer is not None
-        task = coroutines.start(asyncio.get_running_loop(), look())
+        task, _ = coroutines.start(look())
         assert asyncio.current_task() is outer
         await settle()
         assert seen[0] is not outer
@@ -318,7 +314,7 @@ def test_the_task_around_is_back_when_the_first_step_raises(run: Run) -> None:
     async def main() -> None:
         outer = asyncio.current_task()
         with pytest.raises(LookupError):
-            coroutines.start(asyncio.get_running_loop(), raise_at_once())
+            coroutines.start(raise_at_once())
         assert asyncio.current_task() is outer
 
     run(main())
@@ -330,11 +326,12 @@ def test_it_may_begin_where_there_is_no_task(run: Run) -> None:
         begun: asyncio.Future[Any] = loop.create_future()
 
         def begin() -> None:
-            begun.set_result(coroutines.start(loop, sleep_for_no_time()))
+            begun.set_result(coroutines.start(sleep_for_no_time()))
             assert asyncio.current_task() is None
 
         loop.call_soon(begin)
-        assert await (await begun) == "slept"
+        task, _ = await begun
+        assert await task == "slept"
 
     run(main())
 
@@ -355,7 +352,7 @@ def test_cancelling_the_task_ends_the_handler_where_it_waits(
                 seen.append("cleaned up")
                 raise
 
-        task = coroutines.start(asyncio.get_running_loop(), wait())
+        task, _ = coroutines.start(wait())
         assert task is not None
         await settle(turns)
         task.cancel()
@@ -374,7 +371,7 @@ def test_cancelling_the_task_cancels_what_it_waits_for(run: Run, turns: int) -> 
         async def wait() -> None:
             await inner
 
-        task = coroutines.start(asyncio.get_running_loop(), wait())
+        task, _ = coroutines.start(wait())
         assert task is not None
         await settle(turns)
         task.cancel()
@@ -395,7 +392,7 @@ def test_a_handler_may_refuse_to_be_cancelled(run: Run) -> None:
         return "survived"
 
     async def main() -> None:
-        task = coroutines.start(asyncio.get_running_loop(), stubborn())
+        task, _ = coroutines.start(stubborn())
         assert task is not None
         task.cancel()
         assert await task == "survived"
@@ -443,7 +440,7 @@ def test_a_task_that_is_dropped_closes_its_coroutine(run: Run) -> None:
 
     async def main() -> None:
         coroutine = wait()
-        task = coroutines.start(asyncio.get_running_loop(), coroutine)
+        task, _ = coroutines.start(coroutine)
         assert task is not None
         task.get_coro().close()
         assert closed == [True]

@@ -16,7 +16,7 @@ from qmpx.monitor import CommandRegistry, Monitor
 from qmpx.monitor.introspection import query_events
 from qmpx.monitor.session import Session  # noqa: TC001 - handlers' annotations
 from qmpx.qapi.differences import differences
-from qmpx.qapi.introspection import to_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.wire.server import MODERN_RULES
 from tests.loops import short_directory
 

@@ -478,6 +478,15 @@ def test_a_path_object_is_a_path_whatever_it_looks_like() -> None:
     assert parse_address(Path("tcp:h:1")) == UnixAddress("tcp:h:1")
 
 
+def test_what_is_neither_text_nor_path_is_told_what_was_expected() -> None:
+    with pytest.raises(TypeError) as raised:
+        parse_address(("localhost", 4444))  # type: ignore[arg-type]
+    assert str(raised.value) == (
+        "('localhost', 4444) is no address: expected unix:PATH, a path, "
+        "tcp:HOST:PORT, tls:HOST:PORT, fd:N, vsock:CID:PORT or stdio"
+    )
+
+
 def test_a_file_that_exists_is_a_path_whatever_it_looks_like(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -155,6 +155,13 @@ def test_what_old_servers_add_to_an_error_is_kept() -> None:
     assert message.error.data == {"device": "x"}
 
 
+def test_what_was_returned_stays_what_it_was_when_more_comes() -> None:
+    reader = MessageReader()
+    text = b"".join(b'{"return": [%d], "id": %d}\n' % (i, i) for i in range(4))
+    kept = [m for chunk in pieces(text, 30) for m in reader.receive(chunk)]
+    assert list(map(plain, kept)) == [{"return": [i], "id": i} for i in range(4)]
+
+
 def test_what_was_returned_is_not_read() -> None:
     (message,) = MessageReader().receive(b'{"return":  [1.0, "\\u00e9" ]}\n')
     assert message.returned is not UNSET

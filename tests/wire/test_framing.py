@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from qmpx.wire import Command, CommandReader, Limits, framing
+from qmpx.wire import Command, CommandReader, Limits, framing, lexer
 from qmpx.wire.framing import MAX_ITEMS, read_json, respell, spell_id
 from qmpx.wire.lexer import Lexer, Token
 from tests.wire.rows import BAD, IDS, ONE, ROWS, X, row, with_id
@@ -563,7 +563,7 @@ def test_a_long_id_is_read_without_copying_it_for_each_token(
             buffers.add(id(data))
             return super().next_token(data, position)
 
-    monkeypatch.setattr(framing, "Lexer", WatchfulLexer)
+    monkeypatch.setattr(lexer, "Lexer", WatchfulLexer)
     text = b"[" + b"1," * 500 + b"10e1]"
     assert respell(text) == b"[" + b"1, " * 500 + b"100]"
     assert len(buffers) == 1
@@ -572,7 +572,7 @@ def test_a_long_id_is_read_without_copying_it_for_each_token(
 def test_a_long_id_that_is_alike_for_everybody_is_read_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(framing, "Lexer", None)
+    monkeypatch.setattr(lexer, "Lexer", None)
     text = b"[" + b'{"a":1.50},' * 500 + b"-0]"
     assert respell(text) == b"[" + b'{"a": 1.5}, ' * 500 + b"0]"
     with pytest.raises(TypeError):

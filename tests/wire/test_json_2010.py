@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from qmpx.wire.framing import CommandReader, Item, spell_id
 from qmpx.wire.json_2010 import JSON_2010, encode, read_string
 from qmpx.wire.messages import Command
-from qmpx.wire.parser import Limits, Malformed, Parsed
+from qmpx.wire.outcomes import Limits, Malformed, Parsed
 from qmpx.wire.rules_2010 import RULES_2010
 from qmpx.wire.server import ServerSession
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qmpx.wire.lexer import MAX_TOKEN_SIZE, Kind, Lexer, Token
+from qmpx.wire.lexer import Kind, Lexer, Token
+from qmpx.wire.outcomes import MAX_TOKEN_SIZE
 from tests.wire.streams import cuttings
 
 PUNCTUATION, STRING, FLOAT = Kind.PUNCTUATION, Kind.STRING, Kind.FLOAT

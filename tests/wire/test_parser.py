@@ -7,7 +7,8 @@ import math
 import pytest
 
 from qmpx.wire.lexer import Kind, Token
-from qmpx.wire.parser import Limits, Malformed, Parsed, Parser, read_number
+from qmpx.wire.outcomes import Limits, Malformed, Parsed
+from qmpx.wire.parser import Parser, read_number
 
 KINDS = {
     '"': Kind.STRING,

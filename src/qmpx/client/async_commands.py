@@ -7,7 +7,7 @@ import msgspec
 
 from qmpx.client.arguments import Arguments, BatchCommand, merge
 from qmpx.client.async_conversation import AsyncConversation
-from qmpx.client.batch import name_of, read_batch
+from qmpx.client.batch import names_of, read_batch
 from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.client.pending import PendingBatch
 from qmpx.client.replies import read_raw, read_value
@@ -166,7 +166,8 @@ class AsyncCommands(AsyncConversation):
         batch = list(commands)
         if not batch:
             return []
-        seconds = self._seconds_for_all(timeout, map(name_of, batch))
+        names = names_of(batch)
+        seconds = self._seconds_for_all(timeout, names)
         deadline = self._deadline(seconds)
         channel = await self._ready(deadline, "commands", seconds)
         calls = PendingBatch(len(batch), self._loop.create_future(), deadline)
@@ -181,7 +182,6 @@ class AsyncCommands(AsyncConversation):
                 awaited = f"replies to {len(batch)} commands"
                 raise DeadlineExceeded("", seconds or 0.0, awaited) from None
             raise
-        names = map(name_of, batch)
         return read_batch(calls.messages(), names, return_errors=return_errors)
 
     async def send_fd(self, fd: int) -> None:

@@ -81,6 +81,6 @@ def read_batch(
     return values
 
 
-def name_of(command: BatchCommand) -> str:
-    """Return the name of one command of a batch."""
-    return command if isinstance(command, str) else command[0]
+def names_of(batch: Iterable[BatchCommand]) -> list[str]:
+    """Return the names of the commands of a batch."""
+    return [each if isinstance(each, str) else each[0] for each in batch]

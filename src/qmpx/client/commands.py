@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from qmpx.client.arguments import Arguments, BatchCommand, merge
-from qmpx.client.batch import BatchCall, name_of, read_batch
+from qmpx.client.batch import BatchCall, names_of, read_batch
 from qmpx.client.conversation import Conversation
 from qmpx.client.deadlines import DEFAULT, Timeout
 from qmpx.client.replies import read_raw, read_value
@@ -48,7 +48,8 @@ class Commands(Conversation):
             ConnectionLost: It broke off; the command may have been carried out.
             LocalProtocolError: The arguments are no JSON.
         """
-        arguments = merge(arguments, more)
+        if more:
+            arguments = merge(arguments, more)
         return read_value(self._run(name, arguments, timeout, fds), name)
 
     def execute_raw(
@@ -164,7 +165,8 @@ class Commands(Conversation):
             return []
         traffic = self._traffic
         calls = BatchCall(len(batch))
-        seconds = self._seconds_for_all(timeout, map(name_of, batch))
+        names = names_of(batch)
+        seconds = self._seconds_for_all(timeout, names)
         deadline = self._deadline(seconds)
         if sent := traffic.take_turn(deadline):
             try:
@@ -185,7 +187,6 @@ class Commands(Conversation):
                 "", seconds or 0.0, f"replies to {len(batch)} commands"
             )
         self._outcome(calls)
-        names = map(name_of, batch)
         return read_batch(calls.messages(), names, return_errors=return_errors)
 
     def send_fd(self, fd: int) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from qmpx.client.arguments import Arguments
 from qmpx.client.core import Call
-from qmpx.client.deadlines import RETRY_FIRST, RETRY_LAST, Timeout
+from qmpx.client.deadlines import RETRY_FIRST, RETRY_LAST, Default, Timeout
 from qmpx.client.replies import is_taken, read_value
 from qmpx.client.side import Side
 from qmpx.client.silence import explain_silence
@@ -135,8 +135,11 @@ class Conversation(Side):
         verb: bytes = EXECUTE,
     ) -> ServerMessage:
         call = Call()
-        seconds = self._seconds(timeout, name)
-        deadline = self._deadline(seconds)
+        if isinstance(timeout, Default):
+            seconds = self._deadlines.get(name, self.timeout)
+        else:
+            seconds = timeout
+        deadline = None if seconds is None else time.monotonic() + seconds
         core, traffic = self._core, self._traffic
         # One thread at a time, so that commands go out in the order of their ids.
         if not traffic.take_turn(deadline):

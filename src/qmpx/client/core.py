@@ -156,11 +156,15 @@ class ClientCore:
         """Do what `issue` does for many commands; if one fails none is noted."""
         self._require_room(len(commands))
         first = self._next_id
-        spell = self._spell
+        quoted, spell = self._names.get, self._spell
         pieces = [
-            spell(EXECUTE, command, None, id_)
-            if isinstance(command, str)
-            else spell(EXECUTE, command[0], command[1], id_)
+            b'{"execute":%b,"id":%d}\n' % (known, id_)
+            if isinstance(command, str) and (known := quoted(command))
+            else spell(
+                EXECUTE,
+                *((command, None) if isinstance(command, str) else command),
+                id_,
+            )
             for id_, command in enumerate(commands, first)
         ]
         self._next_id = first + len(commands)

@@ -97,6 +97,11 @@ def launch(
 ) -> LaunchedQemu:
     """Start a QEMU with a private monitor and connect to it.
 
+    ::
+
+        with qmpx.launch(["qemu-system-x86_64", "-display", "none", "-S"]) as qemu:
+            print(qemu.vm.execute("query-status")["status"])
+
     Args:
         command: The program and its arguments; the monitor is added to them.
         env: Its environment; ours, if it is not said.

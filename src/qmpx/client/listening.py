@@ -156,6 +156,12 @@ def listen(
 ) -> Listening:
     """Listen for monitors that connect to us.
 
+    ::
+
+        with qmpx.listen("/run/vm/dial-in.sock") as listening:
+            with listening.accept() as vm:
+                print(vm.execute("query-name"))
+
     Args:
         address: Where: a path, ``unix:PATH`` or ``tcp:HOST:PORT``; port 0 takes any.
         backlog: How many may wait to be taken in.

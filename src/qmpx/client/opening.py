@@ -41,6 +41,11 @@ def connect(
 ) -> Client:
     """Connect to a monitor, and return a client that blocks.
 
+    ::
+
+        with qmpx.connect("/run/vm/qmp.sock", timeout=5.0) as vm:
+            print(vm.execute("query-status")["status"])
+
     Args:
         address: Where it is: a path, ``host:port``, or any form that QEMU's ``-qmp``
             takes; else what the environment's ``QMP_SOCKET`` says.
@@ -126,6 +131,11 @@ def connect_async(
     record: str | os.PathLike[str] | None = None,
 ) -> "Connecting":
     """Connect to a monitor from asyncio: await the result, or use it in ``async with``.
+
+    ::
+
+        async with qmpx.connect_async("/run/vm/qmp.sock") as vm:
+            print((await vm.execute("query-status"))["status"])
 
     Arguments and errors are those of `connect`; with *reconnect* a lost connection is
     made anew in the background, with pauses that grow.

@@ -1,6 +1,6 @@
 """One side of a conversation, a client's: what both faces have of it. No I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from qmpx.client.deadlines import DEADLINES, TIMEOUT, Default, Timeout, longest
 from qmpx.client.terms import Terms
@@ -22,17 +22,27 @@ class Side:
     def __init__(self, terms: Terms) -> None:
         self.address = terms.address
         self.timeout: float | None
-        self._deadlines: dict[str, float | None] = {}
+        self._deadlines: Mapping[str, float | None] = {}
         if isinstance(terms.timeout, Default):
             self.timeout = TIMEOUT
-            self._deadlines |= DEADLINES
+            self._deadlines = DEADLINES
         else:
             self.timeout = terms.timeout
-        self._deadlines |= terms.deadlines or {}
+        if terms.deadlines:
+            self._deadlines = {**self._deadlines, **terms.deadlines}
         self._terms = terms
         self._core = terms.core()
         self._is_open = False
         self._is_closed = False
+
+    def __repr__(self) -> str:
+        if self._is_closed:
+            state = "closed"
+        elif not self._is_open:
+            state = "not connected"
+        else:
+            state = "connected" if self._core.failure is None else "lost"
+        return f"<{type(self).__name__} {self.address}: {state}>"
 
     @property
     def greeting(self) -> Greeting:
@@ -44,17 +54,11 @@ class Side:
         """How many replies came after their calls had given up."""
         return self._core.late_replies
 
-    def _seconds(self, timeout: Timeout, name: str) -> float | None:
-        """Return the seconds for a reply, of which a call says *timeout*."""
-        if isinstance(timeout, Default):
-            return self._deadlines.get(name, self.timeout)
-        return timeout
-
     def _seconds_for_all(self, timeout: Timeout, names: Iterable[str]) -> float | None:
         """Return the seconds for the replies to many commands together."""
         if not isinstance(timeout, Default):
             return timeout
-        return longest(self._deadlines.get(name, self.timeout) for name in names)
+        return longest(self._deadlines.get(name, self.timeout) for name in set(names))
 
     def _token(self) -> Token | None:
         """Return what to show to who is at the address, if there is something.

@@ -195,8 +195,9 @@ class Traffic:
                         self._take(stream, data or b"", error)
                     if self._waiting:
                         self._changed.notify_all()
-            if data is None and error is None and not woken:
-                return done()
+                    is_done = done()
+            if is_done or (data is None and error is None and not woken):
+                return is_done
 
     def wait(self, seconds: float | None) -> None:
         """Wait until something has changed; whoever calls this has `lock`."""

@@ -17,9 +17,19 @@ description differs from that of 2010 both are declared.
 Sources: texts and classes as observed on QEMU 0.13 and 7.2.
 """
 
-from typing import Any, ClassVar, Self, dataclass_transform
+from __future__ import annotations
 
 from qmpx.errors.exceptions import QmpxError
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Self, dataclass_transform
+else:
+
+    def dataclass_transform(**_: object) -> Any:
+        """Do nothing: it tells type checkers something."""
+        return lambda cls: cls
+
 
 MODERN_CLASSES = frozenset(
     {
@@ -42,7 +52,7 @@ class CommandError(QmpxError):
     declared class where there is one, so that ``except DeviceNotFound`` works.
     """
 
-    catalogue: ClassVar[dict[str, type["CommandError"]]] = {}
+    catalogue: ClassVar[dict[str, type[CommandError]]] = {}
     """Every declared error by the name of its class."""
 
     template: ClassVar[str] = ""

@@ -19,7 +19,11 @@
 Each class states the status with which the ``qmpx`` command exits when it ends it.
 """
 
-from typing import ClassVar
+from __future__ import annotations
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class QmpxError(Exception):
@@ -197,7 +201,7 @@ class SchemaError(QmpxError):
         *,
         definition: str = "",
         includes: tuple[str, ...] = (),
-        previous: "SchemaError | None" = None,
+        previous: SchemaError | None = None,
     ) -> None:
         super().__init__(message, file, line, column)
         self.message = message

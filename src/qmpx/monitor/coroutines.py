@@ -63,17 +63,18 @@ class _FirstStep:
 
 
 def start(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, Any]
-) -> asyncio.Task[Any] | None:
+    coroutine: Coroutine[Any, Any, Any],
+) -> tuple[asyncio.Task[Any] | None, Any]:
     """Run *coroutine* up to where it first waits.
 
     Returns:
-        A task that carries on with it.
+        A task that carries on with it, ``None`` if it did not wait; and what it
+        returned in that case.
 
     Raises:
-        StopIteration: It did not wait; the value is what it returned.
         BaseException: What it raised.
     """
+    loop = asyncio.get_running_loop()
     step: Any = _FirstStep()
     context = copy_context()
     outer: Any = None
@@ -85,13 +86,15 @@ def start(
         asyncio._enter_task(loop, step)  # noqa: SLF001
     try:
         awaited = context.run(coroutine.send, None)
+    except StopIteration as stop:
+        return None, stop.value
     finally:
         asyncio._leave_task(loop, step)  # noqa: SLF001
         if outer is not None:
             asyncio._enter_task(loop, outer)  # noqa: SLF001
     task = loop.create_task(_Rest(coroutine, awaited), name=_NAME, context=context)
     step.give(task)
-    return task
+    return task, None
 
 
 class _Rest(Coroutine[Any, Any, Any]):

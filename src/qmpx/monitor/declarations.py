@@ -111,7 +111,7 @@ class Declarations:
     @property
     def told(self) -> "Encoded[list[SchemaInfo]]":
         """What ``query-qmp-schema`` returns."""
-        from qmpx.qapi.introspection import to_introspection
+        from qmpx.qapi.introspection.telling import to_introspection
 
         schema = self.schema
         if self._told is None:

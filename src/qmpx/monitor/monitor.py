@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import UNSET
 
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
+from qmpx.monitor.broadcast import Broadcast
 from qmpx.monitor.declarations import CheckedCommands, Declarations
 from qmpx.monitor.descriptors import DescriptorSets
 from qmpx.monitor.loop import loop_factory
@@ -35,7 +36,7 @@ from qmpx.monitor.turns import Turns
 from qmpx.transport.address import ListenAddress, parse_listen_address
 from qmpx.transport.listening import BACKLOG
 from qmpx.wire.encode import indent
-from qmpx.wire.parser import Limits
+from qmpx.wire.outcomes import Limits
 from qmpx.wire.server import MODERN_RULES, OOB, Rules, ServerSession, event
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Monitor:
         pretty: Whether messages are spread over lines and indented, for people.
         limited_events: Which events are held to one a second; see `throttle`.
         clock: The time of events, in microseconds since 1970.
-        human: The commands of its human monitor, if it is to have one.
+        human: The commands of its human monitor, if it is to have one. Those that are
+            not for people alone QMP has, too, unless *commands* has them.
         describe_error: How an error reads for people.
         introspection: Whether it has ``query-qmp-schema`` and ``query-commands``.
         check: Whether what handlers return and events carry is held against what they
@@ -91,6 +93,7 @@ class Monitor:
         interpose: Opens the session of a client that has come, if something is to stand
             between the two; ``None``: nothing does.
         turns: Whose command holds up those of the other sessions.
+        broadcast: Sends events to the sessions that get them.
         is_stopping: Whether a server waits for its sessions to come to rest.
         is_building: Whether what it shows is not ready yet; people then have only the
             commands that are for that.
@@ -119,11 +122,17 @@ class Monitor:
         self.commands = CommandRegistry(*([] if commands is None else [commands]))
         if "qmp_capabilities" not in self.commands:
             self.commands.command("qmp_capabilities")(qmp_capabilities)
+        for line in () if human is None else human.for_qmp():
+            if line.qmp_name not in self.commands:
+                self.commands.add(
+                    Entry(
+                        str(line.qmp_name),
+                        line.handler,
+                        is_asynchronous=line.is_asynchronous,
+                    )
+                )
         if introspection:
-            from qmpx.monitor import introspection as built_in
-
-            for entry in built_in.commands.values():
-                self.commands.add(entry)
+            self.commands.postpone(("query-qmp-schema", "query-commands"), _built_in)
         if check:
             self.commands = CheckedCommands(self.declarations, self.commands)
         self.version: Any = version or {
@@ -147,8 +156,9 @@ class Monitor:
         self._show_error = show_error
         self._checks = check
         self._clock = clock
-        self._throttle = Throttle(self._broadcast, limited_events)
         self._subscribers: dict[Session, None] = {}
+        self.broadcast = Broadcast(self._subscribers)
+        self._throttle = Throttle(self.broadcast.send, limited_events)
         self.turns = Turns()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -185,7 +195,16 @@ class Monitor:
         asynchronous: bool = False,
         features: tuple[str, ...] = (),
     ) -> Callable[[HandlerT], HandlerT]:
-        """Declare the decorated function as a command: `CommandRegistry.command`."""
+        """Declare the decorated function as a command.
+
+        ::
+
+            @monitor.command("eject")
+            def eject(machine: Machine, *, device: str) -> None: ...
+
+        Arguments and errors are those of `CommandRegistry.command`, which says what the
+        function's parameters mean.
+        """
         return self.commands.command(
             name,
             allow_oob=allow_oob,
@@ -343,6 +362,7 @@ class Monitor:
         """Close the connections of one listener at once, by its label."""
         listeners = [x for server in self.servers for x in server.listeners]
         listener = listeners[int(label.removeprefix("compat_monitor"))]
+        self.broadcast.flush()
         for server in self.servers:
             server.break_off(listener)
 
@@ -384,14 +404,21 @@ class Monitor:
             self._throttle.close()
             self.descriptor_sets.close()
 
-    def shut_down(self) -> None:
-        """Close all servers once what is being answered is sent. Returns at once."""
-        for server in self.servers:
-            server.stop()
+    def shut_down(self, grace: float | None = None) -> None:
+        """Close all servers once what is being answered is sent. Returns at once.
 
-    def _broadcast(self, message: bytes) -> None:
-        for session in list(self._subscribers):
-            session.send_event(message)
+        Args:
+            grace: Seconds for that at most; what `serve` was told, unless given. It may
+                be called again, to give less.
+        """
+        for server in list(self.servers):
+            server.stop(grace)
+
+
+def _built_in() -> CommandRegistry:
+    from qmpx.monitor.introspection import commands
+
+    return commands
 
 
 def qmp_capabilities(session: Session, *, enable: list[str] | None = None) -> None:

@@ -64,7 +64,8 @@ class Outgoing:
         if channel is None:
             return
         if self._working or self._out:  # behind what is gathered
-            self._put(message)
+            self._out.append(message)
+            self._size += len(message)
         elif not channel.is_congested:
             self._write(message)
         else:

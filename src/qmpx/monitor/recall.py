@@ -1,8 +1,9 @@
 """What a human monitor remembers, for whoever types there next."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 MAX_LINES: Final = 64
 """Lines that are kept, as in QEMU; then the oldest is forgotten."""
@@ -40,8 +41,7 @@ class History:
         return None
 
 
-@dataclass
-class FormatMemory:
+class FormatMemory(Struct):
     """The format and size that were used last: what ``x 0`` does after ``x/4xb 0``.
 
     QEMU remembers one of each, whichever command it was.

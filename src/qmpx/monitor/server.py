@@ -8,10 +8,10 @@ from qmpx.monitor.session import Session
 from qmpx.transport.address import ListenAddress, TelnetAddress
 from qmpx.transport.channel import Channel
 from qmpx.transport.listener import Listener
-from qmpx.transport.telnet import open_telnet
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from qmpx.monitor.human.session import HumanSession
     from qmpx.monitor.monitor import Monitor
@@ -33,6 +33,7 @@ class Server:
         place: Where they are, as ``query-chardev`` shows it; empty: their addresses.
         first: A client that came before the server was made.
         is_greeted: Whether the first client of each listener was greeted already.
+        wrap: Makes what is sent through of a client's socket, if anything does.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Server:
         self.label = self.place = ""
         self.first: socket.socket | None = None
         self.is_greeted = False
+        self.wrap: Callable[[Any], Any] | None = None
         self.is_stopping = False
         self._options: dict[str, Any] = {
             "max_sessions": max_sessions,
@@ -131,15 +133,25 @@ class Server:
             await asyncio.shield(self._closed)
 
     def stop(self, grace: float | None = None) -> None:
-        """Begin to close; see `close`. Returns at once."""
-        if self.is_stopping or self._closed is None or self._closed.done():
+        """Begin to close; see `close`. Returns at once.
+
+        Who asks again may give less time, but not more.
+        """
+        if self._closed is None or self._closed.done():
+            return
+        loop = self.monitor.loop
+        grace = self._grace if grace is None else grace
+        if self._patience is not None:
+            if loop.time() + grace >= self._patience.when():
+                return
+            self._patience.cancel()
+        self._patience = loop.call_later(grace, self._cancel)
+        if self.is_stopping:
             return
         self.is_stopping = self.monitor.is_stopping = True
         for listener in self._listeners:
             listener.close()
-        grace = self._grace if grace is None else grace
-        self._patience = self.monitor.loop.call_later(grace, self._cancel)
-        self.monitor.loop.call_soon(self.look)
+        loop.call_soon(self.look)
 
     def look(self) -> None:
         """Close if nothing is being answered any more."""
@@ -172,6 +184,7 @@ class Server:
             frontend.close()
         if self._patience is not None:
             self._patience.cancel()
+            self._patience = None
         self.is_stopping = False
         self.monitor.detach(self)
         self.monitor.is_stopping = any(s.is_stopping for s in self.monitor.servers)
@@ -179,10 +192,14 @@ class Server:
             self._closed.set_result(None)
 
     def _accept(self, sock: Any, listener: Listener) -> None:
+        if self.wrap is not None:
+            sock = self.wrap(sock)
         frontend = self._listeners[listener]
         session = self._session_for(frontend)
         self.sessions[session] = listener
         if isinstance(listener.address, TelnetAddress):
+            from qmpx.transport.telnet import open_telnet  # hardly anybody does
+
             session.open(open_telnet(self.monitor.loop, sock, session))
         elif self.monitor.interpose is not None and isinstance(session, Session):
             self.monitor.interpose(session, sock)

@@ -146,7 +146,10 @@ class Session(Outgoing, SessionLike):
         """Take what the client sent."""
         if fds:
             self.pending.replace(fds)
-        self.wire.reader.feed(data)
+        try:
+            self.wire.reader.feed(data)
+        except MemoryError:
+            self._give_up()
         self.advance()
 
     def eof_received(self) -> None:
@@ -188,10 +191,16 @@ class Session(Outgoing, SessionLike):
         channel = self._channel
         if self._working or channel is None:
             return
+        broadcast = self.monitor.broadcast
         self._working = True
+        outer = broadcast.turn_to(self)
         try:
             may_read = (not self._queue or self._run_queue()) and self._run_items()
+        except MemoryError:
+            self._give_up()
+            return
         finally:
+            broadcast.turn_to(outer)
             self._working = False
         self._flush()
         if self._channel is None:
@@ -206,11 +215,18 @@ class Session(Outgoing, SessionLike):
         if self.monitor.is_stopping:
             self.monitor.session_advanced()
 
+    def _give_up(self) -> None:
+        """End the connection of who has asked for more memory than there is."""
+        logger.error("a client's message takes more memory than there is: it is closed")
+        if self._channel is not None:
+            self._channel.abort()
+
     def _must_wait(self) -> bool:
+        turns = self.monitor.turns
         return (
             self._task is not None
             or self._overtakable >= MAX_OVERTAKABLE
-            or self.monitor.turns.is_held_against(self)
+            or (turns.holder is not None and turns.is_held_against(self))
         )
 
     def _run_queue(self) -> bool:
@@ -340,12 +356,10 @@ class Session(Outgoing, SessionLike):
                 return coroutine.result()
             Delayed(self, entry, command).await_(coroutine)
             return _BUSY
-        try:
-            task = coroutines.start(self.monitor.loop, coroutine)
-        except StopIteration as stop:
-            return stop.value
-        if task is not None:
-            Delayed(self, entry, command).await_(task)
+        task, value = coroutines.start(coroutine)
+        if task is None:
+            return value
+        Delayed(self, entry, command).await_(task)
         return _BUSY
 
     def finish(
@@ -361,6 +375,7 @@ class Session(Outgoing, SessionLike):
         except BaseException as failed:  # noqa: BLE001 - see `failed_reply`
             reply = (failed_reply(self.monitor, id_, failed, entry.name),)
         if self._channel is not None:
+            self.monitor.broadcast.flush()  # what happened before the reply
             self._put(*reply)
         if delayed.is_overtakable:
             self._overtakable -= 1

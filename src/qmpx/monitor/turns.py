@@ -8,10 +8,14 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """The session that holds a monitor, and those that wait for it."""
+    """The session that holds a monitor, and those that wait for it.
+
+    Attributes:
+        holder: That session; ``None`` if none does.
+    """
 
     def __init__(self) -> None:
-        self._holder: Session | None = None
+        self.holder: Session | None = None
         self._held: deque[Session] = deque()
 
     def is_held_against(self, session: "Session") -> bool:
@@ -19,7 +23,7 @@ class Turns:
 
         The session is then told to advance when that is over.
         """
-        if self._holder is None or self._holder is session:
+        if self.holder is None or self.holder is session:
             return False
         if session not in self._held:
             self._held.append(session)
@@ -27,12 +31,12 @@ class Turns:
 
     def hold(self, session: "Session") -> None:
         """Let no other session run in-band commands."""
-        self._holder = session
+        self.holder = session
 
     def release(self, session: "Session") -> None:
         """Let the others go on, in the order in which they came to wait."""
-        if self._holder is session:
-            self._holder = None
+        if self.holder is session:
+            self.holder = None
             held, self._held = self._held, deque()
             for waiting in held:
                 waiting.advance()

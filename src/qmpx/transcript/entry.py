@@ -59,7 +59,18 @@ class TranscriptError(QmpxError, ValueError):
 
 
 class Entry(Struct, omit_defaults=True, frozen=True):
-    """One line of a transcript; see this module's docstring for its members."""
+    """One line of a transcript: a message, or what happened.
+
+    Attributes:
+        time: When, in seconds since 1970; 0 where that is unknown. In a file: ``t``.
+        direction: ``->`` from client to server, ``<-`` from server to client; unset in
+            a note. In a file: ``dir``.
+        connection: The number of the connection, from 1. In a file: ``conn``.
+        message: The message. In a file: ``msg``.
+        raw: Instead of it, bytes that are no JSON, each as the character of its number.
+        fds: How many descriptors came with it.
+        note: Instead of a message: what happened, such as ``connected``, ``closed``.
+    """
 
     time: float = msgspec.field(name="t", default=0.0)
     direction: str | UnsetType = msgspec.field(name="dir", default=UNSET)

@@ -97,10 +97,13 @@ def parse_address(address: str | os.PathLike[str] | Address) -> Address:
     Raises:
         AddressError: It is none, or names what is not supported; the message says what
             is wrong with it and what was expected.
+        TypeError: It is neither text nor a path: a pair, for one.
     """
     if isinstance(address, Address):
         return address
     if not isinstance(address, str):
+        if not isinstance(address, (bytes, os.PathLike)):
+            raise TypeError(f"{address!r} is no address: expected {FORMS}")
         path = os.fsdecode(address)
         return path_address(path, path)
     if address.startswith("unix:"):

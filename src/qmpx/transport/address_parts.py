@@ -10,7 +10,6 @@ import re
 
 from qmpx.errors import AddressError
 from qmpx.transport.address_values import (
-    Family,
     FdAddress,
     TcpAddress,
     TlsAddress,
@@ -19,6 +18,10 @@ from qmpx.transport.address_values import (
 )
 from qmpx.transport.option_list import OptionList
 from qmpx.transport.socket_path import SUN_PATH
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from qmpx.transport.address_values import Family
 
 TCP_FORM = "tcp:HOST:PORT, for example tcp:127.0.0.1:4444"
 UNIX_FORM = "unix:PATH, for example unix:/run/vm/qmp.sock"
@@ -166,7 +169,7 @@ def _is_host(text: str) -> bool:
         return False
 
 
-def _family(options: OptionList) -> Family:
+def _family(options: OptionList) -> "Family":
     """Read ``ipv4`` and ``ipv6`` as QEMU does: one alone rules the other out."""
     match options.switch("ipv4"), options.switch("ipv6"):
         case (None, None) | (True, True):

@@ -1,31 +1,45 @@
 """The kinds of address that a monitor can have, as plain values.
 
 `qmpx.transport.address` reads them from text and is where to import them from.
+
+They are named tuples of `collections`, for a command of the command line takes a tenth
+longer to start if anything imports `typing`.
 """
+# ruff: noqa: PYI024 - those of `typing`, it says
+
+from __future__ import annotations
 
 import os
+from collections import namedtuple
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal, NamedTuple, TypeAlias
 
 from qmpx.transport.option_list import escape
 from qmpx.transport.socket_path import SUN_PATH, short_path
 
-Family: TypeAlias = Literal["any", "ipv4", "ipv6"]
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    Family: TypeAlias = Literal["any", "ipv4", "ipv6"]
 
 
-class UnixAddress(NamedTuple):
+class UnixAddress(
+    namedtuple("UnixAddress", ("path", "abstract", "tight"), defaults=(False, True))
+):
     """A unix socket: a path, or a name outside the file system (Linux).
 
-    Args:
+    Attributes:
         path: The path, or the abstract name without its leading NUL.
         abstract: Whether *path* is an abstract name.
         tight: Whether an abstract name ends where its text ends; if not, NULs fill it
             up to the size of the kernel's field, which makes it another name.
     """
 
+    __slots__ = ()
+
     path: str
-    abstract: bool = False
-    tight: bool = True
+    abstract: bool
+    tight: bool
 
     def __str__(self) -> str:
         # QEMU takes what stands before an '=' for the name of an option.
@@ -55,19 +69,23 @@ class UnixAddress(NamedTuple):
         return nullcontext(name) if self.abstract else short_path(name)
 
 
-class TcpAddress(NamedTuple):
+class TcpAddress(
+    namedtuple("TcpAddress", ("host", "port", "family"), defaults=("any",))
+):
     """A TCP port.
 
-    Args:
+    Attributes:
         host: A name or a number, an IPv6 one without its brackets. Empty: this host to
             connect to, all interfaces to listen on.
         port: 0 to 65535; 0 lets the system choose, and is good for listening only.
         family: Which addresses of the host may be used.
     """
 
+    __slots__ = ()
+
     host: str
     port: int
-    family: Family = "any"
+    family: Family
 
     def __str__(self) -> str:
         host = escape(f"[{self.host}]" if ":" in self.host else self.host)
@@ -75,8 +93,10 @@ class TcpAddress(NamedTuple):
         return f"tcp:{host}:{self.port}{family}"
 
 
-class FdAddress(NamedTuple):
+class FdAddress(namedtuple("FdAddress", ("fd",))):
     """A socket that this process was started with, by its file descriptor."""
+
+    __slots__ = ()
 
     fd: int
 
@@ -84,8 +104,10 @@ class FdAddress(NamedTuple):
         return f"fd:{self.fd}"
 
 
-class StdioAddress(NamedTuple):
+class StdioAddress(namedtuple("StdioAddress", ())):
     """Standard input and output of this process."""
+
+    __slots__ = ()
 
     def __bool__(self) -> Literal[True]:
         return True  # although, as a tuple, it is empty
@@ -94,8 +116,10 @@ class StdioAddress(NamedTuple):
         return "stdio"
 
 
-class VsockAddress(NamedTuple):
+class VsockAddress(namedtuple("VsockAddress", ("cid", "port"))):
     """A port of a host or guest over virtio sockets (context identifier, port)."""
+
+    __slots__ = ()
 
     cid: int
     port: int
@@ -104,8 +128,10 @@ class VsockAddress(NamedTuple):
         return f"vsock:{self.cid}:{self.port}"
 
 
-class TelnetAddress(NamedTuple):
+class TelnetAddress(namedtuple("TelnetAddress", ("tcp",))):
     """A TCP port that is listened on in the telnet protocol."""
+
+    __slots__ = ()
 
     tcp: TcpAddress
 
@@ -113,10 +139,12 @@ class TelnetAddress(NamedTuple):
         return "telnet" + str(self.tcp).removeprefix("tcp")
 
 
-class TlsAddress(NamedTuple):
+class TlsAddress(
+    namedtuple("TlsAddress", ("tcp", "directory", "name"), defaults=("", ""))
+):
     """A TCP port to speak TLS with: to connect to, for a gateway is told otherwise.
 
-    Args:
+    Attributes:
         tcp: The port.
         directory: Where ``ca-cert.pem`` is, of the authority that signs servers, and
             perhaps ``client-cert.pem`` and ``client-key.pem``, which say who we are:
@@ -124,9 +152,11 @@ class TlsAddress(NamedTuple):
         name: The name that has to be in the server's certificate; empty: the host.
     """
 
+    __slots__ = ()
+
     tcp: TcpAddress
-    directory: str = ""
-    name: str = ""
+    directory: str
+    name: str
 
     def __str__(self) -> str:
         options = ""

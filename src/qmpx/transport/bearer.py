@@ -3,12 +3,17 @@
 It is a secret: nothing that is printed, logged or raised holds it.
 """
 
+from __future__ import annotations
+
 import os
 import stat
-from typing import Final
 
 from qmpx.errors import ConnectError, LocalProtocolError
 from qmpx.transport.address import Address, TcpAddress, is_loopback
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Final
 
 AUTHENTICATE: Final = "x-qmpx-authenticate"
 """The gateway's command that takes it."""
@@ -46,7 +51,7 @@ class Token:
     def __repr__(self) -> str:
         return "Token(hidden)"
 
-    def __reduce__(self) -> "tuple[object, ...]":
+    def __reduce__(self) -> tuple[object, ...]:
         message = "a token is not pickled, for it is a secret"
         raise TypeError(message)
 
@@ -80,7 +85,7 @@ class Token:
         return ConnectError(str(address), text, "ask for another: qmpx gateway token")
 
 
-def token_of(token: "str | Token | None") -> Token | None:
+def token_of(token: str | Token | None) -> Token | None:
     """Return the token to show: the one that is given, else the environment's.
 
     That is what ``QMPX_TOKEN`` holds, or the file that ``QMPX_TOKEN_FILE`` names, which

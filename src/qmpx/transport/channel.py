@@ -16,7 +16,7 @@ import select
 import socket
 from typing import Final, Protocol
 
-READ_SIZE: Final = 32 * 1024
+READ_SIZE: Final = 20 * 1024
 """Most bytes of one read: what one client can make us look at before others' turn.
 
 Short commands take some fifteen times their size once decoded, so this is also what

@@ -1,11 +1,16 @@
 """Descriptors that are handed on: to a peer, or by whoever started this program."""
 
+from __future__ import annotations
+
 import os
 import socket
-from collections.abc import Sequence
-from typing import Final
 
 from qmpx.errors import LocalProtocolError
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 MAX_SENT: Final = 16
 """Most descriptors in one message; QEMU, and our monitor, take no more."""

@@ -5,11 +5,12 @@ have a full queue: with *wait* these are tried again, on one connection at a tim
 an abandoned one would stay in the queue and keep the next client out.
 """
 
+from __future__ import annotations
+
 import errno
 import socket
 import time
 from collections.abc import Callable
-from typing import Any, Final
 
 from qmpx.errors import ConnectError
 from qmpx.transport.address import (
@@ -22,8 +23,11 @@ from qmpx.transport.address import (
     VsockAddress,
 )
 from qmpx.transport.descriptors import copy_socket
-from qmpx.transport.stdio import stdio_socket
 from qmpx.transport.stream import Stream
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 PAUSE: Final = 0.02
 """Seconds between two tries: a starting QEMU takes some tens of milliseconds."""
@@ -291,5 +295,7 @@ def _question(address: TcpAddress) -> dict[str, Any]:
 
 def _inherited(address: FdAddress | StdioAddress) -> socket.socket:
     if isinstance(address, StdioAddress):
+        from qmpx.transport.stdio import stdio_socket  # a one-shot command needs none
+
         return stdio_socket()
     return copy_socket(address.fd)

@@ -5,7 +5,6 @@ asked for explicitly, for a monitor gives its clients the rights of its user.
 """
 
 import contextlib
-import ipaddress
 import os
 import socket
 import stat
@@ -148,6 +147,8 @@ class ListeningSockets:
             type=socket.SOCK_STREAM,
             flags=socket.AI_PASSIVE,
         )
+        import ipaddress  # only who listens on TCP needs it
+
         for *_, name in found:
             host = str(name[0]).partition("%")[0]
             if not self._allow_remote and not ipaddress.ip_address(host).is_loopback:

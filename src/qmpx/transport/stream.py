@@ -5,7 +5,8 @@ Python's own time-outs make two. The time it is set to is a lower bound of what 
 a wait that ends early is taken up again.
 """
 
-import array
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -14,8 +15,11 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Sequence
-from typing import Final
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Final
 
 READ_SIZE: Final = 64 * 1024
 """Most bytes of one read; memory for much more is mapped and unmapped each time."""
@@ -92,7 +96,9 @@ class Stream:
         try:
             if not fds:
                 return self.sock.send(data, flags)
-            rights = array.array("i", fds)
+            from array import array  # few hand any over
+
+            rights = array("i", fds)
             level = (socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)
             return self.sock.sendmsg([data], [level], flags)
         except BlockingIOError:

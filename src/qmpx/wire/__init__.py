@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         ServerMessage,
         Timestamp,
     )
-    from qmpx.wire.parser import Limits, Malformed, Parsed
+    from qmpx.wire.outcomes import Limits, Malformed, Parsed
     from qmpx.wire.server import Phase, Refused, ServerSession
 
 __all__ = [
@@ -42,10 +42,10 @@ __getattr__, __dir__ = _lazy.lazy_names(
         "CommandReader": "framing",
         "ErrorBody": "messages",
         "Greeting": "messages",
-        "Limits": "parser",
-        "Malformed": "parser",
+        "Limits": "outcomes",
+        "Malformed": "outcomes",
         "MessageReader": "client",
-        "Parsed": "parser",
+        "Parsed": "outcomes",
         "Phase": "server",
         "Refused": "server",
         "ServerMessage": "messages",

@@ -21,6 +21,8 @@ from qmpx.wire.messages import ServerMessage
 MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
 """Most bytes of one message of a server: some three hundred times its largest reply."""
 
+Decode = Callable[[bytes | bytearray], list[Any]]
+
 _decode: Final = msgspec.json.Decoder(ServerMessage).decode_lines
 _TRUNCATED: Final = "Input data was truncated"
 _NO_MESSAGES: Final = (
@@ -50,7 +52,7 @@ class MessageReader:
     def __init__(
         self,
         max_message_size: int = MAX_MESSAGE_SIZE,
-        decode: Callable[[bytes], list[Any]] | None = None,
+        decode: Decode | None = None,
     ) -> None:
         self._max_message_size = max_message_size
         self._decode = decode
@@ -76,10 +78,14 @@ class MessageReader:
         self._buffer += data
         end = self._find_end(searched)
         while end:
-            messages = self._try(bytes(memoryview(self._buffer)[:end]))
+            # What is kept raw refers to the text, which is therefore handed over.
+            text, rest = self._buffer, self._buffer[end:]
+            del text[end:]
+            messages = self._try(text)
             if messages is not None:
-                del self._buffer[:end]
+                self._buffer = rest
                 return messages
+            self._buffer = text + rest
             if self._is_pretty or not self._ends_lines:
                 break
             # Whole lines, yet cut off: this server spreads its messages over lines.
@@ -108,7 +114,7 @@ class MessageReader:
             return len(buffer)
         return 0
 
-    def _try(self, text: bytes) -> list[ServerMessage] | None:
+    def _try(self, text: bytes | bytearray) -> list[ServerMessage] | None:
         """Return the messages in *text*; ``None`` if it is cut off."""
         try:
             return (self._decode or _decode)(text)
@@ -122,7 +128,7 @@ class MessageReader:
 
 
 def _without_surrogates(
-    text: bytes, decode: Callable[[bytes], list[Any]]
+    text: bytes | bytearray, decode: Decode
 ) -> list[ServerMessage] | None:
     """Return the messages with a "?" for each lone surrogate; ``None`` if cut off."""
     decoder = json.JSONDecoder()
@@ -143,7 +149,7 @@ def _without_surrogates(
         raise _refuse(text, error) from error
 
 
-def _refuse(text: bytes, error: Exception) -> RemoteProtocolError:
+def _refuse(text: bytes | bytearray, error: Exception) -> RemoteProtocolError:
     start = text[:80].decode("utf-8", "backslashreplace")
     return RemoteProtocolError(
         f"the server sent what is no QMP message ({error}): {start!r}"

@@ -118,7 +118,9 @@ def _escape(character: str) -> str:
 
 def encode_string(text: str) -> str:
     """Return *text* as a JSON string in QEMU's spelling."""
-    return f'"{_SPECIAL.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)}"'
+    if _SPECIAL.search(text):
+        text = _SPECIAL.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)
+    return f'"{text}"'
 
 
 def walk(

@@ -19,16 +19,19 @@ stays linear in what is sent.
 import re
 from collections.abc import Callable, Iterable
 from json import loads
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Raw
 
 from qmpx.wire.encode import encode, encode_exactly, encode_plainly
-from qmpx.wire.lexer import Lexer
 from qmpx.wire.member_order import order
 from qmpx.wire.messages import Command
-from qmpx.wire.parser import Limits, Malformed, Parsed, Parser
+from qmpx.wire.outcomes import Limits, Malformed, Parsed
+
+if TYPE_CHECKING:
+    from qmpx.wire.lexer import Lexer
+    from qmpx.wire.parser import Parser
 
 Item = Command | Parsed | Malformed
 
@@ -65,15 +68,23 @@ class Json(NamedTuple):
         order: The order in which the members of an object are looked at.
     """
 
-    read: Callable[[Limits], tuple[Lexer, Parser]]
+    read: "Callable[[Limits], tuple[Lexer, Parser]]"
     not_plain: re.Pattern[bytes]
     spell_id: Callable[[Any], bytes] | None
     encode: Callable[[Any], bytes]
     order: Callable[[Iterable[str]], Iterable[str]]
 
 
+def _read(limits: Limits) -> "tuple[Lexer, Parser]":
+    # When a stream needs them first: most are plain from beginning to end.
+    from qmpx.wire.lexer import Lexer
+    from qmpx.wire.parser import Parser
+
+    return Lexer(limits.token_size), Parser(limits)
+
+
 MODERN_JSON: Final = Json(
-    lambda limits: (Lexer(limits.token_size), Parser(limits)),
+    _read,
     re.compile(rb"0[eE]"),
     spell_id=None,
     encode=encode,

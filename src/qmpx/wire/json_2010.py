@@ -38,7 +38,8 @@ from qmpx.wire.lexer import (
     make_row,
 )
 from qmpx.wire.member_order import order
-from qmpx.wire.parser import Fault, Limits, Malformed, Parsed, Parser
+from qmpx.wire.outcomes import Limits, Malformed, Parsed
+from qmpx.wire.parser import Fault, Parser
 
 INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1

@@ -20,8 +20,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
-MAX_TOKEN_SIZE: Final = 64 * 1024 * 1024
-"""Most bytes of one token, and of all tokens of one message (QEMU's figure)."""
+from qmpx.wire.outcomes import MAX_TOKEN_SIZE
 
 
 class Kind(enum.IntEnum):

@@ -12,16 +12,11 @@ Source: observed on QEMU 7.2; the limits are its own.
 """
 
 import enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from qmpx.wire.lexer import MAX_TOKEN_SIZE, Kind, Token
+from qmpx.wire.lexer import Kind, Token
+from qmpx.wire.outcomes import Limits, Malformed, Parsed
 from qmpx.wire.text import StringFault, read_string, read_text
-
-MAX_TOKEN_COUNT: Final = 2 * 1024 * 1024
-"""Most tokens of one message (QEMU's figure)."""
-
-MAX_NESTING: Final = 1024
-"""Most brackets open at once, of both kinds together (QEMU's figure)."""
 
 _MAX_FAULT: Final = 1023  # QEMU words a fault in a buffer of 1024 bytes
 
@@ -33,36 +28,6 @@ _KEYWORDS: Final = {b"true": True, b"false": False, b"null": None}
 TOKEN_COST: Final = 100
 """Bytes of memory that a token takes beside its text, once it is read: an object, and a
 place in another one."""
-
-
-class Limits(NamedTuple):
-    """What one unfinished message may come to. The defaults are QEMU's.
-
-    Attributes:
-        token_size: Bytes of all its tokens.
-        token_count: Number of its tokens.
-        nesting: Brackets open at once.
-    """
-
-    token_size: int = MAX_TOKEN_SIZE
-    token_count: int = MAX_TOKEN_COUNT
-    nesting: int = MAX_NESTING
-
-
-class Parsed(NamedTuple):
-    """A whole JSON value."""
-
-    value: Any
-
-
-class Malformed(NamedTuple):
-    """What was read was no JSON value, and has been dropped.
-
-    Attributes:
-        desc: QEMU's description of the fault.
-    """
-
-    desc: str
 
 
 class _Expect(enum.Enum):
@@ -152,8 +117,16 @@ class Parser:
         fault_text = self._fault
         self._reset()
         if fault_text is not None:
-            return Malformed(f"JSON parse error, {fault_text[:_MAX_FAULT]}")
+            return _malformed(fault_text)
         return Parsed(value)
+
+    def finish(self) -> Malformed | None:
+        """Tell that there are no more tokens; return what is wrong with that."""
+        fault_text, was_idle = self._fault, self.is_idle
+        self._reset()
+        if was_idle:
+            return None
+        return _malformed("premature EOI" if fault_text is None else fault_text)
 
     def _is_whole(self) -> bool:
         """Whether the message ends here: it is balanced, or can never be."""
@@ -245,6 +218,10 @@ class Parser:
                 raise Fault(message)
             return _KEYWORDS[text]
         return read_number(text, is_integer=kind is Kind.INTEGER)
+
+
+def _malformed(fault: str) -> Malformed:
+    return Malformed(f"JSON parse error, {fault[:_MAX_FAULT]}")
 
 
 _OPENS: Final = {

@@ -34,7 +34,7 @@ from qmpx.errors import (
 from qmpx.wire.encode import encode_exactly, encode_plainly, encode_string
 from qmpx.wire.framing import MODERN_JSON, CommandReader, Item, Json, spell_id
 from qmpx.wire.messages import Command
-from qmpx.wire.parser import Limits, Malformed, Parsed
+from qmpx.wire.outcomes import Limits, Malformed, Parsed
 
 QMP_CAPABILITIES: Final = "qmp_capabilities"
 OOB: Final = "oob"
@@ -267,7 +267,12 @@ def end_of_reply(id_: Id) -> bytes:
     Args:
         id_: The command's id.
     """
-    return b"}\r\n" if id_ is UNSET else b', "id": %b}\r\n' % spell_id(id_)
+    if id_ is UNSET:
+        return b"}\r\n"
+    text = bytes(id_)
+    if not text.isdigit() or len(text) > 18:  # what nearly every client sends
+        text = spell_id(id_)
+    return b', "id": %b}\r\n' % text
 
 
 def failure(id_: Id, body: bytes) -> bytes:
@@ -291,9 +296,6 @@ def event(name: str, data: bytes | None, microseconds: int) -> bytes:
         microseconds: When it happened, in host time since 1970.
     """
     seconds, rest = divmod(microseconds, 1_000_000)
-    text = b'{"timestamp": {"seconds": %d, "microseconds": %d}, "event": %b' % (
-        seconds,
-        rest,
-        encode_string(name).encode(),
-    )
+    stamp = f'{{"seconds": {seconds}, "microseconds": {rest}}}'
+    text = f'{{"timestamp": {stamp}, "event": {encode_string(name)}'.encode()
     return text + (b"}\r\n" if data is None else b', "data": %b}\r\n' % data)

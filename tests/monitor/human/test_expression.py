@@ -17,6 +17,18 @@ def read_register(name: str) -> int:
 
 
 @pytest.mark.parametrize(
+    "text", ["18446744073709551616", "9" * 5000, "1+0x1" + "0" * 16]
+)
+def test_a_number_of_more_than_64_bits_is_wrong_today(text: str) -> None:
+    with pytest.raises(LineError, match=r"^number too large$"):
+        evaluate(text, refuses_large=True)
+
+
+def test_the_largest_number_is_right_today() -> None:
+    assert evaluate("18446744073709551615", refuses_large=True).number == -1
+
+
+@pytest.mark.parametrize(
     ("text", "number"),
     [
         ("0", 0),

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+import qmpx
+from qmpx.monitor import CommandRegistry
 from qmpx.monitor.human import CommandTable, parse_args_type
 from qmpx.monitor.human.parameters import Parameter
 from qmpx.monitor.human.table import show_nothing, show_text
+from tests.loops import short_directory
 
 
 def test_an_args_type_is_read() -> None:
@@ -39,6 +42,36 @@ def test_a_command_is_found_by_each_of_its_spellings() -> None:
     assert line.qmp_name == "cont"
     assert commands.find("c|cont") is None
     assert list(commands.spellings) == ["c", "cont"]
+
+
+def test_a_monitor_offers_programs_what_is_not_for_people_alone() -> None:
+    table, registry = CommandTable(), CommandRegistry()
+    table.human("c|cont", help="")(lambda: None)
+
+    @table.command("f|fill", "cups:i", "cups", help="fill some cups")
+    def fill(kettle: list[int], *, cups: int) -> int:
+        kettle.append(cups)
+        return len(kettle)
+
+    @table.query("cups", help="the cups", show=show_text)
+    def query_cups(kettle: list[int]) -> list[int]:
+        return kettle
+
+    @registry.command("query-cups")
+    def another_for_programs(kettle: list[int]) -> int:
+        return sum(kettle)
+
+    monitor = qmpx.Monitor([], commands=registry, human=table)
+    assert list(monitor.commands) == ["query-cups", "qmp_capabilities", "fill"]
+    with (
+        short_directory() as folder,
+        monitor.serve_in_thread(folder / "qmp"),
+        qmpx.connect(folder / "qmp") as vm,
+    ):
+        assert vm.execute("fill", cups=3) == 1
+        assert vm.execute("query-cups") == 3
+        with pytest.raises(qmpx.CommandError, match="'cups', expected: integer"):
+            vm.execute("fill", cups="3")
 
 
 def test_a_spelling_can_be_taken_once() -> None:

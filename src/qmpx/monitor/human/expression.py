@@ -7,7 +7,8 @@ integer of 64 bits and wraps. Spaces may stand anywhere but within a number or a
 
 There is no recursion: a line may hold more brackets than Python has stack.
 
-Source: QEMU 0.13, its grammar and its texts; 7.2 has the same.
+Source: QEMU 0.13, its grammar and its texts; 7.2 has the same, but refuses numbers of
+more than 64 bits, of which 0.13 makes the largest that there is.
 """
 
 from collections.abc import Callable
@@ -80,7 +81,11 @@ def no_register(name: str) -> int:
 
 
 def evaluate(
-    text: str, start: int = 0, read_register: ReadRegister = no_register
+    text: str,
+    start: int = 0,
+    read_register: ReadRegister = no_register,
+    *,
+    refuses_large: bool = False,
 ) -> Value:
     """Evaluate the expression that begins at *start*; what follows it is left alone.
 
@@ -88,11 +93,13 @@ def evaluate(
         text: The line.
         start: Where to begin.
         read_register: Gives the value of a register by its name, or raises LookupError.
+        refuses_large: Whether a number of more than 64 bits is wrong, as it is today;
+            else it is the largest that there is.
 
     Raises:
         LineError: There is none, or it has no value.
     """
-    reader = _Reader(text, start, read_register)
+    reader = _Reader(text, start, read_register, refuses_large=refuses_large)
     values: list[int] = []
     operators: list[str] = []
     while True:
@@ -180,10 +187,13 @@ def _quotient(left: int, right: int) -> int:
 class _Reader:
     """A place in a text, and the operands that may stand there."""
 
-    def __init__(self, text: str, at: int, read_register: ReadRegister) -> None:
+    def __init__(
+        self, text: str, at: int, read_register: ReadRegister, *, refuses_large: bool
+    ) -> None:
         self.at = at
         self._text = text
         self._read_register = read_register
+        self._refuses_large = refuses_large
         self._skip_space()
 
     @property
@@ -257,6 +267,9 @@ class _Reader:
         self._skip_space()
         digits = text[start:end].lstrip("0")
         if len(digits) > _MOST_DIGITS:  # more than Python may read at once, perhaps
-            return wrap(_UINT64_MAX)
-        number = int(digits or "0", base)
+            number = _UINT64_MAX + 1
+        else:
+            number = int(digits or "0", base)
+        if number > _UINT64_MAX and self._refuses_large:
+            raise LineError("number too large")
         return wrap(min(number, _UINT64_MAX))  # too large a number is the largest

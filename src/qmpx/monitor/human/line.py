@@ -281,7 +281,12 @@ class _Arguments:
 
     def integer(self, parameter: Parameter) -> int:
         """Read an expression."""
-        number, self._at = evaluate(self._line, self._at, self._read_register)
+        number, self._at = evaluate(
+            self._line,
+            self._at,
+            self._read_register,
+            refuses_large=self._is_modern,
+        )
         if parameter.letter == "M" and number < 0 and self._is_modern:
             raise LineError("enter a positive value")
         if parameter.letter == "i" and number >> 32:

@@ -268,15 +268,14 @@ class HumanSession(SessionLike):
         else:
             coroutine = shown(parsed.command, self, parsed.arguments)
             try:
-                task = coroutines.start(self.monitor.loop, coroutine)
-            except StopIteration as stop:
-                self.print(stop.value)
+                task, text = coroutines.start(coroutine)
             except BaseException as error:  # noqa: BLE001 - see failure_text
                 self._fail(parsed.command, error)
             else:
                 if task is not None:
                     self._wait_for(task, parsed.command)
-                return
+                    return
+                self.print(text)
         self._show_prompt()
 
     def _wait_for(self, task: asyncio.Task[str], command: HumanCommand) -> None:
