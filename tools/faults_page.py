@@ -135,7 +135,18 @@ connection = 2
 
 ## The control monitor
 
-It speaks QMP itself, so any client in any language can use it.
+It speaks QMP itself, so any client in any language can use it. `qmpx shell` completes
+what is typed there, and `qmpx run` takes a fault in pieces:
+
+```console
+$ qmpx serve --qmp unix:qmp.sock --control unix:control.sock &
+qmpx: control unix:control.sock
+qmpx: serving unix:qmp.sock
+$ qmpx run control.sock x-qmpx-fault-add fault.kind=command-lost fault.nth:=3
+{"id": 1}
+$ qmpx run control.sock x-qmpx-quit
+{}
+```
 
 | command | arguments | does |
 |---|---|---|
@@ -171,6 +182,7 @@ CONTROL = {
     "x-qmpx-conversation-clear": ("", "forgets what crossed the wire so far"),
     "x-qmpx-quit": ("", "switches the machine off and ends the monitor under test"),
     "query-commands": ("", "tells the names of these commands"),
+    "query-qmp-schema": ("", "tells what they take and return"),
 }
 
 HEADINGS = {

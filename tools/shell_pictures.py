@@ -20,11 +20,26 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from rich.console import Console
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 ASSETS = Path(__file__).parents[1] / "docs" / "assets"
 QMPX = Path(sys.executable).parent / "qmpx"
 COLUMNS = 116
+THEME: Final = TerminalTheme(
+    (41, 41, 41),
+    (230, 230, 230),
+    [
+        *((75, 78, 85), (240, 120, 120), (152, 168, 75), (208, 179, 68)),
+        *((120, 165, 215), (190, 145, 200), (104, 160, 179), (197, 200, 198)),
+    ],
+    [
+        *((154, 155, 153), (255, 110, 110), (90, 190, 120), (225, 160, 90)),
+        *((100, 170, 240), (255, 120, 170), (90, 180, 178), (255, 255, 255)),
+    ],
+)
+"""Colours of which all but black are 4.5 times as bright as the ground: so they can be
+read, and what is faint, too."""
 PAUSE: Final = 1.0  # seconds until a screen is as it will be
 PATIENCE: Final = 30.0  # seconds for a program to show something at all
 
@@ -228,7 +243,9 @@ def draw(name: str, picture: Picture, folder: Path, places: dict[str, str]) -> N
         console.print(Text.from_ansi(shown.rstrip("\n")), end="", crop=False)
         title = f"qmpx {picture.words[0]}"
         # Always the same names within, so that a new picture differs where it differs.
-        svg = console.export_svg(title=title, unique_id=name.removesuffix(".svg"))
+        svg = console.export_svg(
+            title=title, unique_id=name.removesuffix(".svg"), theme=THEME
+        )
     # The reader's own fonts: the site asks no other host for anything.
     (ASSETS / name).write_text(re.sub(r"@font-face \{[^}]*\}\s*", "", svg))
 

@@ -1,8 +1,12 @@
 """Hooks of mkdocs: the order of the sections, and literal blocks in docstrings.
 
 The folders stay the navigation, so no page can be forgotten. The sections come in the
-order in which they are needed: to learn, to do, to look up, to understand.
+order in which they are needed: to learn, to do, to look up, to understand; the pages of
+one in the order in which the overview leads to them.
 """
+
+import re
+from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import Files
@@ -18,8 +22,13 @@ SECTIONS = {
 
 
 def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:  # noqa: ARG001
-    """Put the sections into their order, and name them; an unknown one goes last."""
+    """Put sections and pages into their order, and name the sections.
+
+    What is unknown goes last.
+    """
     order = list(SECTIONS)
+    overview = Path(config.docs_dir, "index.md").read_text()
+    pages = re.findall(r"\]\(([\w/-]+\.md)\)", overview)
 
     def place(title: str | None) -> int:
         if title is None:
@@ -28,9 +37,16 @@ def on_nav(nav: Navigation, config: MkDocsConfig, files: Files) -> Navigation:  
 
     nav.items.sort(key=lambda item: place(item.title if item.is_section else None))
     for item in nav.items:
-        if item.is_section and item.title in SECTIONS:
-            item.title = SECTIONS[item.title]
+        if item.is_section:
+            item.children.sort(key=lambda page: place_of(page, pages))
+            item.title = SECTIONS.get(item.title, item.title)
     return nav
+
+
+def place_of(page: Page, pages: list[str]) -> int:
+    """Return the number of a page among those that the overview leads to."""
+    path = page.file.src_uri
+    return pages.index(path) if path in pages else len(pages)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001

@@ -14,12 +14,13 @@ import struct
 import subprocess
 import termios
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from qmpx.cli.main import make_parser
+from qmpx.cli.main import COMMANDS, make_parser
 from tests.loops import short_directory
 from tests.programs import ENVIRONMENT, QMPX, SECONDS, qmpx, running, serving
 
@@ -80,6 +81,7 @@ ROWS = [
     Row("doctor {box} --json", '"socket"'),
     Row("doctor {nobody}", "there is no", 3),
     Row("top {box} --count 1", "box", ready="box", keys=("q",)),
+    Row("top {box} --count 1 --interval 1", "box", ready="box", keys=("\x03",)),
     Row("top {box} --count 1 --json", '"machine": "box"'),
     Row("completion zsh", "qmpx"),
     Row("serve --qmp unix:{new}", "serving unix:", ready="serving"),
@@ -288,6 +290,25 @@ def test_every_command_is_in_the_table() -> None:
         for words in leaves(make_parser())
         if not any(tuple(row[: len(words)]) == words for row in rows)
     ] == []
+
+
+@pytest.mark.parametrize("home", sorted({*COMMANDS.values()}))
+def test_every_command_is_listed_with_its_options(home: str) -> None:
+    listed = {name for name, module in COMMANDS.items() if module == home}
+    assert import_module(f"qmpx.cli.{home}").COMMANDS.keys() == listed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_alone_has_the_help_that_it_has_among_all(name: str) -> None:
+    alone, among_all = (
+        next(
+            each.choices[name].format_help()
+            for each in parser._actions  # noqa: SLF001
+            if isinstance(each, argparse._SubParsersAction)  # noqa: SLF001
+        )
+        for parser in (make_parser(name), make_parser())
+    )
+    assert alone == among_all
 
 
 def options(words: tuple[str, ...]) -> set[str]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from qmpx.qapi.generation import generate_json_schema, generate_python, generate_site
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from tests.programs import qmpx
 from tests.qapi.generated import SMALL, schema_of, small_schema
 

@@ -85,6 +85,53 @@ def test_waiting_for_an_event(options: tuple[str, ...], wanted: int) -> None:
     assert (shown["event"], shown["data"]["n"]) == ("GONE", wanted)
 
 
+@pytest.mark.parametrize(
+    ("words", "data"),
+    [
+        (("STOP", "stop"), {}),
+        (("RESUME", "--timeout", "9", "cont"), {}),
+        (
+            (
+                *("DEVICE_TRAY_MOVED", "--match", "device=ide1-cd0"),
+                *("eject", "device=ide1-cd0", "force:=true"),
+            ),
+            {
+                "device": "ide1-cd0",
+                "id": "/machine/unattached/device[23]",
+                "tray-open": True,
+            },
+        ),
+    ],
+    ids=["bare", "behind an option", "with arguments"],
+)
+def test_waiting_for_what_a_command_causes(
+    words: tuple[str, ...], data: dict[str, object]
+) -> None:
+    # QEMU serves one client: two programs could not do it.
+    with serving("--clients", "1") as served:
+        if words[0] == "RESUME":
+            assert run("run", served.address, "stop")[0] == 0
+        status, stdout, stderr = run("wait", served.address, *words)
+    assert (status, stderr) == (0, "")
+    shown = json.loads(stdout)
+    assert (shown["event"], shown["data"]) == (words[0], data)
+
+
+def test_where_the_command_is_refused_nothing_is_waited_for(box: Served) -> None:
+    assert run("wait", box.address, "STOP", "eject", "device=foobar") == (
+        1,
+        "",
+        "qmpx: DeviceNotFound: Device 'foobar' not found\n",
+    )
+    resize = ("block_resize", "device=ide0-hd0", "size=1024")
+    status, stdout, stderr = run("wait", box.address, "STOP", *resize)
+    assert (status, stdout) == (1, "")
+    assert stderr == (
+        "qmpx: GenericError: Invalid parameter type for 'size', expected: integer\n"
+        "'size=1024' gives a text; for anything else write size:=1024\n"
+    )
+
+
 def test_an_event_that_does_not_come_is_status_4(box: Served) -> None:
     ended = run("wait", box.address, "STOP", "--timeout", "0.1")
     assert ended == (4, "", "qmpx: no event STOP within 0.1 s\n")

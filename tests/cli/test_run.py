@@ -83,6 +83,37 @@ def test_a_refusal_is_told_on_standard_error(
     assert stderr.endswith(f"{message}\n")
 
 
+def test_a_command_that_there_is_not_comes_with_what_was_meant(box: Served) -> None:
+    returncode, stdout, stderr = run(box.address, "query-statsu")
+    assert (returncode, stdout) == (1, "")
+    assert stderr == (
+        "qmpx: CommandNotFound: The command query-statsu has not been found\n"
+        "did you mean 'query-stats' or 'query-status' or 'query-blockstats'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",  # it hangs up
+        b'{"error": {"class": "CommandNotFound", "desc": "x"}, "id": 3}\r\n',
+        b'{"return": 5, "id": 3}\r\n',
+        b'{"return": [{}], "id": 3}\r\n',
+        b'{"return": [{"name": "other"}], "id": 3}\r\n',
+    ],
+)
+def test_where_nobody_knows_what_was_meant_nothing_is_said(answer: bytes) -> None:
+    def talk(peer: Talk) -> None:
+        peer.negotiate()
+        peer.line()
+        peer.send(b'{"error": {"class": "CommandNotFound", "desc": "no x"}, "id": 2}\n')
+        assert json.loads(peer.line()) == {"execute": "query-commands", "id": 3}
+        peer.send(answer)
+
+    with by_hand(talk) as address:
+        assert run(address, "x") == (1, "", "qmpx: CommandNotFound: no x\n")
+
+
 def sent(*words: str) -> Any:
     """Run the command against a server by hand; return what it sent."""
     commands = []

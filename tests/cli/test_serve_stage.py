@@ -133,6 +133,18 @@ def test_it_ends_in_order_though_a_reply_is_held_back() -> None:
         assert process.wait(5) == 0
 
 
+@pytest.mark.parametrize("kind", ["socket-late", "socket-dead"])
+def test_a_signal_ends_it_also_before_it_listens(kind: str) -> None:
+    scenario = f'[[fault]]\nkind = "{kind}"\nseconds = 3600'
+    with short_directory() as folder, staged(folder, scenario=scenario) as process:
+        with qmpx.connect(folder / "control", wait=SECONDS) as hand:
+            (fault,) = hand.execute("x-qmpx-fault-query")
+            assert fault["kind"] == kind
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+        assert [path.name for path in folder.iterdir()] == ["scenario.toml"]
+
+
 def test_a_wrong_scenario_is_told_with_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text('seed = 1\n[[fault]]\nkind = "mut"\n')

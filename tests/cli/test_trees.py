@@ -137,6 +137,8 @@ def test_the_picture_is_xml_with_a_box_for_each_node_in_its_row() -> None:
     space = "{http://www.w3.org/2000/svg}"
     boxes = root.findall(f"{space}rect")
     rows = [float(box.attrib["y"]) for box in boxes]
+    assert root.attrib["style"] == "background:#fff"  # what shows it may be dark
+    assert root.attrib["aria-label"] == "block nodes: 3"
     assert len(rows) == 3
     assert rows == sorted(set(rows))
     texts = [each.text for each in root.findall(f"{space}text")]

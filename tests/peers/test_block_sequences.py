@@ -75,7 +75,13 @@ def overlay(name: str, file: str, **more: Any) -> Step:
     return add("qcow2", name, below, **more)
 
 
+def by_hand(device: str, command: str) -> Step:
+    """Return the step that does to a drive or a node what qemu-io does."""
+    return say("human-monitor-command", command_line=f'qemu-io {device} "{command}"')
+
+
 ADD_BITMAP = "block-dirty-bitmap-add"
+FILE = {"driver": "file", "filename": "spare.qcow2"}
 
 TALKS: dict[str, list[Step]] = {
     "the node that a backup puts in front can be named": [
@@ -240,6 +246,94 @@ TALKS: dict[str, list[Step]] = {
         say("device_add", driver="virtio-blk-pci", drive="d", id="v"),
         say("human-monitor-command", command_line="drive_del d"),
         DRIVES,
+    ],
+    "drives and nodes are written by hand": [
+        say(ADD_BITMAP, node="null0", name="b", granularity=65536),
+        *(by_hand(name, "write -P 5 0 64k")
+          for name in ("disk0", "null1", "base1", "file2", "nope", "-d shd0",
+                       "-d scd0", "-d vblk0", "-d icd0", "-d nope",
+                       "-d /machine/peripheral/vblk0/virtio-backend")),
+        *(by_hand("slow0", line)
+          for line in ("write -z 0 128k", "read 0 4k", "aio_write 128k 1k", "foo",
+                       "write 5M 4k", "read a", "flush", "length", "map")),
+        *(by_hand("disk1", "read -P 5 0 512"), by_hand("null0", "discard 0 64k")),
+        *(by_hand(name, "truncate 2M") for name in ("null1", "disk1", "-d shd0")),
+        *(NODES, DRIVES),
+    ],
+    "a copy is refused for the first reason that there is": [
+        null("small", 512),
+        backup("disk0", "file2", "j"),
+        backup("file2", "disk1", "j"),
+        *(say("drive-mirror", device="disk1", target="o", sync="full", job_id="j",
+              replaces=name) for name in ("base1", "nope")),
+        *(say("drive-backup", device="null0", target="spare.raw", sync="none",
+              job_id="j", mode="existing", **more)
+          for more in ({}, {"format": "raw"})),
+        say("block-stream", device="base1", job_id="j", base="base.qcow2"),
+        say("blockdev-snapshot", node="base1", overlay="base1"),
+        *(NODES, JOBS),
+    ],
+    "files that are in use are not made anew": [
+        overlay("q", "spare.qcow2"),
+        say("blockdev-snapshot-sync", node_name="null0", snapshot_file="spare.qcow2",
+            snapshot_node_name="n"),
+        *(say(command, device="null0", target="spare.qcow2", sync="full", job_id="j",
+              format=kind)
+          for command in ("drive-mirror", "drive-backup") for kind in ("raw", "qcow2")),
+        say("drive-backup", device="null0", target="no/o", sync="full", job_id="j",
+            format="raw"),
+        *(NODES, JOBS),
+    ],
+    "exports need that nobody resizes their node": [
+        *(say("block-export-add", type="nbd", id="e", node_name=node, bitmaps=["b"])
+          for node in ("file1", "null0")),
+        say("nbd-server-add", device="null0", bitmap="b"),
+        say("nbd-server-start", addr={"type": "unix", "data": {"path": "nbd0"}}),
+        *(say("block-export-add", type="nbd", id="e", node_name=node, bitmaps=["b"])
+          for node in ("file1", "file2", "null0")),
+        *(EXPORTS, GRAPH),
+    ],
+    "children are opened as their parents are": [
+        add("copy-on-read", "c", {**FILE, "node-name": "f", "locking": "off"},
+            cache={"direct": False, "no-flush": True}),
+        overlay("q", "over.qcow2", force_share=True),
+        overlay("q", "over.qcow2", force_share=True, read_only=True),
+        say("blockdev-add", driver="blkdebug", node_name="b", image="disk1"),
+        say("blockdev-add", driver="blkdebug", node_name="d", image="null0",
+            inject_error=[{"event": "none", "iotype": "read"}]),
+        *(say("blockdev-add", driver="blkdebug", node_name="x", image="null0", **more)
+          for more in ({"align": 3}, {"align": 4096, "max-transfer": 65537})),
+        *(add(kind, "x", "file1", read_only=True)
+          for kind in ("vmdk", "qed", "bochs", "vdi")),
+        null("odd", 1000),
+        add("raw", "part", "file2", size=65536),
+        add("raw", "x", {"driver": "nbd", "tls-creds": "t",
+                         "server": {"type": "unix", "path": "none"}}),
+        *(NODES, GRAPH),
+    ],
+    "overlays come to stay or go": [
+        say("blockdev-snapshot-sync", node_name="base1", snapshot_file="o1",
+            snapshot_node_name="o1"),
+        null("n"),
+        say("blockdev-snapshot-sync", node_name="n", snapshot_file="o2",
+            snapshot_node_name="o2"),
+        NODES,
+        many(action("blockdev-snapshot-sync", node_name="disk1", snapshot_file="o3",
+                    snapshot_node_name="o3"), action("abort")),
+        *(GRAPH, NODES),
+        say("human-monitor-command",
+            command_line="drive_add 0 if=none,id=d,file=spare.raw,format=raw"),
+        GRAPH,
+        say("device_add", driver="virtio-blk-pci", drive="d", id="v",
+            write_cache="off"),
+        *(DRIVES, say("human-monitor-command", command_line="delvm s")),
+        say("blockdev-snapshot-sync", device="d", snapshot_file="o4",
+            snapshot_node_name="o4"),
+        *(NODES, DRIVES, GRAPH),
+        say("human-monitor-command", command_line="info block -v"),
+        *(say("device_add", driver=kind, drive="null0", id="x", bus="scsi0.0")
+          for kind in ("scsi-block", "scsi-generic")),
+        *(say("human-monitor-command", command_line="drive_del d"), DRIVES),
     ],
 }  # fmt: skip
 

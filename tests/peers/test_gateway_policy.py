@@ -10,7 +10,7 @@ import pytest
 import qmpx
 from qmpx.gateway.settings.roles import built_in_roles
 from qmpx.qapi.danger import HUMAN_LINES, Danger
-from qmpx.qapi.introspection import from_introspection
+from qmpx.qapi.introspection.reading import from_introspection
 from tests.programs import SECONDS, sharing
 
 if TYPE_CHECKING:

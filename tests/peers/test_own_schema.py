@@ -9,7 +9,8 @@ from msgspec.structs import astuple
 
 import qmpx
 from qmpx.qapi.differences import differences
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.model import Command, Event, Schema
 from qmpx.qapi.shipped import shipped_schema
 from tools import schema_differences_page as page

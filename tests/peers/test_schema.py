@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import qmpx
+from qmpx.qapi.builds import resolved
 from qmpx.qapi.conditions import AllOf, AnyOf, Defined, Not
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.language import load_schema
 from qmpx.qapi.model import (
     AlternateType,
@@ -143,10 +145,10 @@ def held_against_files(folder: str, told: list[SchemaInfo]) -> Evidence:
     assert [info["name"] for info in ours] == [info["name"] for info in told]
     assert ours == told
     # The same by another way: the schema of the build alone, by structure.
-    resolved = schema.resolved(evidence.defined)
-    assert resolved.commands.keys() == live.commands.keys()
-    assert resolved.events.keys() == live.events.keys()
-    assert Evidence(resolved, live).undefined == set()
+    build = resolved(schema, evidence.defined)
+    assert build.commands.keys() == live.commands.keys()
+    assert build.events.keys() == live.events.keys()
+    assert Evidence(build, live).undefined == set()
     return evidence
 
 

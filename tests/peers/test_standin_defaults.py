@@ -39,6 +39,14 @@ MACHINES = [
     "-M pc -cdrom @ -nodefaults",
     "-M pc -nic user,model=virtio-net-pci",
     "-M pc -net nic,model=rtl8139,macaddr=52:54:00:00:00:09 -net user",
+    # What is said of a type makes QEMU leave out its default device.
+    "-M pc -global isa-fdc.fdtypeA=none",
+    "-M pc -global VGA.vgamem_mb=8 -global isa-parallel.index=0",
+    "-M pc -global isa-serial.wakeup=1 -global ide-hd.serial=x",
+    "-M pc -usb",
+    "-M q35,usb=on -nodefaults -device usb-tablet",
+    "-M pc -drive if=pflash,file=@,format=raw,node-name=disk",
+    "-M q35 -drive if=pflash,unit=0,file=@,format=raw,node-name=disk,readonly=on",
 ]
 
 

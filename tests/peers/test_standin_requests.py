@@ -161,7 +161,96 @@ def tracing(name: str, **more: Any) -> Message:
     return command("trace-event-set-state", name=name, **more)
 
 
+BOARDS = {
+    "none": "none",
+    "remote": "x-remote",
+    "microvm": "microvm",
+    "isapc": "isapc",
+    "no-acpi": "pc,acpi=off",
+    "q35-no-acpi": "q35,acpi=off",
+    "no-i8042": "pc,i8042=off",
+}
+OF_BOARDS: list[Message] = [
+    *map(command, ("query-mice", "query-acpi-ospm-status", "query-current-machine")),
+    *map(command, ("system_wakeup", "query-sgx", "query-hotpluggable-cpus")),
+    *map(command, ("query-memory-devices", "system_powerdown", "query-memdev")),
+    command("memsave", val=0, size=1, filename="x"),
+    events_of("nope", vcpu=0),
+    command("device_add", driver="virtio-net-pci", bus="pci.0"),
+    command("device_add", driver="pc-dimm"),
+    command("device_add", driver="usb-tablet"),
+    command("human-monitor-command", command_line="info status", cpu_index=0),
+    command("human-monitor-command", command_line="info status", cpu_index=1),
+    *(
+        command("human-monitor-command", command_line=line)
+        for line in (
+            *("info mice", "mouse_set 1", "mouse_set 2", "boot_set c", "boot_set zz"),
+            *("info memdev", "cpu 0", "cpu 1", "mce 0 0 0 0 0 0", "nmi"),
+        )
+    ),
+]
+WITHOUT_PROCESSORS = [
+    *("info registers", "info registers -a", "info registers 0", "info lapic"),
+    *("info lapic 0", "info mem", "info tlb", "info cpus", "x /2x 0", "xp /2x 0"),
+    *(
+        "xp /2i 0",
+        "x 1",
+        "p $pc",
+        "p $eax+1",
+        "gva2gpa 0",
+        "gpa2hva 0",
+        "memsave 0 1 f",
+    ),
+    *("mce 0 0 0 0 0 0", "cpu 0", "info memdev", "info numa", "sum 0 16"),
+]
+PRINTED = [
+    *("p 18446744073709551615", "p 18446744073709551616", "p 0x10000000000000000"),
+    *(
+        "p 1+99999999999999999999",
+        "balloon 99999999999999999999",
+        "sum 0 0x1" + "0" * 16,
+    ),
+    *("set_password x y z", "set_password vnc y z", "set_password vnc y keep"),
+]
+HUBS = [
+    *("-netdev", "hubport,id=h0,hubid=0", "-netdev", "hubport,id=h1,hubid=1"),
+    *("-netdev", "user,id=u0", "-netdev", "hubport,id=h2,hubid=0"),
+    *("-netdev", "user,id=u1", "-netdev", "hubport,id=h3,hubid=1,netdev=u1"),
+    *("-device", "virtio-net-pci,netdev=h0,id=nic0", "-device", "e1000,netdev=u0"),
+]
+
+
+def lines(*typed: str) -> list[Message]:
+    return [command("human-monitor-command", command_line=line) for line in typed]
+
+
 GROUPS: dict[str, tuple[list[str], list[Message]]] = {
+    **{
+        f"board-{name}": (["-machine", board, "-S", "-nodefaults"], OF_BOARDS)
+        for name, board in BOARDS.items()
+    },
+    "processors": ([*NONE, "-S"], lines(*WITHOUT_PROCESSORS)),
+    "numbers": (PC, lines(*PRINTED)),
+    "hubs": (
+        [*PC, *HUBS],
+        [
+            *lines("info network", "info usernet"),
+            command("netdev_del", id="h2"),
+            command("netdev_add", type="hubport", id="h9", hubid=7),
+            command("netdev_add", type="user", id="u9"),
+            *lines("info network", "info usernet"),
+        ],
+    ),
+    "blocks": (
+        [
+            *("-machine", "q35", "-S", "-nodefaults", "-m", "64,slots=1,maxmem=1G"),
+            *("-object", "memory-backend-ram,id=used,size=16M"),
+            *("-object", "memory-backend-ram,id=unused,size=32M"),
+            *("-device", "pc-dimm,memdev=used,id=d"),
+            *("-blockdev", "null-co,node-name=n0", "-device", "virtio-blk,drive=n0"),
+        ],
+        lines("info ramblock", "info memdev", "info blockstats"),
+    ),
     "arguments": (
         PC,
         [

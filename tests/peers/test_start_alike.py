@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.programs import BIN, ENVIRONMENT, SECONDS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.peer("qemu"), pytest.mark.slow]
 
@@ -65,13 +68,64 @@ LINES = [
     *("-fw_cfg name=opt/x", "-fw_cfg name=opt/x,file=/nowhere", "-writeconfig -"),
     *("-spice foo=1", "-spice disable-ticketing=maybe", "-spice unix=on"),
     *("-spice image-compression=foo,port=1", "-spice port=70000"),
+    *("-cpu qemu64,foo=on", "-cpu qemu64,+foo", "-cpu qemu64,-foo,svm=x"),
+    *("-cpu qemu64,level=x", "-cpu qemu64,family=x", "-cpu host"),
+    "-cpu qemu64,family=6,+sse4_1,sse4.2,check=off,tsc-freq=1000000",
+    *("-m 128,slots=257,maxmem=1G", "-m 128,slots=256,maxmem=1G"),
+    *("-boot splash-time=99999", "-boot reboot-timeout=-2"),
+    *("-boot reboot-timeout=-1,splash-time=5", "-rtc driftfix=x"),
+    " ".join(["-parallel null"] * 5),
+    *("-serial tcp:x", "-serial chardev:nix", "-qmp chardev:nix"),
+    "-monitor unix:m,server=on,wait=off,foo=1",
+    *("-netdev user,id=", "-netdev user,id=1", "-object iothread,id=1"),
+    *("-netdev user,id=a -netdev user,id=a", "-netdev user,id=a,hostfwd=x"),
+    "-device virtio-net-pci,id=a -device virtio-net-pci,id=a",
+    "-object iothread,id=a -object iothread,id=a",
+    """-object '{"qom-type":"iothread","id":"a"}' """ * 2,
+    *("-object secret,id=s", "-object iothread,id=a,poll-max-ns=-1"),
+    *("-object memory-backend-ram,id=m,size=0", "-object tls-creds-anon,id=t,dir=x"),
+    *("-netdev user,id=a,hostfwd=tcp:127.0.0.1:0-:22,hostfwd=udp:127.0.0.1:0-:53",),
+    "-netdev user,id=a,dnssearch=x,dnssearch=y,guestfwd=tcp:10.0.2.100:1-cmd:cat",
+    *("-nodefaults -device virtio-net-pci", "-nodefaults -device e1000,id=n"),
+    "-netdev user,id=u -netdev hubport,id=h,hubid=3 -device e1000,netdev=u",
+    "-netdev hubport,id=a,hubid=1 -netdev hubport,id=b,hubid=1 -device e1000,netdev=b",
+    "-netdev user,id=u -netdev hubport,id=a,hubid=1,netdev=u",
+    *("-net nic", "-net user", "-usb -device usb-tablet", "-usbdevice foo"),
+    "-machine q35,usb=on -device usb-tablet -device usb-kbd",
+    *("-usbdevice mouse -usbdevice keyboard", "-no-acpi", "-machine none -no-acpi"),
+    "-drive if=pflash,unit=0,file=@,format=raw,readonly=on",
+    "-machine microvm -drive if=pflash,file=@,format=raw",
+    "-drive if=pflash,unit=2,file=@,format=raw",
+    "-drive if=pflash,unit=1,file=@,format=raw",
+    "-drive if=sd,file=@,format=raw",
+    "-drive if=mtd,file=@,format=raw",
+    "-drive if=scsi,file=@,format=raw",
+    "-drive bus=9,file=@,format=raw",
+    "-machine q35 -drive index=5,file=@,format=raw",
+    "-machine q35 -drive index=6,file=@,format=raw",
+    "-machine none -drive file=@,format=raw",
+    "-drive if=none,file=@,format=raw,index=0 -drive if=none,index=0",
+    "-drive if=virtio,index=0 -drive if=virtio,index=0",
+    *("-icount x", "-icount shift=11", "-icount shift=7,align=x", "-icount auto"),
+    *("-tpmdev x", "-tpmdev emulator,id=t", "-tpmdev emulator,id=t,chardev=nix"),
+    *("-fsdev x", "-fsdev local,id=f", "-virtfs local", "-audiodev none"),
+    *("-semihosting", "-prom-env x", "-xen-domid 1", "-runas nobody-at-all"),
+    *("-set foo", "-set a.b=c", "-set device.a.b=c", "-set drive.a.b=c"),
+    "-device virtio-net-pci,id=n -set device.n.vectors=5",
+    "-device virtio-net-pci,id=n -set device.n.vectors=x",
+    "-netdev user,id=a -set netdev.a.restrict=x",
+    *("-vnc unix:v,foo=1", "-vnc unix:v,share=x", "-vnc unix:v,tls-creds=nix"),
+    *("-net foo", "-nic foo", "-net nic,netdev=x", "-net nic,macaddr=x"),
+    *("-nic user,mac=x", "-net nic,model=foo"),
+    *("-compat x", "-compat deprecated-input=x", "-compat foo=hide"),
 ]
 
 
-def outcome(program: str, words: str) -> tuple[int, str]:
+def outcome(program: str, words: str, image: Path) -> tuple[int, str]:
     """Return the exit status and standard error; a start that succeeds is ended."""
+    image.write_bytes(bytes(1 << 20))
     ended = subprocess.run(
-        [program, *COMMON, *shlex.split(words)],
+        [program, *COMMON, *shlex.split(words.replace("@", str(image)))],
         input='{"execute":"qmp_capabilities"}{"execute":"quit"}',
         env=ENVIRONMENT,
         capture_output=True,
@@ -83,8 +137,9 @@ def outcome(program: str, words: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("words", LINES)
-def test_a_start_ends_as_that_of_qemu(words: str) -> None:
-    assert outcome(PROGRAM, words) == outcome(QEMU, words)
+def test_a_start_ends_as_that_of_qemu(words: str, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    assert outcome(PROGRAM, words, image) == outcome(QEMU, words, image)
 
 
 class Asked:

@@ -78,6 +78,38 @@ def test_a_user_s_tests_have_the_fixtures(tmp_path: Path) -> None:
     assert "conversation.py" not in ended.stdout  # the failure is the test's own line
 
 
+MISTAKES = """
+import pytest
+
+@pytest.mark.qmpx(dialekt="2010")
+def test_marker(qmpx_machine):
+    pass
+
+def test_fault(qmpx_faults):
+    qmpx_faults.add("reply-late", second=1)
+
+@pytest.mark.qmpx(clock="real")
+def test_clock(qmpx_clock):
+    qmpx_clock.advance(1)
+"""
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_at_the_test_s_own_line(tmp_path: Path) -> None:
+    (tmp_path / "test_mistakes.py").write_text(MISTAKES)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    ended = pytest_in(tmp_path)
+    assert "2 failed, 1 error" in ended.stdout, ended.stdout + ended.stderr
+    for said in (
+        "@pytest.mark.qmpx has no 'dialekt': expected one of dialect, clock, name, ",
+        "reply-late has no 'second'; did you mean 'seconds'?",
+        "the clock is the real one: it cannot be advanced",
+    ):
+        assert said in ended.stdout
+    for place in ("plugin.py:", "served.py:", "fault.py:", "stage.py:"):
+        assert place not in ended.stdout
+
+
 @pytest.mark.slow
 def test_where_nobody_uses_it_it_imports_nothing(tmp_path: Path) -> None:
     (tmp_path / "test_other.py").write_text(

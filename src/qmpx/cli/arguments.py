@@ -1,13 +1,18 @@
 """Arguments of a command as people type them: ``key=value`` and ``key:=json``."""
 
+from __future__ import annotations
+
 import json
 import re
-from collections.abc import Iterable
-from typing import Any, Final
 
 from qmpx.errors import LocalProtocolError
 
-_WRONG_TYPE: Final = re.compile(
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any, Final
+
+_WRONG_TYPE: Final = (
     r"Invalid parameter type for '(?P<name>[^']*)', expected: (?P<type>\S+)"
 )
 """What QEMU says of a text where it wants something else."""
@@ -81,7 +86,7 @@ def how_to_type(complaint: str, words: Iterable[str]) -> str:
     Returns:
         A line; empty if that is not what is wrong.
     """
-    match = _WRONG_TYPE.match(complaint)
+    match = re.match(_WRONG_TYPE, complaint)
     if match is None or match["type"] == "string":
         return ""
     for word in words:

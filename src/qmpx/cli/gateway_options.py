@@ -1,16 +1,11 @@
 """What ``qmpx share`` and ``qmpx gateway`` are told on the command line."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import add_address, command, positive, seconds
 
 
-def add_share(add: Any) -> None:
-    """Add the subcommand.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_share(add: Any) -> None:
     parser = command(
         add,
         "share",
@@ -58,12 +53,7 @@ def add_share(add: Any) -> None:
     )
 
 
-def add_gateway(add: Any) -> None:
-    """Add the subcommand.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_gateway(add: Any) -> None:
     parser = command(
         add,
         "gateway",
@@ -73,7 +63,8 @@ def add_gateway(add: Any) -> None:
         "  qmpx gateway --config /etc/qmpx/gateway.toml\n"
         "  qmpx gateway check /etc/qmpx/gateway.toml\n"
         "  qmpx gateway status\n"
-        "  qmpx gateway token alice >> /etc/qmpx/gateway.toml\n",
+        "  qmpx gateway token alice >> /etc/qmpx/gateway.toml\n\n"
+        "The exit status of status is 1 if one of the monitors is not ok.",
     )
     parser.add_argument(
         "action",
@@ -94,3 +85,10 @@ def add_gateway(add: Any) -> None:
         "unix:/run/qmpx/control.sock)",
     )
     parser.add_argument("--json", action="store_true", help="as the gateway tells it")
+
+
+COMMANDS: Final = {
+    "share": _add_share,
+    "gateway": _add_gateway,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qmpx.cli.schema import read_source
 from qmpx.errors import LocalProtocolError
+from qmpx.qapi.builds import resolved
 from qmpx.qapi.generation import generate_json_schema, generate_python, generate_site
 
 
@@ -19,7 +20,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     schema = read_source(arguments)
     if arguments.define is not None:
-        schema = schema.resolved(arguments.define)
+        schema = resolved(schema, arguments.define)
     title = arguments.title or arguments.source
     match arguments.language:
         case "python":

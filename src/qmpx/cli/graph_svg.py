@@ -40,9 +40,11 @@ def graph_svg(graph: Graph) -> str:
             x += box + _GAP
         width = max(width, x)
     height = _GAP * 2 + _BOX_HEIGHT + (len(rows) - 1) * _ROW if rows else _GAP
+    # The ground is its own: what shows the picture may be dark.
     begin = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
-        f'height="{height:.0f}" font-family="monospace" font-size="13">'
+        f'height="{height:.0f}" font-family="monospace" font-size="13" role="img" '
+        f'aria-label="block nodes: {len(graph.nodes)}" style="background:#fff">'
     )
     parts = [begin, _ARROW]
     for parent, child, role in graph.edges:
@@ -56,7 +58,7 @@ def graph_svg(graph: Graph) -> str:
             f'<text x="{x + box / 2:.1f}" y="{y + 19:.1f}" text-anchor="middle">'
             f"{_text(name)}</text>"
             f'<text x="{x + box / 2:.1f}" y="{y + 36:.1f}" text-anchor="middle" '
-            f'fill="#666">{_text(kind)}</text>'
+            f'fill="#555">{_text(kind)}</text>'
         )
     return "\n".join([*parts, "</svg>"])
 

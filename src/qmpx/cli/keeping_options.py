@@ -1,18 +1,8 @@
 """The options of the commands that look at what a gateway has written down."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import command
-
-
-def add_keeping(add: Any) -> None:
-    """Add ``audit`` and ``journal``.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
-    _add_audit(add)
-    _add_journal(add)
 
 
 def _add_audit(add: Any) -> None:
@@ -155,3 +145,10 @@ def _add_journal(add: Any) -> None:
     state.set_defaults(action="list")
     state.add_argument("file", metavar="FILE", help="the journal")
     state.add_argument("--json", action="store_true", help="print JSON, for programs")
+
+
+COMMANDS: Final = {
+    "audit": _add_audit,
+    "journal": _add_journal,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

@@ -1,19 +1,8 @@
 """The options of the commands that show what QMP is: the tour, the demo, the errors."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import command
-
-
-def add_learning(add: Any) -> None:
-    """Add ``tour``, ``demo`` and ``errors``.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
-    _add_tour(add)
-    _add_demo(add)
-    _add_errors(add)
 
 
 def _add_tour(add: Any) -> None:
@@ -55,3 +44,11 @@ def _add_errors(add: Any) -> None:
         "names", metavar="CLASS", nargs="*", default=[], help="only these"
     )
     parser.add_argument("--json", action="store_true", help="one object a line")
+
+
+COMMANDS: Final = {
+    "tour": _add_tour,
+    "demo": _add_demo,
+    "errors": _add_errors,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

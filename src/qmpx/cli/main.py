@@ -1,29 +1,58 @@
 """The command line: its subcommands, its help, its exit statuses.
 
-Each subcommand lives in a module that is imported only when it runs, so that a one-shot
-command starts quickly.
+Each subcommand lives in a module that is imported only when it runs, and so do its
+options: a one-shot command starts quickly.
 """
+
+from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import io
 import os
 import re
 import sys
-from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
 
-from qmpx.cli.gateway_options import add_gateway, add_share
-from qmpx.cli.keeping_options import add_keeping
-from qmpx.cli.learning_options import add_learning
-from qmpx.cli.oneshot_options import add_oneshot
-from qmpx.cli.people_options import add_completion, add_looks, add_shell
-from qmpx.cli.policy_options import add_policy
-from qmpx.cli.recording_options import add_recordings
-from qmpx.cli.schema_options import add_schema
-from qmpx.cli.serving_options import add_serve, add_standin
 from qmpx.errors import CommandError, LocalProtocolError, QmpxError
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any, Final, NoReturn
+
+COMMANDS: Final = {
+    "shell": "people_options",
+    "run": "oneshot_options",
+    "hmp": "oneshot_options",
+    "events": "oneshot_options",
+    "wait": "oneshot_options",
+    "job": "oneshot_options",
+    "migrate": "oneshot_options",
+    "screenshot": "oneshot_options",
+    "type": "oneshot_options",
+    "top": "people_options",
+    "tree": "people_options",
+    "doctor": "people_options",
+    "serve": "serving_options",
+    "share": "gateway_options",
+    "gateway": "gateway_options",
+    "policy": "policy_options",
+    "audit": "keeping_options",
+    "journal": "keeping_options",
+    "standin": "serving_options",
+    "profile": "serving_options",
+    "record": "recording_options",
+    "replay": "recording_options",
+    "transcript": "recording_options",
+    "schema": "schema_options",
+    "tour": "learning_options",
+    "demo": "learning_options",
+    "errors": "learning_options",
+    "completion": "people_options",
+}
+"""The commands, as help lists them, and the module that says what each takes."""
 
 EXIT_STATUSES = """\
 exit status:
@@ -54,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _mend_streams()
     try:
         arguments = _parse(argv)
-        run = import_module(f"qmpx.cli.{arguments.module}")
+        run = _import(arguments.module, is_program=argv is None)
         return int(run.run(arguments) or 0)
     except QmpxError as error:
         from qmpx.cli.output import printable
@@ -84,6 +113,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         return LocalProtocolError.exit_status
 
 
+def _import(name: str, *, is_program: bool) -> Any:
+    """Import the module of a subcommand.
+
+    What is imported stays. If the process is ours, no garbage is looked for in it: not
+    now, not later, and not when the process ends, which would take longest.
+    """
+    if is_program:
+        gc.disable()
+    try:
+        return import_module(f"qmpx.cli.{name}")
+    finally:
+        if is_program:
+            gc.freeze()
+            gc.enable()
+
+
 def _mend_streams() -> None:
     """See to it that there are three streams, and that each takes every text."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
@@ -102,8 +147,9 @@ def _print_no_more() -> None:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line; options may stand anywhere among the other words."""
-    parser = make_parser()
-    arguments, rest = parser.parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    parser = make_parser(words[0] if words else "")
+    arguments, rest = parser.parse_known_args(words)
     if rest:
         # argparse takes the words before an option for all of them.
         more = getattr(arguments, arguments.more, None)
@@ -117,21 +163,34 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return arguments
 
 
-_UNKNOWN = re.compile(
-    r"argument COMMAND: invalid choice: '([^']*)' \(choose from (.*)\)", re.DOTALL
+_UNKNOWN: Final = (
+    r"(?s)argument COMMAND: invalid choice: '([^']*)' \(choose from (.*)\)"
 )
 """What argparse says of a command that there is not: a list that nobody reads."""
+
+
+class _Unmeasured(argparse.HelpFormatter):
+    """Does not ask how wide the terminal is: that imports what takes longer than us.
+
+    The parser makes one for each argument, and shows nothing of it.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
 
 
 class _Parser(argparse.ArgumentParser):
     """Takes what follows ``--`` as it stands, and keeps help as it is written."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*args, **options)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Unmeasured, **options)
+
+    def format_help(self) -> str:
+        self.formatter_class = argparse.RawDescriptionHelpFormatter
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        unknown = _UNKNOWN.fullmatch(message)
+        unknown = re.fullmatch(_UNKNOWN, message)
         if unknown is not None:
             import difflib  # it is not free, and seldom needed
 
@@ -142,28 +201,25 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\nTry '{self.prog} --help'.\n")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return what reads the command line; ``qmpx completion`` reads it in turn."""
+def make_parser(command: str = "") -> argparse.ArgumentParser:
+    """Return what reads the command line; ``qmpx completion`` reads it in turn.
+
+    Args:
+        command: The only command that it has to know; if there is none of that name,
+            it knows all of them.
+    """
     parser = _Parser(
         prog="qmpx",
         description="Speak the QEMU Monitor Protocol, from both ends.",
         epilog=f"{ADDRESS_FORMS}\n{EXIT_STATUSES}",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
-    add = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    add_shell(add)
-    add_oneshot(add)
-    add_looks(add)
-    add_serve(add)
-    add_share(add)
-    add_gateway(add)
-    add_policy(add)
-    add_keeping(add)
-    add_standin(add)
-    add_recordings(add)
-    add_schema(add)
-    add_learning(add)
-    add_completion(add)
+    add = parser.add_subparsers(
+        prog="qmpx", title="commands", metavar="COMMAND", required=True
+    )
+    for name in (command,) if command in COMMANDS else COMMANDS:
+        home = import_module(f"qmpx.cli.{COMMANDS[name]}")
+        home.COMMANDS[name](add)
     return parser
 
 

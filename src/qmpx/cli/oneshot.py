@@ -5,9 +5,10 @@ imports, so this conversation does without the client and its codec: it knows on
 command in flight, and passes over events.
 """
 
+from __future__ import annotations
+
 import json
 import time
-from typing import Any, Final
 
 from qmpx.errors import (
     CommandError,
@@ -22,8 +23,15 @@ from qmpx.transport.address import parse_address
 from qmpx.transport.bearer import AUTHENTICATE, Token, token_of
 from qmpx.transport.dial import open_stream
 
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Any, Final
+
 MAX_REPLY: Final = 64 * 1024 * 1024
 """Most bytes of a reply, as for the client."""
+
+SUGGESTING: Final = 5.0
+"""Seconds at most for the names of the commands, where there is none of that name."""
 
 _BLANK: Final = " \t\r\n"
 
@@ -60,7 +68,12 @@ def run_command(
         reply = conversation.ask(message, 2, time.monotonic() + timeout)
         if reply is None:
             raise DeadlineExceeded(command, timeout)
-        return _value(reply, command)
+        try:
+            return _value(reply, command)
+        except CommandNotFound as error:
+            if hint := conversation.alike(command, min(timeout, SUGGESTING)):
+                error.add_note(hint)
+            raise
     finally:
         conversation.close()
 
@@ -145,6 +158,20 @@ class _Conversation:
             ):
                 return reply
         return None
+
+    def alike(self, command: str, timeout: float) -> str:
+        """Return which commands may have been meant; empty if none is like it."""
+        import difflib  # it is not free, and seldom needed
+
+        message = {"execute": "query-commands"}
+        try:
+            reply = self.ask(message, 3, time.monotonic() + timeout)
+            told = _value(reply, "query-commands") if reply else []
+            names = [str(each["name"]) for each in told]
+        except (QmpxError, KeyError, TypeError):
+            return ""  # this only helps; what is wrong is told already
+        close = difflib.get_close_matches(command, names)
+        return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
 
     def _next(self, deadline: float) -> Any:
         """Return the next message, or ``None`` if none comes in time."""

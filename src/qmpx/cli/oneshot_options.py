@@ -1,24 +1,12 @@
 """The options of the commands that do one thing: for scripts, and for a person."""
 
-from typing import Any
+from __future__ import annotations
 
 from qmpx.cli.options import add_address, add_json, add_timeouts, command, positive
 
-
-def add_oneshot(add: Any) -> None:
-    """Add the commands.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
-    _add_run(add)
-    _add_hmp(add)
-    _add_events(add)
-    _add_wait(add)
-    _add_job(add)
-    _add_migrate(add)
-    _add_screen(add)
-    _add_type(add)
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 
 def _add_run(add: Any) -> None:
@@ -46,7 +34,7 @@ def _add_run(add: Any) -> None:
     parser.add_argument(
         "--oob", action="store_true", help="run it out of band, ahead of the queue"
     )
-    add_json(parser, "as it does anyway")
+    add_json(parser, "accepted; the output is JSON in any case")
     add_timeouts(parser, 30.0, "for the reply")
 
 
@@ -101,7 +89,7 @@ def _add_events(add: Any) -> None:
         metavar="N",
         help="of a gateway with a journal: go on behind event N, and show numbers",
     )
-    add_json(parser, "as it does anyway")
+    add_json(parser, "accepted; the output is JSON in any case")
     add_timeouts(parser, None, "in all; ends with status 4 if --count was not reached")
 
 
@@ -111,12 +99,22 @@ def _add_wait(add: Any) -> None:
         "wait",
         "wait for an event, and print it",
         "Wait for an event, and print it as a JSON line. Only what happens from now\n"
-        "on counts.\n\n"
-        "  qmpx wait /run/vm/qmp.sock DEVICE_DELETED --match device=net1\n",
+        "on counts. With a command, run that first: what it causes is not missed.\n\n"
+        "  qmpx wait /run/vm/qmp.sock SHUTDOWN system_powerdown --timeout 60\n"
+        "  qmpx wait /run/vm/qmp.sock DEVICE_DELETED --match device=net1 \\\n"
+        "      device_del id=net1\n",
+        more="command",
     )
     add_address(parser)
     parser.add_argument(
         "event", metavar="EVENT", help="its name; * and ? are wildcards"
+    )
+    parser.add_argument(
+        "command",
+        metavar="COMMAND",
+        nargs="*",
+        default=[],
+        help="what causes it, and its arguments, as for 'qmpx run'",
     )
     parser.add_argument(
         "--match",
@@ -126,8 +124,8 @@ def _add_wait(add: Any) -> None:
         help="only one whose data have this; a.b=value is a member within a member; "
         "may be given several times",
     )
-    add_json(parser, "as it does anyway")
-    add_timeouts(parser, None, "to wait; then it ends with status 4")
+    add_json(parser, "accepted; the output is JSON in any case")
+    add_timeouts(parser, None, "for the event; then it ends with status 4")
 
 
 _ACTIONS = ["list", "run", "wait", "cancel", "pause", "resume", "complete"]
@@ -230,3 +228,16 @@ def _add_type(add: Any) -> None:
     )
     add_json(parser, "print how many characters were typed")
     add_timeouts(parser, 30.0, "for each reply")
+
+
+COMMANDS: Final = {
+    "run": _add_run,
+    "hmp": _add_hmp,
+    "events": _add_events,
+    "wait": _add_wait,
+    "job": _add_job,
+    "migrate": _add_migrate,
+    "screenshot": _add_screen,
+    "type": _add_type,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

@@ -4,9 +4,14 @@ The modules that end in ``_options`` say what each command takes; what runs a co
 imported when it runs.
 """
 
+from __future__ import annotations
+
 import argparse
-from collections.abc import Callable
-from typing import Any
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 
 def command(

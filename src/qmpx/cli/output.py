@@ -1,9 +1,14 @@
 """What the command line prints: data on standard output, and nothing else there."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
-from typing import Any, TextIO
+
+TYPE_CHECKING = False  # what `typing` would say, without importing it
+if TYPE_CHECKING:
+    from typing import Any, TextIO
 
 
 def print_json(value: Any, *, pretty: bool = False) -> None:

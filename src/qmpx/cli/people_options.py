@@ -1,6 +1,6 @@
 """The options of the commands for people: the shell, and what looks at machines."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import (
     add_address,
@@ -13,12 +13,7 @@ from qmpx.cli.options import (
 )
 
 
-def add_shell(add: Any) -> None:
-    """Add ``shell``.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_shell(add: Any) -> None:
     parser = command(
         add,
         "shell.start",
@@ -94,17 +89,6 @@ def add_shell(add: Any) -> None:
         metavar="S",
         help="seconds for connection, greeting and negotiation (default: %(default)g)",
     )
-
-
-def add_looks(add: Any) -> None:
-    """Add ``top``, ``tree`` and ``doctor``.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
-    _add_top(add)
-    _add_tree(add)
-    _add_doctor(add)
 
 
 def _add_top(add: Any) -> None:
@@ -193,12 +177,7 @@ def _add_doctor(add: Any) -> None:
     )
 
 
-def add_completion(add: Any) -> None:
-    """Add ``completion``.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_completion(add: Any) -> None:
     parser = command(
         add,
         "completion",
@@ -207,3 +186,13 @@ def add_completion(add: Any) -> None:
         '  eval "$(qmpx completion bash)"\n',
     )
     parser.add_argument("shell", choices=["bash", "zsh", "fish"], help="your shell")
+
+
+COMMANDS: Final = {
+    "shell": _add_shell,
+    "top": _add_top,
+    "tree": _add_tree,
+    "doctor": _add_doctor,
+    "completion": _add_completion,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

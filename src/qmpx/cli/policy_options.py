@@ -1,16 +1,11 @@
 """What ``qmpx policy`` is told on the command line."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import command
 
 
-def add_policy(add: Any) -> None:
-    """Add the subcommand.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_policy(add: Any) -> None:
     parser = command(
         add,
         "policy",
@@ -48,3 +43,9 @@ def add_policy(add: Any) -> None:
         "--config", metavar="FILE", help="show: the configuration with the role"
     )
     parser.add_argument("--json", action="store_true", help="tell it as JSON")
+
+
+COMMANDS: Final = {
+    "policy": _add_policy,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

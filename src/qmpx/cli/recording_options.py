@@ -1,19 +1,8 @@
 """The options of the commands that record, replay and look at conversations."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import add_address, command, seconds
-
-
-def add_recordings(add: Any) -> None:
-    """Add ``record``, ``replay`` and ``transcript``.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
-    _add_record(add)
-    _add_replay(add)
-    _add_transcript(add)
 
 
 def _add_record(add: Any) -> None:
@@ -173,3 +162,11 @@ def _add_format(parser: Any) -> None:
         default="auto",
         help="how it is written (default: find out)",
     )
+
+
+COMMANDS: Final = {
+    "record": _add_record,
+    "replay": _add_replay,
+    "transcript": _add_transcript,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

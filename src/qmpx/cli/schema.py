@@ -13,7 +13,9 @@ from qmpx.cli.oneshot import run_command
 from qmpx.cli.output import print_json, printable
 from qmpx.cli.schema_text import details, outline
 from qmpx.errors import LocalProtocolError, SchemaError
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.builds import resolved
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.language import Release, load_schema, read_release
 from qmpx.qapi.language.files import read_file
 from qmpx.qapi.model import Schema
@@ -66,7 +68,7 @@ def _introspect(arguments: argparse.Namespace) -> int:
         print_json(to_introspection(schema, masked=masked, symbols=symbols))
     else:
         if arguments.define is not None:
-            schema = schema.resolved(arguments.define)
+            schema = resolved(schema, arguments.define)
         print_lines(outline(schema))
     return 0
 

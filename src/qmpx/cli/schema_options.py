@@ -1,6 +1,6 @@
 """The options of ``qmpx schema`` and all that is below it."""
 
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import add_timeouts, command
 
@@ -10,12 +10,7 @@ _SOURCES = (
 )
 
 
-def add_schema(add: Any) -> None:
-    """Add the subcommand.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_schema(add: Any) -> None:
     schema = add.add_parser(
         "schema",
         help="check, look up, compare and translate schemas",
@@ -223,3 +218,9 @@ def _add_schema_source(parser: Any) -> None:
         help=_SOURCES,
     )
     add_timeouts(parser, 30.0, "for the reply")
+
+
+COMMANDS: Final = {
+    "schema": _add_schema,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

@@ -4,11 +4,11 @@ import argparse
 import asyncio
 import contextlib
 import logging
-import resource
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from qmpx.cli.file_limit import raise_file_limit
 from qmpx.cli.signals import on_signals
 from qmpx.errors import AddressError, QmpxError
 from qmpx.machine import Clock, Machine, Medium
@@ -21,11 +21,15 @@ from qmpx.transport.address import StdioAddress
 if TYPE_CHECKING:
     from qmpx.standin.stage import Stage
 
+SIGNAL_GRACE: Final = 1.0
+"""Seconds for what is being answered when a signal asks for the end. QEMU gives none; a
+reply that a fault holds back for longer will not be sent."""
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until interrupted or told to quit."""
     logging.basicConfig(format="qmpx: %(message)s", level=logging.WARNING)
-    _raise_file_limit()
+    raise_file_limit()
     if arguments.check and arguments.dialect != "modern":
         message = "--check is for --dialect modern: that of 2010 declares no types"
         raise AddressError(message)
@@ -171,9 +175,20 @@ async def _serve(
         allow_remote=arguments.allow_remote,
     )
 
+    is_asked = False
+    opening = asyncio.current_task()
+
     def end(reason: str) -> None:
+        nonlocal is_asked
+        if is_asked:  # in earnest, then
+            monitor.shut_down(0)
+            return
+        is_asked = True
         machine.shut_down(reason=reason)
-        monitor.shut_down()
+        if monitor.servers:
+            monitor.shut_down(SIGNAL_GRACE)
+        elif opening is not None:  # a fault keeps its sockets from being there
+            opening.cancel()
 
     refusals: list[str] = []
 
@@ -195,7 +210,13 @@ async def _serve(
             )
             for address in await stack.enter_async_context(controlled):
                 print(f"qmpx: control {address}", file=sys.stderr, flush=True)
-            await stack.enter_async_context(stage.opened(server))
+            try:
+                await stack.enter_async_context(stage.opened(server))
+            except asyncio.CancelledError:
+                if not is_asked or opening is None:
+                    raise
+                opening.uncancel()
+                return
         for listener, frontend in server.frontends.items():
             if listener.address == StdioAddress() and frontend.mode is Mode.READLINE:
                 continue  # the person is here, and sees
@@ -214,10 +235,3 @@ def _uuid(text: str | None) -> uuid.UUID | None:
     except ValueError:
         message = f"{text!r} is no UUID"
         raise AddressError(message) from None
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as the system lets us: each client is one."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

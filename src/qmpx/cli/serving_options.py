@@ -1,17 +1,12 @@
 """The options of the commands that serve: a machine, a stand-in, many of them."""
 
 import argparse
-from typing import Any
+from typing import Any, Final
 
 from qmpx.cli.options import command, positive
 
 
-def add_serve(add: Any) -> None:
-    """Add ``serve``: a monitor for an embedded machine.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
+def _add_serve(add: Any) -> None:
     parser = command(
         add,
         "serve",
@@ -83,16 +78,6 @@ def add_serve(add: Any) -> None:
     )
     _add_stage(parser)
     _add_record_option(parser)
-
-
-def add_standin(add: Any) -> None:
-    """Add ``standin`` and ``profile``: to stand in for QEMU's program.
-
-    Args:
-        add: The subcommands of ``qmpx``.
-    """
-    _add_standin(add)
-    _add_profile(add)
 
 
 def _add_standin(add: Any) -> None:
@@ -186,3 +171,11 @@ def _add_record_option(parser: Any) -> None:
     parser.add_argument(
         "--record", metavar="FILE", help="write down what crosses the wire"
     )
+
+
+COMMANDS: Final = {
+    "serve": _add_serve,
+    "standin": _add_standin,
+    "profile": _add_profile,
+}
+"""What adds each command to the subcommands of ``qmpx``."""

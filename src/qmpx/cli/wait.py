@@ -1,20 +1,22 @@
-"""``qmpx wait``: until an event comes, which is printed."""
+"""``qmpx wait``: until an event comes, which is printed; a command may cause it."""
 
 import argparse
 import json
 from typing import Any
 
+from qmpx.cli.arguments import how_to_type, read_arguments
 from qmpx.cli.output import print_json
 from qmpx.client import connect
 from qmpx.client.events import Event
-from qmpx.errors import LocalProtocolError
+from qmpx.errors import CommandError, LocalProtocolError
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Wait for the event.
+    """Run the command, if there is one, and wait for the event.
 
     Raises:
         DeadlineExceeded: It did not come in time.
+        CommandError: The peer said no to the command.
         QmpxError: There is no conversation, or it broke off; `main` tells.
     """
     wanted = dict(_condition(each) for each in arguments.match)
@@ -24,12 +26,22 @@ def run(arguments: argparse.Namespace) -> None:
             value in _texts(_member(event.data, path)) for path, value in wanted.items()
         )
 
+    name, *words = arguments.command or [None]
+    after = None if name is None else (name, read_arguments(words))
     with connect(
         arguments.address, connect_timeout=arguments.connect_timeout, capabilities=()
     ) as client:
-        event = client.wait_for(
-            arguments.event, is_wanted if wanted else None, timeout=arguments.timeout
-        )
+        try:
+            event = client.wait_for(
+                arguments.event,
+                is_wanted if wanted else None,
+                after=after,
+                timeout=arguments.timeout,
+            )
+        except CommandError as error:
+            if hint := how_to_type(error.desc, words):
+                error.add_note(hint)
+            raise
     stamp = {"seconds": event.seconds, "microseconds": event.microseconds}
     print_json({"timestamp": stamp, "event": event.name, "data": event.data})
 

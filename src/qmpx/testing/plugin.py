@@ -39,12 +39,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def qmpx_machine(request: pytest.FixtureRequest) -> "Iterator[ServedMachine]":
-    """Serve a machine on a unix socket: see `qmpx.testing.served.ServedMachine`."""
+    """Serve a machine on a unix socket: a `qmpx.testing.ServedMachine`."""
+    import inspect
+
     from qmpx.testing.served import ServedMachine
 
     options: dict[str, Any] = {}
     for marker in reversed(list(request.node.iter_markers("qmpx"))):
         options |= marker.kwargs
+    known = inspect.signature(ServedMachine).parameters
+    for name in options:
+        if name not in known:
+            message = (
+                f"@pytest.mark.qmpx has no {name!r}: expected one of {', '.join(known)}"
+            )
+            pytest.fail(message, pytrace=False)
     if isinstance(options.get("scenario"), str):
         from qmpx.standin.faults.scenario import read_scenario
 
@@ -55,13 +64,13 @@ def qmpx_machine(request: pytest.FixtureRequest) -> "Iterator[ServedMachine]":
 
 @pytest.fixture
 def qmpx_clock(qmpx_machine: "ServedMachine") -> "TestClock":
-    """Give the time of `qmpx_machine`."""
+    """Give the time of `qmpx_machine`: a `qmpx.testing.TestClock`."""
     return qmpx_machine.clock
 
 
 @pytest.fixture
 def qmpx_faults(qmpx_machine: "ServedMachine") -> "TestFaults":
-    """Give the faults of `qmpx_machine`."""
+    """Give the faults of `qmpx_machine`: a `qmpx.testing.TestFaults`."""
     return qmpx_machine.faults
 
 
@@ -69,7 +78,7 @@ def qmpx_faults(qmpx_machine: "ServedMachine") -> "TestFaults":
 def qmpx_standin() -> "Iterator[MakeStandIn]":
     """Start stand-ins: ``qmpx_standin("-m", "64", clock="virtual")``.
 
-    All end with the test.
+    Each is a `qmpx.testing.StandIn`, and ends with the test.
     """
     import contextlib
 

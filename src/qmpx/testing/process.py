@@ -31,12 +31,18 @@ def command() -> list[str]:
 class StandIn:
     """A running stand-in, with a QMP socket and a control monitor.
 
-    To be used in ``with``.
+    To be used in ``with``::
+
+        with StandIn(["-machine", "q35", "-S"], {"clock": "virtual"}) as standin:
+            with standin.connect() as vm:
+                vm.execute("cont")
+                standin.advance(60)
 
     Args:
         arguments: Options of QEMU, beside the QMP socket.
         options: The stand-in's own: ``scenario`` (a path), ``clock`` (``real`` or
-            ``virtual``), ``profile`` (a path).
+            ``virtual``), ``profile`` (a path), ``guest``. What has no value,
+            ``--guest-agent``, goes with the arguments.
         environment: Variables beside those of this process.
 
     Attributes:
@@ -115,19 +121,42 @@ class StandIn:
         return self.process is not None and self.process.poll() is None
 
     def advance(self, seconds: float) -> None:
-        """Let virtual time pass."""
+        """Let virtual time pass.
+
+        Args:
+            seconds: How much.
+
+        Raises:
+            CommandError: The clock is the real one.
+        """
         with self.control() as control:
             control.execute("x-qmpx-clock-advance", seconds=seconds)
 
     def add_fault(self, kind: str, **description: Any) -> int:
-        """Add a fault, and return its number."""
+        """Add a fault, and return its number.
+
+        Args:
+            kind: Its name on the menu.
+            description: What the kind takes, and when it sets in, as for
+                `TestFaults.add`.
+
+        Raises:
+            CommandError: It is not described as it must be.
+        """
         fault = {x.rstrip("_").replace("_", "-"): y for x, y in description.items()}
         with self.control() as control:
             added = control.execute("x-qmpx-fault-add", fault={"kind": kind, **fault})
         return int(added["id"])
 
     def ended(self, timeout: float = WAIT) -> tuple[int, str]:
-        """Wait for its end; return its exit status and what it said on stderr."""
+        """Wait for its end; return its exit status and what it said on stderr.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            subprocess.TimeoutExpired: It still runs.
+        """
         if self.process is None:
             return 0, ""
         _, said = self.process.communicate(timeout=timeout)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from qmpx.errors import LocalProtocolError, QmpxError
 from qmpx.machine import Machine, Medium
 from qmpx.standin.faults.fault import Fault
 from qmpx.standin.faults.scenario import Scenario
@@ -45,10 +46,17 @@ class TestClock:
     def advance(self, seconds: float) -> None:
         """Let time pass, and whatever falls due happen.
 
+        Args:
+            seconds: How much.
+
         Raises:
             LocalProtocolError: The clock is the real one.
         """
-        self._call(self._stage.advance, seconds)
+        __tracebackhide__ = True  # pytest: what is wrong is the test's own line
+        try:
+            self._call(self._stage.advance, seconds)
+        except LocalProtocolError as error:
+            raise error.with_traceback(None) from None
 
 
 class TestFaults:
@@ -66,25 +74,35 @@ class TestFaults:
         self._stage = stage
 
     def add(self, kind: str, **description: Any) -> Fault:
-        """Add a fault: see `FaultPlan.add`.
+        """Add a fault.
+
+        ::
+
+            qmpx_faults.add("reply-late", command="query-block", nth=2, seconds=180)
+
+        Args:
+            kind: Its name on the menu.
+            description: What the kind takes, and when it sets in. An underscore stands
+                for a hyphen, and one behind a keyword is dropped (``class_``).
 
         Raises:
             FaultError: It is not described as it must be.
         """
-
-        def add() -> Fault:
-            return self._stage.plan.add(kind, **description)
-
-        fault: Fault = self._call(add)
-        return fault
+        __tracebackhide__ = True
+        return self.add_described({"kind": kind, **description})
 
     def add_described(self, description: Mapping[str, Any]) -> Fault:
         """Add a fault that is described as in a scenario.
 
         Raises:
             FaultError: It is not described as it must be.
+            LocalProtocolError: It cannot be where the machine is one of this process.
         """
-        fault: Fault = self._call(self._stage.plan.add_described, description)
+        __tracebackhide__ = True
+        try:
+            fault: Fault = self._call(self._stage.plan.add_described, description)
+        except QmpxError as error:
+            raise error.with_traceback(None) from None
         return fault
 
     def remove(self, fault: Fault) -> None:
@@ -99,7 +117,13 @@ class TestFaults:
 class ServedMachine:
     """A machine, its monitor on a unix socket, its time and its faults.
 
-    To be used in ``with``. What touches the machine itself goes through `call`.
+    To be used in ``with``. What touches the machine itself goes through `call`::
+
+        with ServedMachine(name="box") as served:
+            with served.connect() as vm:
+                vm.execute("query-status")
+            served.call(served.machine.suspend)
+            served.conversation.assert_commands("query-status")
 
     Args:
         dialect: ``modern`` or ``2010``.
@@ -186,7 +210,12 @@ class ServedMachine:
         return self._thread.call(function, *arguments)
 
     def emit(self, name: str, data: Mapping[str, Any] | None = None) -> None:
-        """Send an event to the clients."""
+        """Send an event to the clients.
+
+        Args:
+            name: Its name.
+            data: Its data, if it has any.
+        """
         self.call(self.monitor.emit, name, data)
 
     def _entries(self) -> list[Any]:

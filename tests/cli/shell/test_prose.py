@@ -13,7 +13,8 @@ from qmpx.cli.shell.prose import (
     place_explained,
 )
 from qmpx.errors import SchemaError
-from qmpx.qapi.introspection import from_introspection, to_introspection
+from qmpx.qapi.introspection.reading import from_introspection
+from qmpx.qapi.introspection.telling import to_introspection
 from qmpx.qapi.language import load_schema
 
 if TYPE_CHECKING:

@@ -55,6 +55,25 @@ def test_a_misspelt_command_is_corrected(box: Served) -> None:
     assert "'query-status'" in stderr
 
 
+def test_the_choice_of_events_is_told_and_what_is_none_of_them(box: Served) -> None:
+    lines = "events STOP 'JOB*' '!RTC_*' '!FOO' STOPP\nevents '!STOP'\nevents\n"
+    status, stdout, stderr = shell(box.address, lines)
+    assert (status, stdout) == (0, "")
+    assert stderr.splitlines() == [
+        "events are shown whose name is STOP or JOB* or STOPP and is not RTC_* or FOO",
+        "no event of this machine is called FOO",
+        "no event of this machine is called STOPP",
+        "events are shown whose name is not STOP",
+        "all events are shown",
+    ]
+
+
+def test_help_fits_a_small_terminal(box: Served) -> None:
+    status, stdout, stderr = shell(box.address, "help\ncpu 3\n")
+    assert (status, stderr) == (0, "processor: 3\n")
+    assert max(map(len, stdout.splitlines())) < 80
+
+
 def test_a_human_line_that_fails_is_a_failure(box: Served) -> None:
     assert shell(box.address, "hmp info status\n") == (0, "VM status: running\n", "")
     status, stdout, stderr = shell(box.address, "foo\n", "--hmp")

@@ -51,8 +51,12 @@ class EventLog:
         self._patterns = patterns
         if not patterns:
             return "all events are shown"
-        text = f"events are shown whose name is {' or '.join(patterns)}"
-        return text.replace("is !", "is not ")
+        conditions = []
+        if wanted := [each for each in patterns if not each.startswith("!")]:
+            conditions.append(f"is {' or '.join(wanted)}")
+        if refused := [each[1:] for each in patterns if each.startswith("!")]:
+            conditions.append(f"is not {' or '.join(refused)}")
+        return f"events are shown whose name {' and '.join(conditions)}"
 
     def want_none(self) -> str:
         """Want no events from now on; return that in words."""

@@ -1,5 +1,6 @@
 """What ``help`` says in the shell."""
 
+import textwrap
 from typing import Final
 
 from qmpx.cli.output import printable
@@ -11,8 +12,8 @@ from qmpx.errors import LocalProtocolError
 from qmpx.qapi.model import Schema
 
 _LINES: Final = """\
-COMMAND key=value ...   a command of QMP; by its schema values are text, numbers,
-                        truth values. a.b=value is nested, a.0=value an element
+COMMAND key=value ...   a command of QMP; by its schema a value is text, a
+                        number, ... a.b=value is nested, a.0=value an element
 COMMAND key:=JSON       the value is taken as it is
 {"execute": ...}        a message in JSON, over several lines if need be
 transaction( ... )      actions, a line each: all of them are done, or none
@@ -21,14 +22,26 @@ transaction( ... )      actions, a line each: all of them are done, or none
 The shell's own words:
 """
 
+_WIDTH: Final = 79
+_USAGE: Final = 24  # where the explanations begin, as above
+
 
 def general_help(schema: Schema | None) -> str:
     """Return what there is to know."""
-    width = max(len(usage) for usage, _ in OWN.values())
-    own = "\n".join(f"  {usage:{width}}  {about}" for usage, about in OWN.values())
+    own = "\n".join(_entry(usage, about) for usage, about in OWN.values())
     count = 0 if schema is None else len(schema.commands)
     last = f"Tab completes; there are {count} commands: 'help NAME' tells about each."
     return f"{_LINES}{own}\n\n{last}"
+
+
+def _entry(usage: str, about: str) -> str:
+    """Return what one word does, as wide as what stands above it."""
+    indent = " " * _USAGE
+    lines = textwrap.wrap(about, _WIDTH - _USAGE)
+    head = f"  {usage}".ljust(_USAGE)
+    if not head.endswith("  "):
+        return "\n".join([head, *(indent + line for line in lines)])
+    return "\n".join([head + lines[0], *(indent + line for line in lines[1:])])
 
 
 def help_on(name: str, known: Knowledge) -> str:

@@ -16,7 +16,7 @@ OWN: Final = {
         "show only events whose name matches; all again; the last ones",
     ),
     "oob": ("oob COMMAND ...", "run a command out of band, ahead of the queue"),
-    "cpu": ("cpu N", "the processor that the human monitor's commands are about"),
+    "cpu": ("cpu N", "the processor that lines for the human monitor are about"),
     "as": ("as auto|json|table|pretty", "how answers are shown"),
     "ask": ("ask on|off", "whether to ask before what may destroy something"),
     "exit": ("exit", "leave the shell; the machine goes on. So does Ctrl-D"),

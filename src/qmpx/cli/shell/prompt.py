@@ -222,6 +222,10 @@ class ShellCompleter(Completer):
         return ": ".join(filter(None, (told, said))) if told != said else told
 
 
+_HINTS: Final = ("Tab completes", "F1 helps", "Ctrl-D leaves", "Ctrl-R searches")
+"""What the line at the bottom says where there is room for it; the first first."""
+
+
 class Terminal:
     """The shell on a terminal.
 
@@ -251,12 +255,13 @@ class Terminal:
         session = self._session
         text = self._prompt.default_buffer.document.text_before_cursor
         about = printable(self._completer.explain(text)) if text.strip() else ""
+        width = shutil.get_terminal_size().columns - 1
         if not about:
             state = session.events.state if session.is_connected else "no connection"
-            about = f" {state or '?'}  Tab completes  F1 helps  Ctrl-R searches  "
-            about += f"Ctrl-D leaves  {self._place}"
-        width = shutil.get_terminal_size().columns
-        return FormattedText([("", about.replace("\n", " ")[: width - 1])])
+            about = f" {state or '?'}  {self._place}"
+            for hint in _HINTS:
+                about += f"  {hint}" if len(about) + len(hint) + 2 <= width else ""
+        return FormattedText([("", about.replace("\n", " ")[:width])])
 
     async def run(self, client: Any) -> None:
         """Converse until the person leaves."""

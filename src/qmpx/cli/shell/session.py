@@ -4,6 +4,7 @@ import asyncio
 import difflib
 import time
 from collections import deque
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from qmpx.cli.output import printable
@@ -33,7 +34,7 @@ from qmpx.errors import (
     LocalProtocolError,
     QmpxError,
 )
-from qmpx.qapi.danger import harm_of, harm_of_line
+from qmpx.qapi.harms import harm_of, harm_of_line
 
 KEPT_LINES: Final = 1024
 """Lines that ``!text`` can find, as many as qmp-shell keeps."""
@@ -305,6 +306,7 @@ class Session:
                 self._display.tell(f"processor: {cpu}")
             case "cpu", [number] if number.isdigit():
                 self._cpu = int(number)
+                self._display.tell(f"processor: {self._cpu}")
             case "as", ["auto" | "json" | "table" | "pretty" as shows]:
                 self._display.shows = shows
             case "ask", ["on" | "off" as switch]:
@@ -321,6 +323,11 @@ class Session:
             self._display.tell(self.events.want_none())
         else:
             self._display.tell(self.events.want(words))
+            if (schema := self.known.typed_schema) is None:
+                return
+            for name in (word.removeprefix("!") for word in words):
+                if not any(fnmatchcase(each, name) for each in schema.events):
+                    self._display.tell(f"no event of this machine is called {name}")
 
     # What happens by itself.
 

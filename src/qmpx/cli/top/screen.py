@@ -36,13 +36,14 @@ class TopScreen(App[None]):
     """
 
     CSS = """
-    DataTable { height: 1fr; }
-    #more { height: 14; }
+    DataTable { height: 1fr; min-height: 4; }
+    #more { height: 14; max-height: 60%; }
     #graphs { width: 2fr; padding: 0 1; }
     #texts { width: 3fr; padding: 0 1; }
     Sparkline { height: 2; }
     """
-    BINDINGS: ClassVar[Any] = [("q", "quit", "leave")]
+    BINDINGS: ClassVar[Any] = [("q,ctrl+c", "quit", "leave")]
+    ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, machines: Sequence[Machine], interval: float) -> None:
         super().__init__()
