@@ -24,6 +24,7 @@ from msgspec import UNSET
 
 from qmpx.errors import MODERN_CLASSES, CommandError, LocalProtocolError, UndefinedError
 from qmpx.monitor.broadcast import Broadcast
+from qmpx.monitor.built_in import commands_of
 from qmpx.monitor.declarations import CheckedCommands, Declarations
 from qmpx.monitor.descriptors import DescriptorSets
 from qmpx.monitor.loop import loop_factory
@@ -119,20 +120,7 @@ class Monitor:
     ) -> None:
         self.target = target
         self.declarations = Declarations(self)
-        self.commands = CommandRegistry(*([] if commands is None else [commands]))
-        if "qmp_capabilities" not in self.commands:
-            self.commands.command("qmp_capabilities")(qmp_capabilities)
-        for line in () if human is None else human.for_qmp():
-            if line.qmp_name not in self.commands:
-                self.commands.add(
-                    Entry(
-                        str(line.qmp_name),
-                        line.handler,
-                        is_asynchronous=line.is_asynchronous,
-                    )
-                )
-        if introspection:
-            self.commands.postpone(("query-qmp-schema", "query-commands"), _built_in)
+        self.commands = commands_of(commands, human, introspects=introspection)
         if check:
             self.commands = CheckedCommands(self.declarations, self.commands)
         self.version: Any = version or {
@@ -202,8 +190,7 @@ class Monitor:
             @monitor.command("eject")
             def eject(machine: Machine, *, device: str) -> None: ...
 
-        Arguments and errors are those of `CommandRegistry.command`, which says what the
-        function's parameters mean.
+        `CommandRegistry.command` says what the arguments and the parameters mean.
         """
         return self.commands.command(
             name,
@@ -413,14 +400,3 @@ class Monitor:
         """
         for server in list(self.servers):
             server.stop(grace)
-
-
-def _built_in() -> CommandRegistry:
-    from qmpx.monitor.introspection import commands
-
-    return commands
-
-
-def qmp_capabilities(session: Session, *, enable: list[str] | None = None) -> None:
-    """Enter command mode, with some of the offered capabilities."""
-    session.negotiate(enable or [])

@@ -19,10 +19,9 @@ from qmpx.dialects.modern import modern_monitor
 from qmpx.dialects.modern.profile.answers import ProfileAnswers
 from qmpx.dialects.modern.profile.profile import apply_profile
 from qmpx.dialects.modern.profile.types import use_types
-from qmpx.errors import CommandError, GenericError
+from qmpx.errors import CommandError
 from qmpx.machine import Clock, Machine
 from qmpx.machine.balloon import Accelerator
-from qmpx.machine.drive import Drive, Interface
 from qmpx.machine.guest import ObedientGuest
 from qmpx.machine.hardware.self_test import SelfTest
 from qmpx.machine.network.hubs import loose_ends
@@ -32,7 +31,6 @@ from qmpx.machine.runstate import RunState
 from qmpx.monitor import Monitor
 from qmpx.standin.command_line import Backend, CommandLine, Place
 from qmpx.standin.defaults import (
-    USB_DEVICES,
     board_devices,
     default_drives,
     default_ports,
@@ -55,6 +53,7 @@ from qmpx.standin.option_lists import OptionList
 from qmpx.standin.profile.file import Profile
 
 if TYPE_CHECKING:
+    from qmpx.machine.drive import Drive
     from qmpx.standin.character_options import CharacterOptions
     from qmpx.standin.option_commands import OptionCommands
     from qmpx.standin.qtest_socket import QtestSocket
@@ -222,10 +221,17 @@ class Assembly:
             self.machine.qom.make_board()
             self._complete_board()
             _ = self.machine.qom.root
-            self._plug_flashes()
+            if self._drives or self.machine.qom.options.keys() & set(FLASHES):
+                from qmpx.standin.plugging import plug_flashes
+
+                plug_flashes(self.machine, [drive for _, drive in self._drives])
         except CommandError as error:
             raise StartFailure(error.desc) from None
-        self._plug_usb()
+        for name, text in self.line.kept:
+            if name == "usbdevice":
+                from qmpx.standin.plugging import plug_usb
+
+                plug_usb(self.machine, text)
         for backend in self.line.backends:
             if backend.option == "-device":
                 self._plug_backend(backend)
@@ -249,45 +255,6 @@ class Assembly:
 
             self._qtest.show()
             attach_pci(self.machine)
-
-    def _plug_usb(self) -> None:
-        """Plug in what ``-usbdevice`` describes.
-
-        Raises:
-            StartFailure: There is no such device, or no place for it.
-        """
-        for name, text in self.line.kept:
-            if name != "usbdevice":
-                continue
-            driver = USB_DEVICES.get(text.partition(":")[0])
-            try:
-                if driver is not None:
-                    self.machine.qom.devices.add({"driver": driver}, hotplug=False)
-            except CommandError:
-                driver = None
-            if driver is None:
-                message = f"could not add USB device '{text}'"
-                raise StartFailure(message, "-usbdevice", text)
-
-    def _plug_flashes(self) -> None:
-        """Plug in the nodes that hold the firmware.
-
-        Raises:
-            GenericError: One of them is not there, or in use.
-        """
-        blocks, options = self.machine.blocks, self.machine.qom.options
-        for number, name in enumerate(FLASHES):
-            for _, drive in self._drives:
-                if drive.interface is Interface.PFLASH and drive.unit == number:
-                    drive.id = f"/machine/system.flash{number}"
-                    drive.removable = False
-            if not (node := options.get(name)):
-                continue
-            if node not in blocks.nodes:
-                message = f"Property 'cfi.pflash01.drive' can't find value '{node}'"
-                raise GenericError(message)
-            place = f"/machine/system.flash{number}"
-            blocks.drives.plug(node, place, shares_writes=True)
 
     def _check_ram(self) -> None:
         """Take the backend that users have made for the machine's RAM.
@@ -428,12 +395,8 @@ class Assembly:
                 raise option.failure(error.desc) from None
             raise StartFailure(error.desc) from None
 
-    # What QMP could make, too.
-
     def _plug_backend(self, backend: Backend) -> None:
         try:
             self.machine.qom.devices.add(backend.values, hotplug=False)
         except CommandError as error:
             raise backend.failure(with_hints(error)) from None
-
-    # What it cannot.

@@ -130,14 +130,6 @@ BOARDS: Final = {
 }
 """What the boards have, by how their names begin; the others have none."""
 
-USB_DEVICES: Final = {
-    "tablet": "usb-tablet",
-    "mouse": "usb-mouse",
-    "keyboard": "usb-kbd",
-    "braille": "usb-braille",
-}
-"""What ``-usbdevice`` calls the models that it knows."""
-
 _HAS_PORTS: Final = ("pc-", "isapc", "microvm")
 
 

@@ -37,8 +37,8 @@ from qmpx.machine.happenings import (
 )
 from qmpx.machine.vnc_happenings import VncConnected, VncDisconnected, VncInitialized
 from qmpx.monitor import CommandRegistry, Monitor
+from qmpx.monitor.built_in import qmp_capabilities as negotiate
 from qmpx.monitor.human import CommandTable, builtin
-from qmpx.monitor.monitor import qmp_capabilities as negotiate
 from qmpx.monitor.registry import Entry
 from qmpx.wire.rules_2010 import RULES_2010
 from qmpx.wire.server import ASYNC
