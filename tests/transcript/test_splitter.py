@@ -7,7 +7,7 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from qmpx.transcript.splitter import Splitter
 
@@ -20,6 +20,7 @@ MESSAGES = st.lists(st.dictionaries(st.text(), VALUES), max_size=5)
 ENDS = st.sampled_from([b"", b"\n", b"\r\n", b"  "])
 
 
+@settings(max_examples=40)  # to think values up takes long
 @given(MESSAGES, ENDS, st.integers(1, 40))
 def test_however_it_is_cut_the_values_are_the_same(
     messages: list[dict[str, Any]], end: bytes, size: int
