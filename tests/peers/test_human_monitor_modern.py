@@ -251,6 +251,7 @@ LINES = [
     # Drives.
     *("eject zz", "eject ide1-cd0", "block_resize ide1-cd0 10", "drive_del zz"),
     *("drive_add 0 if=none,file=/nowhere/x,id=d1", "drive_add 0 if=foo,file=/x"),
+    *("drive_add 0 if=none,file=json:{bad", "drive_add 0 if=none,file=json:[1]"),
     *("drive_add -n 0 driver=null-co", "drive_add -n 0 driver=null-co,node-name=nn"),
     *("drive_del nn", "change ide1-cd0 /nowhere/x", "change vnc password"),
     *("change vnc foo", "commit zz", "commit all", "commit ide1-cd0", "savevm a"),

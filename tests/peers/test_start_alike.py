@@ -101,6 +101,8 @@ LINES = [
     "-drive if=mtd,file=@,format=raw",
     "-drive if=scsi,file=@,format=raw",
     "-drive bus=9,file=@,format=raw",
+    """-drive 'file=json:{"driver":"raw"}'""",
+    *("-drive file=json:{bad", "-drive file=json:[1]", "-drive file=json:"),
     "-machine q35 -drive index=5,file=@,format=raw",
     "-machine q35 -drive index=6,file=@,format=raw",
     "-machine none -drive file=@,format=raw",

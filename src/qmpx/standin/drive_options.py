@@ -59,17 +59,20 @@ def plug_drives(
                 pass
             elif drive.pairs and not drive.keys() & {"if", "id", "index"}:
                 raise drive.failure("Must specify either driver or file")
-        path = drive.get("file", "")
+        described = _expanded(drive)
+        path = described.get("file", "")
         if path and ":" not in path and not os.path.lexists(path):
             message = f"Could not open '{path}': No such file or directory"
             raise drive.failure(message)
-        values = {k: v for k, v in drive.items() if k in OPTIONS}
+        values = {k: v for k, v in described.items() if k in OPTIONS}
         try:
-            nodes = node_options(drive)
+            nodes = node_options(described)
             made = (
                 machine.drives.plug(values, interface=usual, units=units)
                 if nodes is None
-                else plug_described(machine, drive, nodes, interface=usual, units=units)
+                else plug_described(
+                    machine, described, nodes, interface=usual, units=units
+                )
             )
             if made is not None:
                 made.id, made.removable = "", True  # until a device has it
@@ -85,6 +88,22 @@ def plug_drives(
         if len(values) < len(drive) and nodes is None:
             kept.append(drive)
     return PluggedDrives(kept, plugged)
+
+
+def _expanded(options: OptionList) -> Mapping[str, str]:
+    """Return the options of a drive, with those that its file name has.
+
+    Raises:
+        StartFailure: The name describes no node.
+    """
+    if not options.get("file", "").startswith("json:"):
+        return options
+    from qmpx.dialects.modern.block.file_names import expand  # few are named so
+
+    try:
+        return expand(options)
+    except CommandError as error:
+        raise options.failure(error.desc) from None
 
 
 def _unless_taken(

@@ -6,6 +6,7 @@ Source: QEMU 7.2.22, observed.
 from datetime import datetime
 from typing import Any, Final
 
+from qmpx.dialects.modern.block.file_names import expand
 from qmpx.dialects.modern.human.block_info import size_text
 from qmpx.dialects.modern.human.declaring import HumanTable, ask, ask_exactly
 from qmpx.errors import CommandError, GenericError, OpenFileFailed
@@ -53,6 +54,7 @@ async def drive_add(
         return f"Duplicate ID '{name}' for drive\n"
     path = options.get("file", "")
     try:
+        options = expand(options)
         nodes = node_options(options)
         plugged = (
             machine.drives.plug(_known(options))
