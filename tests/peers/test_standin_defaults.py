@@ -36,6 +36,7 @@ MACHINES = [
     "-M q35 -drive file=@,format=raw,index=1,node-name=disk",
     "-M pc -drive file=@,format=raw,if=none,id=d -device virtio-blk-pci,drive=d,id=v",
     "-M pc -drive if=none,id=empty",
+    *("-M pc -nographic", "-M q35 -serial mon:null", "-M pc -nographic -serial null"),
     """-M pc -drive file=json:{'driver':'null-co',,'size':4096},if=none,id=n""",
     """-M pc -drive file=json:{'driver':'raw',,'file.filename':'@'},if=none,id=n""",
     "-M pc -cdrom @ -nodefaults",

@@ -119,6 +119,7 @@ LINES = [
     *("-vnc unix:v,foo=1", "-vnc unix:v,share=x", "-vnc unix:v,tls-creds=nix"),
     *("-net foo", "-nic foo", "-net nic,netdev=x", "-net nic,macaddr=x"),
     *("-nic user,mac=x", "-net nic,model=foo"),
+    *("-serial stdio", "-serial mon:stdio", "-serial null -serial mon:stdio"),
     *("-compat x", "-compat deprecated-input=x", "-compat foo=hide"),
 ]
 

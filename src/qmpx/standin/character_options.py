@@ -45,10 +45,7 @@ class CharacterOptions:
         self.endpoints: list[Endpoint] = []
 
     async def share(self, label: str) -> None:
-        """Let others use the multiplexed device that a monitor has opened.
-
-        The monitor keeps what is typed: nobody has switched to the others.
-        """
+        """Let others use the multiplexed device that a monitor has opened."""
         device = CharacterDevice(label, "mux", users=MUX_USERS)
         await self._machine.characters.add(device)
 
@@ -82,17 +79,17 @@ class CharacterOptions:
                 message = "too many parallel ports"
                 raise StartFailure(message, place.option, place.text)
             if place.text.startswith("mon:"):
+                label = f"{kind}{number}"
+                await self.share(label)
+                self._machine.characters.take(label)  # the monitor's part
+                ports.append((kind, label))
                 continue
-            failed = (
-                f"{place.option} {place.text}: could not connect {kind} device to "
-                f"character backend '{place.text}'"
-            )
             try:
                 label = await self._open_port(place.text, place.option, number)
             except StartFailure as failure:
                 if failure.message.startswith(_UNTOLD):
-                    raise StartFailure(failed) from None
-                failure.further.append(failed)
+                    raise place.not_connected() from None
+                failure.further.append(place.not_connected().text)
                 raise
             ports.append((kind, label))
         return ports

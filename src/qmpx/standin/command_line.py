@@ -51,11 +51,25 @@ class Place:
     Attributes:
         option: The option that says so: ``-qmp``, ``-serial``, ...
         text: What stands after it.
+        is_default: Whether it is so without being said.
     """
 
-    def __init__(self, option: str, text: str) -> None:
+    def __init__(self, option: str, text: str, *, is_default: bool = False) -> None:
         self.option = option
         self.text = text
+        self.is_default = is_default
+
+    def failure(self, message: str) -> StartFailure:
+        """Return the failure that something is wrong with it."""
+        if self.is_default:
+            return StartFailure(message)
+        return StartFailure(message, self.option, self.text)
+
+    def not_connected(self) -> StartFailure:
+        """Return the failure that a port is not connected there."""
+        kind = self.option.removeprefix("-")
+        what = f"could not connect {kind} device to character backend '{self.text}'"
+        return self.failure(what)
 
 
 class CommandLine:

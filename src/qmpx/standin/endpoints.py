@@ -56,6 +56,7 @@ class Endpoint:
         connected: The first client, if there is one already.
         is_greeted: Whether that one was greeted.
         log: The descriptor of the file that what is sent goes to as well, if one does.
+        is_switched: Whether a port shares it; Ctrl-A then switches between them.
         place: What ``query-chardev`` shows of where it leads.
     """
 
@@ -68,7 +69,7 @@ class Endpoint:
         self.pretty = pretty
         self.listening: PlainSocket | None = None
         self.connected: PlainSocket | None = None
-        self.is_greeted = False
+        self.is_greeted = self.is_switched = False
         self.log: int | None = None
         self._made: tuple[str, int] | None = None
 

@@ -12,7 +12,7 @@ Source: QEMU 7.2.22, observed.
 
 from __future__ import annotations
 
-from qmpx.standin.command_line import CommandLine
+from qmpx.standin.command_line import CommandLine, Place
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.option_readers import take
 from qmpx.standin.options import FLAGS, STAND_IN_FLAGS, STAND_IN_VALUES, VALUES
@@ -87,6 +87,23 @@ def _settle(line: CommandLine) -> None:
         line.accelerators = [part for part in accelerators.split(":") if part]
     if line.is_daemon:
         _refuse_stdio(line)
+    if line.has_defaults and not line.has_graphics:
+        _lead_to_stdio(line)
+
+
+def _lead_to_stdio(line: CommandLine) -> None:
+    """Lead port and monitor of a machine without graphics to standard output."""
+    from qmpx.standin.defaults import wants
+
+    has_monitor = bool(line.monitor_places or line.monitors)
+    given = {place.option for place in line.ports}
+    if "-serial" not in given and wants(line, "serial"):
+        text = "stdio" if has_monitor else "mon:stdio"
+        line.ports.append(Place("-serial", text, is_default=True))
+    elif not has_monitor:
+        line.monitor_places.append(Place("-monitor", "stdio", is_default=True))
+    if "-parallel" not in given and wants(line, "parallel"):
+        line.ports.append(Place("-parallel", "null", is_default=True))
 
 
 def _refuse_stdio(line: CommandLine) -> None:

@@ -17,7 +17,7 @@ from _signal import (  # type: ignore[import-not-found]
     signal,
 )
 
-from qmpx.standin.command_line import CommandLine
+from qmpx.standin.command_line import CommandLine, Place
 from qmpx.standin.endpoints import Endpoint, check_backend, legacy_options
 from qmpx.standin.failure import StartFailure
 from qmpx.standin.needs import check_needs
@@ -219,11 +219,10 @@ def monitors_of(line: CommandLine) -> list[Endpoint]:
                 mode["pretty"] = "on"
             endpoints.append(_on_chardev(line, mode, taken))
     endpoints += [_on_chardev(line, monitor, taken) for monitor in line.monitors]
-    if not endpoints and not line.has_graphics and line.has_defaults:
-        endpoints.append(_legacy("-serial", "mon:stdio", 0))
+    endpoints += _at_ports(line)
     if not endpoints and os.environ.get("LISTEN_PID") == str(os.getpid()):
         endpoints += _activated()
-    _check_stdio(endpoints)
+    _check_stdio(endpoints, line.ports)
     return endpoints
 
 
@@ -237,6 +236,21 @@ def _legacy(option: str, text: str, number: int) -> Endpoint:
     is_control = option.startswith("-qmp")
     is_pretty = option == "-qmp-pretty"
     return Endpoint(options.id or "", options, is_control=is_control, pretty=is_pretty)
+
+
+def _at_ports(line: CommandLine) -> list[Endpoint]:
+    """Return the monitors that share their character device with a port."""
+    endpoints = []
+    for option in ("-serial", "-parallel"):
+        ports = [x for x in line.ports if x.option == option and x.text != "none"]
+        for number, place in enumerate(ports):
+            if place.text.startswith("mon:"):
+                label = f"{option[1:]}{number}-base"
+                options = legacy_options(option, place.text, label)
+                endpoint = Endpoint(label, options, is_control=False)
+                endpoint.is_switched = True
+                endpoints.append(endpoint)
+    return endpoints
 
 
 def _on_chardev(line: CommandLine, monitor: OptionList, taken: set[str]) -> Endpoint:
@@ -278,8 +292,17 @@ def _inherited(fd: int, index: int) -> OptionList:
     return OptionList("LISTEN_FDS", text, CHARDEV, "backend")
 
 
-def _check_stdio(endpoints: list[Endpoint]) -> None:
-    users = [x for x in endpoints if x.backend == "stdio"]
+def _check_stdio(endpoints: list[Endpoint], ports: list[Place]) -> None:
+    message = "cannot use stdio by multiple character devices"
+    users = [x for x in endpoints if x.backend == "stdio" and not x.is_switched]
     if len(users) > 1:
-        message = "cannot use stdio by multiple character devices"
         raise users[1].options.failure(message)
+    is_used = bool(users)
+    for place in ports:
+        if place.text not in ("stdio", "mon:stdio"):
+            continue
+        if is_used:
+            failure = place.failure(message)
+            failure.further.append(place.not_connected().text)
+            raise failure
+        is_used = True

@@ -169,6 +169,12 @@ class _Running:
         if listening is not None:
             server.first = connected
         server.is_greeted = endpoint.is_greeted
+        if endpoint.is_switched:
+            from qmpx.standin.switched_socket import SwitchedSocket
+
+            server.wrap = partial(
+                SwitchedSocket, end=self._ended.set, start_anew=partial(_anew, server)
+            )
         if endpoint.log is not None:
             if endpoint.is_greeted:
                 os.write(endpoint.log, monitor.greeting)
@@ -233,6 +239,15 @@ class _Running:
             machine.tell(ShutDown(by_guest=False, reason="host-signal"))
         else:
             machine.shut_down(reason="host-signal")
+
+
+def _anew(server: "Server") -> None:
+    """Let those who type there begin a line."""
+    from qmpx.monitor.human.session import HumanSession
+
+    for session in server.sessions:
+        if isinstance(session, HumanSession):
+            session.start_anew()
 
 
 def _address(endpoint: Endpoint) -> ListenAddress:

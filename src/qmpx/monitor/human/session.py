@@ -140,6 +140,15 @@ class HumanSession(SessionLike):
         finally:
             self._password = None
 
+    def start_anew(self) -> None:
+        """Forget what is typed and not run yet, and show the prompt once more.
+
+        Nothing happens while a command runs: the prompt comes at its end.
+        """
+        if not self.is_busy and not self._asks:
+            self._editor.start(PROMPT)
+            self._flush()
+
     def hold_prompt(self) -> None:
         """Show no prompt any more, and read nothing: the monitor is about to end."""
         self._is_held = True
