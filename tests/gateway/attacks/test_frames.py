@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 HELD = 144 * MEGABYTE
-"""Bytes that one client may make the gateway hold, all copies together: a token may have
-64 MiB, and while its buffer is moved to where it can grow there are two of it."""
+"""Bytes that one client may make the gateway hold, all copies together: a token may
+have 64 MiB, and while its buffer is moved to where it can grow there are two of it."""
 
 TOTAL = 192 * MEGABYTE  # more than a message may have, and than memory may grow
 
