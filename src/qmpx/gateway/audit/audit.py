@@ -56,6 +56,8 @@ class Audit:
         self.refused = 0
         self.lost = 0
         self._note("started", more={"pid": os.getpid()})
+        with contextlib.suppress(AuditError):  # logged, and tried again with the next
+            self._file.flush()  # at once: no kill takes the line that says who began
 
     @property
     def path(self) -> str:
