@@ -45,11 +45,10 @@ def plug_usb(machine: Machine, text: str) -> None:
         StartFailure: There is no such device, or no place for it.
     """
     driver = _USB_DEVICES.get(text.partition(":")[0])
+    failure = StartFailure(f"could not add USB device '{text}'", "-usbdevice", text)
+    if driver is None:
+        raise failure
     try:
-        if driver is not None:
-            machine.qom.devices.add({"driver": driver}, hotplug=False)
-            return
+        machine.qom.devices.add({"driver": driver}, hotplug=False)
     except CommandError:
-        pass  # told alike, as QEMU does
-    message = f"could not add USB device '{text}'"
-    raise StartFailure(message, "-usbdevice", text)
+        raise failure from None

@@ -142,7 +142,7 @@ class Node:
             if (key not in _NOT_OWN if kept is None else key in kept)
             and key != self.child_name
         }
-        told = _flat(told)
+        told = flat_options(told)
         told["driver"] = self.driver
         if self.has_other_backing:
             behind = self.backing
@@ -332,7 +332,7 @@ class Node:
         self.file.write(offset, data)
 
 
-def _flat(options: dict[str, Any]) -> dict[str, Any]:
+def flat_options(options: dict[str, Any]) -> dict[str, Any]:
     """Return options without others in them: those have names with points."""
     flat: dict[str, Any] = {}
     for name, value in options.items():
@@ -343,7 +343,7 @@ def _flat(options: dict[str, Any]) -> dict[str, Any]:
         else:
             flat[name] = value
             continue
-        flat |= {f"{name}.{key}": each for key, each in _flat(parts).items()}
+        flat |= {f"{name}.{key}": each for key, each in flat_options(parts).items()}
     return flat
 
 

@@ -3,11 +3,12 @@
 Source: QEMU 7.2.22, observed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from qmpx.errors import GenericError
 from qmpx.machine.block.node_drivers import FILTERS, FORMATS
+from qmpx.machine.block.nodes import flat_options
 from qmpx.wire.value import read_value
 
 PREFIX: Final = "json:"
@@ -33,7 +34,7 @@ def expand(options: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(described, dict):
         message = "Invalid JSON object given"
         raise GenericError(message)
-    flat = dict(_flat(described, ""))
+    flat = {key: _text(value) for key, value in flat_options(described).items()}
     has_file = any(key.partition(".")[0] == "file" for key in flat)
     if flat.get("driver") in (*FORMATS, *FILTERS) and not has_file:
         message = 'A block device must be specified for "file"'
@@ -41,11 +42,7 @@ def expand(options: Mapping[str, str]) -> dict[str, str]:
     return {**flat, **{key: text for key, text in options.items() if key != "file"}}
 
 
-def _flat(described: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
-    for key, value in described.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key}.")
-        elif isinstance(value, bool):
-            yield f"{above}{key}", "on" if value else "off"
-        else:
-            yield f"{above}{key}", str(value)
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value)
